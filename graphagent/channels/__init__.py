@@ -1,0 +1,1 @@
+"""Channels: typed, versioned values that only a superstep changes."""

@@ -1,0 +1,113 @@
+"""Reducers: pure functions `fold(value, write) -> value`, called once per write in plan order.
+
+Each states what the first write is folded into (`neutral`), whether its writes are lists that only grow
+(`appends`), and whether two tasks may write in one superstep (`folds`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from graphagent.codec import encode
+from graphagent.snapshot import UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Reducer:
+    """`write_of` says what one write delivers: `value` (T), or `list` or `dict` like the channel itself."""
+
+    name: str
+    fold: Callable[[Any, Any], Any]
+    neutral: Callable[[], Any]
+    types: frozenset[str]
+    folds: bool = True
+    appends: bool = False
+
+
+def last(value: Any, write: Any) -> Any:
+    """Replaces. Two tasks that write in one superstep are a conflict."""
+    return write
+
+
+def first(value: Any, write: Any) -> Any:
+    """Keeps the first write of the scope, drops later ones."""
+    return write if value is UNSET else value
+
+
+def append(value: list[Any], write: list[Any]) -> list[Any]:
+    """Concatenates."""
+    return value + write
+
+
+def union(value: list[Any], write: list[Any]) -> list[Any]:
+    """Appends items that aren't there yet; equal means equal canonical encoding."""
+    seen = {encode(item) for item in value}
+    out = list(value)
+    for item in write:
+        key = encode(item)
+        if key not in seen:
+            seen.add(key)
+            out.append(item)
+    return out
+
+
+def merge(value: dict[str, Any], write: dict[str, Any]) -> dict[str, Any]:
+    """Shallow; the later key wins, null is a value."""
+    return {**value, **write}
+
+
+def add(value: float, write: float) -> float:
+    """Left fold of numbers."""
+    return value + write
+
+
+def smallest(value: Any, write: Any) -> Any:
+    """The smaller one; text by code point."""
+    return write if value is UNSET or write < value else value
+
+
+def largest(value: Any, write: Any) -> Any:
+    """The larger one; text by code point."""
+    return write if value is UNSET or write > value else value
+
+
+def messages(value: list[dict[str, Any]], write: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A known id replaces in place, a new one goes to the end; `{remove: ID}` and `{remove: all}` take away."""
+    out = list(value)
+    for item in write:
+        if "remove" in item:
+            out = [] if item["remove"] == "all" else [m for m in out if m["id"] != item["remove"]]
+            continue
+        at = next((i for i, m in enumerate(out) if m["id"] == item["id"]), None)
+        if at is None:
+            out.append(item)
+        else:
+            out[at] = item
+    return out
+
+
+def _unset() -> Any:
+    return UNSET
+
+
+_ANY = frozenset({"any"})
+_LIST, _DICT, _NUMBER = frozenset({"list"}), frozenset({"dict"}), frozenset({"int", "float"})
+_ORDERED = _NUMBER | {"str"}
+
+REDUCERS: dict[str, Reducer] = {
+    r.name: r
+    for r in (
+        Reducer("last", last, _unset, _ANY, folds=False),
+        Reducer("first", first, _unset, _ANY),
+        Reducer("append", append, list, _LIST, appends=True),
+        Reducer("union", union, list, _LIST),
+        Reducer("merge", merge, dict, _DICT),
+        Reducer("sum", add, int, _NUMBER),
+        Reducer("min", smallest, _unset, _ORDERED),
+        Reducer("max", largest, _unset, _ORDERED),
+        Reducer("messages", messages, list, frozenset({"messages"})),
+    )
+}
+"""By name. `types` are the kinds of channel type that a reducer takes; `any` takes all."""

@@ -1,0 +1,350 @@
+"""What a node may touch while its task runs: the `Task` of `ports`, backed by the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from graphagent.codec import decode, digest, encode, freeze
+from graphagent.engine.journal import request_hash
+from graphagent.engine.spending import one_call
+from graphagent.engine.step import ChildCall, Step
+from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
+from graphagent.faults import fault
+from graphagent.graph.plan import NodePlan
+from graphagent.ids import InterruptId, SessionId, StepId, digest128, encode128
+from graphagent.ports import EffectCall, Execute, ItemEnd, TaskServices
+from graphagent.snapshot import EffectClass, EffectRow, EffectState, InterruptRow
+
+OUTCOME_LIMIT = 4 * 1024 * 1024
+REQUEST_LIMIT = 1024
+"""A request is stored with its row up to this size; its hash always is."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Held(BaseException):
+    """The task waits inside its superstep for an answer; it runs again when that is there.
+
+    Not an Exception, so that an author's `except Exception` around a call doesn't swallow it.
+    """
+
+
+class TaskContext:
+    """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
+
+    __slots__ = (
+        "_calls", "_counter", "_open", "_writes", "answer", "attempt", "born", "env", "error", "events", "failed",
+        "last_step", "node", "opened_at", "path", "services", "step", "superstep",
+    )  # fmt: skip
+
+    def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
+        self.step, self.node, self.path, self.attempt, self.env = step, node, path, attempt, env
+        self.superstep = step.superstep
+        self.services: TaskServices = step.services
+        self.born = born
+        self.opened_at = step.opened_at
+        self.error: Mapping[str, Any] | None = None
+        self.answer: Mapping[str, Any] | None = None
+        self.events: list[tuple[str, Any]] = []
+        self.failed: EffectRow | None = None
+        self.last_step: str | None = None
+        self._calls = 0
+        self._open = False
+        self._counter = 0
+        self._writes: dict[bytes, int] = {}
+
+    @property
+    def session(self) -> str:
+        return self.step.session
+
+    @property
+    def run(self) -> str:
+        return self.step.run
+
+    @property
+    def depth(self) -> int:
+        return self.step.depth
+
+    # ---- effects -----------------------------------------------------------------------------------------------
+
+    async def effect(self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute) -> Any:
+        """See `ports.Task.effect`."""
+        if self._open:
+            message = f"node {self.node.name!r} began a call while another one is open"
+            raise EffectOrder(message, hint="make parallel calls with `context.gather`")
+        ordinal = self._calls
+        self._calls += 1
+        self.last_step = self.step_id(ordinal)
+        self._open = True
+        try:
+            return await self._effect(ordinal, kind, name, effect_class, freeze(request), execute)
+        finally:
+            self._open = False
+
+    async def _effect(
+        self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute
+    ) -> Any:
+        journal = self.step.journal
+        asked = encode(request)
+        hashed = request_hash(kind, name, effect_class, request)
+        row = journal.find(self.superstep, self.path, self.attempt, ordinal)
+        if row is not None:
+            self.compare(row, kind, name, hashed, request)
+            if row.outcome is not None:
+                journal.replayed += 1
+                return self.reuse(row)
+            if effect_class == "write":
+                raise self.doubt(row)
+        if self.step.replaying:
+            self.diverge("extra", ordinal, None, [kind, name, request])
+        occurrence = self._writes.get(hashed, 0)
+        self._writes[hashed] = occurrence + 1
+        key = digest128(self.step.session, self.superstep, self.path, name, hashed, occurrence)
+        earlier = self.earlier_write(hashed, occurrence) if effect_class == "write" else None
+        if earlier is not None and earlier.state is EffectState.DONE:
+            journal.record(replace(earlier, attempt=self.attempt, ordinal=ordinal, write_key=None))
+            return self.reuse(earlier)
+        if earlier is not None and earlier.state is not EffectState.FAILED:
+            raise self.doubt(earlier)
+        row = EffectRow(
+            self.superstep, self.path, self.attempt, ordinal, kind, name, effect_class, EffectState.INTENT, hashed,
+            asked if len(asked) <= REQUEST_LIMIT else None,
+            write_key=key if effect_class == "write" and earlier is None else None, started_at=self.step.clock.now_us(),
+        )  # fmt: skip
+        if effect_class == "write":
+            fault("intent.before")
+            journal.record(row)
+            await journal.flush()
+            fault("intent.after")
+        return await self._execute(row, EffectCall(key, self.step_id(ordinal)), execute)
+
+    async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
+        journal, clock = self.step.journal, self.step.clock
+        fault("effect.before")
+        try:
+            result = freeze(await execute(call))
+            outcome = encode(result)
+            if len(outcome) > OUTCOME_LIMIT:
+                raise OutputTooLarge(len(outcome), OUTCOME_LIMIT)
+        except NodeError as error:
+            cost = encode(list(one_call(call.usage))) if call.usage else None
+            failure = encode(freeze(dump_error(error)))
+            journal.record(
+                replace(row, state=EffectState.FAILED, outcome=failure, cost=cost, tries=call.tries,
+                        ended_at=clock.now_us())
+            )  # fmt: skip
+            journal.recorded += 1
+            raise
+        fault("effect.after")
+        cost = encode(list(one_call(call.usage))) if call.usage else None
+        journal.record(
+            replace(row, state=EffectState.DONE, outcome=outcome, cost=cost, tries=call.tries, ended_at=clock.now_us())
+        )
+        journal.recorded += 1
+        if row.effect_class == "write":
+            await journal.flush()
+        return result
+
+    def reuse(self, row: EffectRow) -> Any:
+        """The outcome of a row: its value, or its failure raised again."""
+        assert row.outcome is not None
+        value = decode(row.outcome)
+        if row.state is EffectState.FAILED:
+            raise load_error(value)
+        return value
+
+    def doubt(self, row: EffectRow) -> InDoubt:
+        """A write was begun, and nobody knows whether it happened. The row says so from now on."""
+        self.step.journal.record(replace(row, state=EffectState.IN_DOUBT))
+        details = {"name": row.name, "key": (row.write_key or b"").hex(), "started_at": row.started_at}
+        return InDoubt(
+            f"the write {row.name!r} was begun before the process died, and its outcome is unknown; "
+            "it is not repeated, and it may still happen later",
+            hint="find out whether it happened, then fork the session and set the channels that it would have written",
+            details=details,
+        )
+
+    def compare(self, row: EffectRow, kind: str, name: str, hashed: bytes, request: Any) -> None:
+        """Raise ReplayDivergence if the journal has another call in this place."""
+        self.step.used.add((row.path, row.attempt, row.ordinal))
+        recorded = decode(row.request) if row.request else None
+        if row.kind != kind:
+            self.diverge("wrong_kind", row.ordinal, row.kind, kind)
+        if row.name != name:
+            self.diverge("wrong_name", row.ordinal, row.name, name)
+        if row.request_hash != hashed:
+            self.diverge("request_changed", row.ordinal, recorded, request)
+
+    def diverge(self, kind: str, ordinal: int | None, expected: Any, actual: Any) -> None:
+        """Stop: this code makes other calls than those in the journal."""
+        difference = {
+            "superstep": self.superstep, "node": self.node.name, "path": self.path, "attempt": self.attempt,
+            "ordinal": ordinal, "kind": kind, "expected": expected, "actual": actual,
+        }  # fmt: skip
+        message = f"node {self.node.name!r} in superstep {self.superstep}: {kind.replace('_', ' ')}"
+        raise ReplayDivergence(difference, message, hint="put the code or prompt back, or fork before this superstep")
+
+    def earlier_write(self, hashed: bytes, occurrence: int) -> EffectRow | None:
+        """The same write of the newest attempt before this one that made it: it isn't made twice."""
+        for attempt in range(self.attempt - 1, -1, -1):
+            rows = [
+                row
+                for key, row in sorted(self.step.journal.rows.items())
+                if key[:3] == (self.superstep, self.path, attempt) and row.request_hash == hashed
+            ]
+            if len(rows) > occurrence:
+                return rows[occurrence]
+        return None
+
+    def step_id(self, ordinal: int) -> StepId:
+        """The name of one call, equal in a replay."""
+        return StepId.derive(self.step.session, self.superstep, self.path, self.attempt, ordinal)
+
+    # ---- waiting -----------------------------------------------------------------------------------------------
+
+    async def ask(self, question: Mapping[str, Any]) -> Any:
+        """See `ports.Task.ask`."""
+        ordinal = self._calls
+        self._calls += 1
+        interrupt = InterruptId.derive(self.step.session, self.superstep, self.path, self.attempt, ordinal)
+        journal = self.step.journal
+        asked = freeze(dict(question))
+        hashed = request_hash("interrupt", self.node.name, "read", asked)
+        row = journal.find(self.superstep, self.path, self.attempt, ordinal)
+        if row is not None:
+            self.compare(row, "interrupt", self.node.name, hashed, asked)
+            if row.outcome is not None:
+                journal.replayed += 1
+                return self.reuse(row)
+        elif self.step.replaying:
+            self.diverge("extra", ordinal, None, ["interrupt", self.node.name, asked])
+        now = self.step.clock.now_us()
+        row = row or EffectRow(
+            self.superstep, self.path, self.attempt, ordinal, "interrupt", self.node.name, "read", EffectState.INTENT,
+            hashed, started_at=now,
+        )  # fmt: skip
+        answer = self.step.answers.get(interrupt)
+        if answer is not None:
+            journal.record(replace(row, state=EffectState.DONE, outcome=encode(answer), ended_at=now))
+            return answer
+        journal.record(row)
+        self.step.opened.append(self.interrupt_row(interrupt, question, None))
+        raise Held
+
+    def interrupt_row(
+        self, interrupt: InterruptId, question: Mapping[str, Any], expires_us: int | None
+    ) -> InterruptRow:
+        """The durable form of a question of this task."""
+        now = self.step.clock.now_us()
+        return InterruptRow(
+            interrupt, self.step.session, self.superstep, self.path, self.node.name, question["kind"],
+            encode(freeze(dict(question))), opened_at=now, expires_at=None if expires_us is None else now + expires_us,
+        )  # fmt: skip
+
+    async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """See `ports.Task.child`. The id of the child derives from where its token was placed."""
+        step = self.step
+        child = child_id(step.session, self.born, self.path, self.attempt)
+        request = freeze(dict(inputs))
+        hashed = request_hash("child", graph, "read", request)
+        row = step.journal.find(self.superstep, self.path, self.attempt, 0)
+        if row is not None:
+            self.compare(row, "child", graph, hashed, request)
+            if row.outcome is not None:
+                step.journal.replayed += 1
+                value: Mapping[str, Any] = self.reuse(row)
+                return value
+        if step.replaying:
+            if self.path in step.waited:
+                return None
+            self.diverge("extra", 0, None, ["child", graph, request])
+        started = step.clock.now_us()
+        seed = digest(step.seed + child.raw)
+        end = await step.children.call(
+            child, ChildCall(step.session, self.born, self.path, graph, request, step.opened_at, seed)
+        )
+        if end.status in ("running", "waiting", "idle"):
+            return None
+        fault("child.outcome")
+        failed = end.status != "done"
+        error = NodeError(
+            f"the child session {child} ended as {end.status}: {(end.error or {}).get('message', '')}".rstrip(": "),
+            kind="child_failed", cause=(end.error or {}).get("kind"), retryable=False,
+            hint=f"graphagent show {child}",
+        )  # fmt: skip
+        left = dump_error(error) if failed else end.outputs
+        step.journal.record(
+            EffectRow(
+                self.superstep, self.path, self.attempt, 0, "child", graph, "read",
+                EffectState.FAILED if failed else EffectState.DONE, hashed, outcome=encode(freeze(left)),
+                cost=encode(list(end.spent)), started_at=started, ended_at=step.clock.now_us(),
+            )
+        )  # fmt: skip
+        step.journal.recorded += 1
+        if failed:
+            raise error
+        return end.outputs
+
+    async def item(self, index: int, env: Mapping[str, Any]) -> ItemEnd:
+        """See `ports.Task.item`."""
+        assert self.step.run_item is not None
+        return await self.step.run_item(self, index, env)
+
+    # ---- events, time, chance ----------------------------------------------------------------------------------
+
+    def say(self, message_id: str, index: int, text: str) -> None:
+        """See `ports.Task.say`."""
+        if self.step.sink is not None:
+            data = {"message_id": message_id, "index": index, "delta": text, "content_type": "text"}
+            self.step.show("RunContent", self.node, self.path, self.attempt, data)
+
+    def show(self, kind: str, data: Mapping[str, Any]) -> None:
+        """See `ports.Task.show`."""
+        self.step.show(kind, self.node, self.path, self.attempt, data)
+
+    def message_id(self, ordinal: int) -> str:
+        """See `ports.Task.message_id`."""
+        return "msg_" + encode128(digest128(self.step.seed, self.superstep, self.path, self.attempt, ordinal))
+
+    def emit(self, kind: str, data: Any) -> None:
+        """See `ports.Task.emit`."""
+        self.events.append((kind, freeze(data)))
+
+    def now(self) -> datetime:
+        """See `ports.Task.now`."""
+        return _EPOCH + timedelta(microseconds=self.opened_at)
+
+    def random_bytes(self) -> bytes:
+        """See `ports.Task.random_bytes`."""
+        self._counter += 1
+        return digest128(self.step.seed, self.superstep, self.path, self.attempt, self._counter)
+
+
+def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> SessionId:
+    """The id of the child session of this call.
+
+    Args:
+        superstep: The one for which the calling token was placed, so that a parked caller finds its child again.
+    """
+    return SessionId.of(digest128(caller, superstep, path, attempt))
+
+
+def dump_error(error: NodeError) -> dict[str, Any]:
+    """A failure as it stands in the journal."""
+    return {
+        "kind": error.kind, "cause": error.cause, "message": error.message, "hint": error.hint,
+        "retryable": error.retryable, "details": error.details, "trace": error.trace, "exhausted": error.exhausted,
+        "type": type(error).__name__,
+    }  # fmt: skip
+
+
+def load_error(data: Mapping[str, Any]) -> NodeError:
+    """The failure that the journal holds."""
+    error = NodeError(
+        data["message"], kind=data["kind"], cause=data["cause"], retryable=data["retryable"], hint=data["hint"],
+        details=data["details"],
+    )  # fmt: skip
+    error.trace, error.exhausted = data["trace"], data["exhausted"]
+    return error

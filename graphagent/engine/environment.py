@@ -1,0 +1,56 @@
+"""What the names in an expression stand for, by position."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from graphagent.graph.plan import GraphPlan
+from graphagent.snapshot import UNSET, Control
+
+Env = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What `run` shows, besides the superstep: durable facts only, so that a replay sees the same."""
+
+    run: str
+    session: str
+
+
+def show_time(time_us: int) -> str:
+    """RFC 3339 UTC with milliseconds."""
+    return datetime.fromtimestamp(time_us // 1000 / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def environment(
+    graph: GraphPlan, values: Sequence[Any], control: Control, facts: RunFacts, superstep: int, opened_at: int
+) -> Env:
+    """Channels that have a value, `inputs`, and `run` where any expression reads it.
+
+    Args:
+        values: By channel index; UNSET where there is none.
+        superstep: The superstep that evaluates.
+        opened_at: Its recorded start, in microseconds.
+    """
+    env: Env = {c.name: v for c, v in zip(graph.channels, values, strict=True) if v is not UNSET}
+    env["inputs"] = control.inputs
+    if graph.reads_run:
+        due = {t.node for t in control.due if t.answer is None}
+        visits = {n.name: v + (n.index in due) for n, v in zip(graph.nodes, control.visits, strict=True)}
+        env["run"] = {
+            "id": facts.run,
+            "session": facts.session,
+            "superstep": superstep,
+            "visits": visits,
+            "time": show_time(opened_at),
+        }
+    return env
+
+
+def with_scope(env: Env, scope: Mapping[str, Any]) -> Env:
+    """The names of `env` and those that a finished task adds."""
+    return {**env, **scope} if scope else env

@@ -1,0 +1,211 @@
+"""The events of a superstep as they are stored, and as people see them.
+
+A batch body has `begin`, `tasks`, `end` (chained: they say what happened in the graph) and `notes`, `at`
+(unchained: how it went). `expand` makes the events of a body; their order and number depend on it alone, so the
+events of a session read the same live, from the store, and in a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphagent.codec import decode, encode, show_digest
+from graphagent.engine.failures import view
+from graphagent.engine.results import Taken, TaskResult
+from graphagent.events import Event
+from graphagent.graph.plan import END, FAIL, GraphPlan
+from graphagent.ids import EventId, RunId, SessionId, StepId
+from graphagent.snapshot import CheckpointRow, EventBatch
+
+Entry = list[Any]
+
+
+@dataclass(slots=True)
+class Batch:
+    """A batch while it is made.
+
+    `begin` and `end` hold run events `[kind, data]` that are chained; `opening` and `closing` the unchained ones
+    before and after them. `notes` are unchained task events `[task position, kind, data]`, `at` are
+    `[start offset, length]` in milliseconds by task. `dead` says that the inputs met a run that had failed.
+    """
+
+    begin: list[Entry]
+    tasks: list[Entry]
+    end: list[Entry]
+    opening: list[Entry]
+    closing: list[Entry]
+    notes: list[Entry]
+    at: list[Entry]
+    dead: bool = False
+
+    @classmethod
+    def empty(cls) -> Batch:
+        return cls([], [], [], [], [], [], [])
+
+    def chained(self) -> bytes:
+        """What the digest sees."""
+        return encode([self.begin, self.tasks, self.end])
+
+    def body(self, run: str | None, *, parked: bool = False) -> bytes:
+        """The stored form."""
+        tree: dict[str, Any] = {"run": run}
+        for name in ("begin", "tasks", "end", "opening", "closing", "notes", "at"):
+            part = getattr(self, name)
+            if part:
+                tree[name] = part
+        if parked:
+            tree["parked"] = True
+        if self.dead:
+            tree["dead"] = True
+        return encode(tree)
+
+    def count(self, *, parked: bool = False) -> int:
+        """How many events `expand` makes of it."""
+        inner = sum(2 + len(task[4]) for task in self.tasks) + len(self.notes)
+        around = len(self.begin) + len(self.end) + len(self.opening) + len(self.closing)
+        return inner + around + (0 if parked else 2)
+
+
+CHAINED_TASK_EVENTS = ("x.user.", "x.interrupt.")
+
+
+def task_entry(graph: GraphPlan, result: TaskResult, taken: Taken | None) -> Entry:
+    """`[path, attempt, status, {to, writes, from, error}, chained events]` of one task."""
+    token, node = result.token, graph.nodes[result.token.node]
+    data: dict[str, Any] = {"from": causes(graph, result)}
+    if taken is not None and taken.route is not None:
+        data["to"] = [_target(graph, t) for t in taken.route.to]
+        if taken.kind == "error":
+            data["via"] = "on_error"
+    written = [index for index, _ in result.writes] + [i for i, _ in (taken.writes if taken else ())]
+    if written:
+        data["writes"] = list(dict.fromkeys(graph.channels[i].name for i in written))
+    if result.error is not None:
+        data["error"] = view(result.error)
+    if token.answer is not None:
+        data["answered"] = True
+    status = {"parked": "waiting", "open": "waiting"}.get(result.status, result.status)
+    own = [[kind, d] for kind, d in result.events if kind.startswith(CHAINED_TASK_EVENTS)]
+    return [node.name, result.attempt, status, data, own]
+
+
+def causes(graph: GraphPlan, result: TaskResult) -> list[str]:
+    """The nodes whose routes placed the token; `@answer`, or `@start` where there is none."""
+    if result.token.answer is not None:
+        return ["@answer"]
+    names = [graph.nodes[s].name for s in result.token.sources]
+    return names or ["@start"]
+
+
+def _target(graph: GraphPlan, node: int) -> str:
+    return {END: "end", FAIL: "fail"}.get(node) or graph.nodes[node].name
+
+
+def task_notes(position: int, result: TaskResult) -> list[Entry]:
+    """The unchained events of one task."""
+    return [[position, kind, d] for kind, d in result.events if not kind.startswith(CHAINED_TASK_EVENTS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a batch belongs: its session, its checkpoint (None for a park), and the plan's graph."""
+
+    session: SessionId
+    graph: GraphPlan
+    checkpoint: CheckpointRow | None
+    opened_at: int
+
+
+def expand(batch: EventBatch, place: Place) -> list[Event]:
+    """The events of a stored batch, numbered from `batch.first`."""
+    tree = decode(batch.body)
+    made = list(_events(tree, batch, place))
+    return [_event(i, e, tree, batch, place) for i, e in enumerate(made)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    kind: str
+    data: Mapping[str, Any]
+    node: str | None = None
+    task: str | None = None
+    attempt: int | None = None
+    offset_ms: int = 0
+    step: str | None = None
+
+
+def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterator[_Draft]:
+    tasks = tree.get("tasks", [])
+    for kind, data in [*tree.get("opening", []), *tree.get("begin", [])]:
+        yield _Draft(kind, data)
+    row = place.checkpoint
+    if row is not None:
+        yield _Draft("x.superstep.started", {"due": [t[0] for t in tasks], "kind": row.kind})
+    at = tree.get("at", [])
+    wall = 0
+    for i, task in enumerate(tasks):
+        offset, length = at[i] if i < len(at) else (0, 0)
+        wall = max(wall, offset + length)
+        yield from _task_events(i, task, tree.get("notes", []), offset, length)
+    if row is not None:
+        data = {
+            "checkpoint": row.checkpoint, "digest": show_digest(row.digest), "seq_from": batch.first,
+            "seq_to": batch.first + batch.count - 1, "changes": _writers(tasks),
+        }  # fmt: skip
+        yield _Draft("x.superstep.committed", data, offset_ms=wall)
+    for kind, data in [*tree.get("end", []), *tree.get("closing", [])]:
+        if "checkpoint" in data and row is not None:
+            data = {**data, "checkpoint": row.checkpoint}
+        yield _Draft(kind, data, offset_ms=wall)
+
+
+def _task_events(i: int, task: Sequence[Any], notes: Sequence[Entry], offset: int, length: int) -> Iterator[_Draft]:
+    path, attempt, status, data, own = task
+    at = {"node": path, "task": path, "attempt": attempt}
+    yield _Draft("x.task.started", {"causes": [_cause(c) for c in data["from"]]}, **at, offset_ms=offset)
+    for position, kind, d in notes:
+        if position == i:
+            yield _Draft(kind, d, **at, offset_ms=offset + length, step=d.get("step"))
+    for kind, d in own:
+        yield _Draft(kind, d, **at, offset_ms=offset + length)
+    finished = {
+        "status": status, "routes": data.get("to", []), "via": data.get("via", "next"),
+        "writes": data.get("writes", []), "wall_ms": length, "error": data.get("error"),
+    }  # fmt: skip
+    yield _Draft("x.task.finished", finished, **at, offset_ms=offset + length)
+
+
+def _cause(name: str) -> dict[str, Any]:
+    if name.startswith("@"):
+        return {"type": name[1:]}
+    return {"type": "route", "from": name}
+
+
+def _writers(tasks: Sequence[Any]) -> list[dict[str, Any]]:
+    writers: dict[str, list[str]] = {}
+    for task in tasks:
+        for channel in task[3].get("writes", []):
+            writers.setdefault(channel, []).append(task[0])
+    return [{"channel": c, "writers": w} for c, w in writers.items()]
+
+
+def _event(index: int, draft: _Draft, tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Event:
+    run = RunId(tree["run"]) if tree.get("run") else None
+    of_run = not draft.kind.startswith("x.superstep") and draft.task is None
+    identity = EventId.derive(place.session, batch.superstep, draft.task or "", draft.attempt or 0, draft.kind, index)
+    return Event(
+        seq=batch.first + index,
+        event_id=identity,
+        session=place.session,
+        run=run,
+        superstep=None if of_run else batch.superstep,
+        step=StepId(draft.step) if draft.step else None,
+        node=draft.node,
+        task=draft.task,
+        attempt=draft.attempt,
+        time=place.opened_at + draft.offset_ms * 1000,
+        kind=draft.kind,
+        data=draft.data,
+    )

@@ -1,0 +1,201 @@
+"""What comes from outside enters by a superstep of its own, without tasks. Pure.
+
+A new run resets what belongs to a run; an answer, a child's end or a timer makes a waiting token due; an edit
+writes channels; a cancel takes all tokens away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from graphagent.codec import decode
+from graphagent.engine.context import child_id
+from graphagent.engine.failures import record, view
+from graphagent.engine.seal import Change
+from graphagent.engine.superstep import ended
+from graphagent.engine.tokens import start_tokens
+from graphagent.graph.plan import GraphPlan
+from graphagent.ids import InterruptId, RunId, SessionId, digest128
+from graphagent.snapshot import (
+    NOTHING_SPENT,
+    Control,
+    InputRow,
+    InterruptStatus,
+    Snapshot,
+    SuperstepKind,
+    Token,
+    Waiting,
+)
+
+
+@dataclass(slots=True)
+class Applied:
+    """The state after some inputs. `begin` are chained events `[kind, data]`, `opening` unchained ones."""
+
+    values: list[Any]
+    versions: list[int | None]
+    control: Control
+    run_id: str | None
+    run_started_at: int
+    changed: dict[int, list[Any] | None] = field(default_factory=dict)
+    replaced: set[int] = field(default_factory=set)
+    begin: list[list[Any]] = field(default_factory=list)
+    opening: list[list[Any]] = field(default_factory=list)
+    end: list[list[Any]] = field(default_factory=list)
+    closed: list[tuple[InterruptId, InterruptStatus]] = field(default_factory=list)
+    kind: SuperstepKind = "input"
+    cancelled: bool = False
+    began: bool = False
+
+    @property
+    def change(self) -> Change:
+        """For `seal`."""
+        return Change(tuple(self.values), tuple(self.versions), self.changed, self.control, frozenset(self.replaced))
+
+
+def interrupt_of(session: SessionId, graph: GraphPlan, waiting: Waiting) -> InterruptId:
+    """The id of the question that a token waits for."""
+    path = graph.nodes[waiting.token.node].name
+    return InterruptId.derive(session, waiting.superstep, path, waiting.attempt, waiting.ordinal)
+
+
+def child_of(session: SessionId, graph: GraphPlan, waiting: Waiting) -> SessionId:
+    """The child session that a token waits for."""
+    return child_id(session, waiting.token.placed, graph.nodes[waiting.token.node].name, waiting.attempt)
+
+
+def run_of(session: SessionId, row: InputRow) -> RunId:
+    """The id of the run that an input starts."""
+    return RunId.timed(row.accepted_at, digest128(session, row.n))
+
+
+def apply_inputs(
+    graph: GraphPlan, plan: bytes, snapshot: Snapshot, session: SessionId, inputs: Sequence[InputRow], *, dead: bool
+) -> Applied:
+    """The state after these inputs, in their order.
+
+    Args:
+        dead: The current run failed or was cancelled, so a new one drops its tokens.
+    """
+    state = Applied(
+        list(snapshot.values), list(snapshot.versions), snapshot.control, snapshot.run_id, snapshot.run_started_at
+    )
+    for channel in graph.channels:
+        if channel.scope == "step" and state.versions[channel.index] is not None:
+            state.values[channel.index], state.versions[channel.index] = channel.default, None
+    for row in inputs:
+        body = decode(row.body)
+        if row.kind == "run":
+            _run(graph, plan, state, session, row, body, dead=dead)
+            dead = False
+        elif row.kind in ("answer", "timer"):
+            _answer(graph, state, session, row, body)
+        elif row.kind == "child":
+            _child(graph, state, session, body)
+        elif row.kind == "resume" and body["limits"]:
+            state.control = replace(state.control, bounds={**state.control.bounds, **body["limits"]})
+            state.opening.append(["RunContinued", {"reason": "resume", "answers": []}])
+        elif row.kind == "edit":
+            _edit(graph, state, snapshot.superstep, row, body)
+        elif row.kind == "cancel":
+            _cancel(graph, state, session, row, body)
+    return state
+
+
+def _run(
+    graph: GraphPlan, plan: bytes, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any], *,
+    dead: bool,
+) -> None:  # fmt: skip
+    control = state.control
+    busy = bool(control.due or control.waiting or control.joins)
+    if busy and not dead:
+        entry = (row.n, {"inputs": body["inputs"], "at": row.accepted_at, "limits": body.get("limits") or {}})
+        state.control = replace(control, queue=(*control.queue, entry))
+        return
+    state.closed += [(interrupt_of(session, graph, w), "cancelled") for w in control.waiting if w.reason == "interrupt"]
+    begin_run(graph, plan, state, session, row.n, row.accepted_at, body["inputs"], body.get("limits"))
+
+
+def begin_run(
+    graph: GraphPlan, plan: bytes, state: Applied, session: SessionId, n: int, accepted_at: int, inputs: Any,
+    bounds: Mapping[str, int] | None = None,
+) -> None:  # fmt: skip
+    """Reset what belongs to a run and place the first tokens."""
+    for channel in graph.channels:
+        if channel.scope == "run":
+            state.values[channel.index], state.versions[channel.index] = channel.default, None
+    state.control = Control(
+        run=n, inputs=inputs, due=(), visits=(0,) * len(graph.nodes), last_run=state.control.last_run,
+        spent=NOTHING_SPENT, queue=state.control.queue, bounds=bounds or {},
+    )  # fmt: skip
+    state.began = True
+    state.run_id = str(RunId.timed(accepted_at, digest128(session, n)))
+    state.run_started_at = accepted_at
+    limits = graph.limits
+    shown = {"supersteps": limits.supersteps, "tokens": limits.tokens, "cost_micro": limits.cost_micro}
+    data = {"plan_hash": plan.hex(), "graph": graph.name, "inputs_ref": inputs, "limits": shown}
+    state.begin.append(["RunStarted", data])
+
+
+def place_start(graph: GraphPlan, state: Applied, superstep: int) -> None:
+    """Give a run that has just begun its first tokens; they are for the superstep after this one."""
+    if state.began:
+        state.control = replace(state.control, due=start_tokens(graph, superstep))
+
+
+def _answer(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any]) -> None:
+    for waiting in state.control.waiting:
+        if waiting.reason == "interrupt" and interrupt_of(session, graph, waiting) == body["interrupt"]:
+            break
+    else:
+        return
+    node = graph.nodes[waiting.token.node].name
+    if row.kind == "timer":
+        state.kind = "timer"
+        message = f"nobody answered {node!r} in time"
+        answer = {"error": view(record("timeout", message, node=node, attempt=waiting.attempt))}
+        state.closed.append((InterruptId(body["interrupt"]), "expired"))
+        state.begin.append(["x.interrupt.expired", {"node": node}])
+    elif "error" in body:
+        answer = {"error": body["error"]}
+    else:
+        answer = {"value": body["value"]}
+        state.begin.append(["x.interrupt.answered", {"node": node, "answer": body["value"]}])
+    state.opening.append(["RunContinued", {"reason": row.kind, "answers": [body["interrupt"]]}])
+    _wake(state, waiting, answer)
+
+
+def _child(graph: GraphPlan, state: Applied, session: SessionId, body: Mapping[str, Any]) -> None:
+    for waiting in state.control.waiting:
+        if waiting.reason == "child" and child_of(session, graph, waiting) == body["child"]:
+            state.opening.append(["RunContinued", {"reason": "answer", "answers": []}])
+            _wake(state, waiting, {"attempt": waiting.attempt})
+            return
+
+
+def _wake(state: Applied, waiting: Waiting, answer: Mapping[str, Any]) -> None:
+    token: Token = replace(waiting.token, answer=answer)
+    rest = tuple(w for w in state.control.waiting if w is not waiting)
+    due = tuple(sorted((*state.control.due, token), key=lambda t: t.node))
+    state.control = replace(state.control, waiting=rest, due=due)
+
+
+def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body: Mapping[str, Any]) -> None:
+    state.kind = "edit"
+    for name, value in body["set"].items():
+        index = graph.channel_index[name]
+        state.values[index], state.versions[index] = value, superstep
+        state.changed[index] = list(value) if isinstance(value, list) else None
+        state.replaced.add(index)
+    state.begin.append(["x.session.edited", {"channels": sorted(body["set"]), "by": row.principal}])
+
+
+def _cancel(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any]) -> None:
+    state.closed += [
+        (interrupt_of(session, graph, w), "cancelled") for w in state.control.waiting if w.reason == "interrupt"
+    ]
+    state.control = ended(state.control)
+    state.cancelled = True
+    state.end.append(["RunCancelled", {"reason": body.get("reason"), "by": row.principal, "checkpoint": None}])

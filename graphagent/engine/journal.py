@@ -1,0 +1,134 @@
+"""The journal of one session's open superstep: which effects it made, and which of them are durable.
+
+Rows travel folded into the barrier commit, or are appended ahead of it: intents of writes at once, outcomes when
+their superstep hasn't reached its barrier after 5 ms, so that a slow sibling never costs the paid results of the
+fast ones. The barrier sends again what isn't acknowledged; stores never lower a state, so no order is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import trio
+
+from graphagent.codec import encode, freeze, hash_value
+from graphagent.faults import fault
+from graphagent.ids import SessionId
+from graphagent.ports import Store
+from graphagent.snapshot import TASK_ORDINAL, EffectClass, EffectRow, EffectState
+
+APPEND_AFTER_S = 0.005
+Key = tuple[int, str, int, int]
+
+
+class Journal:
+    """Rows by (superstep, path, attempt, ordinal), kept until their superstep is committed."""
+
+    def __init__(self, store: Store, session: SessionId, epoch: int, rows: Iterable[EffectRow] = ()) -> None:
+        self.store, self.session, self.epoch = store, session, epoch
+        self.rows: dict[Key, EffectRow] = {row.key: row for row in rows}
+        self.replayed = 0
+        self.recorded = 0
+        self._pending: dict[Key, EffectRow] = {}
+        self._nursery: trio.Nursery | None = None
+        self._wake: trio.Event | None = None
+        self._sending = trio.Lock()
+
+    def attach(self, nursery: trio.Nursery | None) -> None:
+        """Send late rows from this nursery; None while no run is going on."""
+        self._nursery = nursery
+        self._wake = None
+
+    def find(self, superstep: int, path: str, attempt: int, ordinal: int) -> EffectRow | None:
+        """The row of one call."""
+        return self.rows.get((superstep, path, attempt, ordinal))
+
+    def next_attempt(self, superstep: int, path: str, first: int = 0) -> tuple[int, EffectRow | None]:
+        """The attempt that is to run or to be read, from `first` on, and the row of the failed one before it."""
+        attempt, failed = first, None
+        while True:
+            row = self.rows.get((superstep, path, attempt, TASK_ORDINAL))
+            if row is None or row.state is not EffectState.FAILED:
+                return attempt, failed
+            attempt, failed = attempt + 1, row
+
+    def record(self, row: EffectRow) -> None:
+        """Note a row; it becomes durable with the barrier, or a little later than now."""
+        self.rows[row.key] = row
+        self._pending[row.key] = row
+        if self._nursery is None:
+            return
+        if self._wake is None:
+            self._wake = trio.Event()
+            self._nursery.start_soon(self._send_late)
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Return when every row noted so far is durable."""
+        async with self._sending:
+            if not self._pending:
+                return
+            sent = dict(self._pending)
+            fault("append.before")
+            with trio.CancelScope(shield=True):
+                await self.store.append(self.session, self.epoch, list(sent.values()))
+            fault("append.after")
+            for key, row in sent.items():
+                if self._pending.get(key) is row:
+                    del self._pending[key]
+
+    def fold(self, superstep: int) -> list[EffectRow]:
+        """All rows of the superstep that is being closed which aren't known to be durable."""
+        return [row for key, row in self._pending.items() if key[0] == superstep]
+
+    def sealed(self, superstep: int) -> list[EffectRow]:
+        """All rows of the superstep in the order of the digest."""
+        if not self.rows:
+            return []
+        return [self.rows[key] for key in sorted(self.rows) if key[0] == superstep]
+
+    def close(self, superstep: int) -> None:
+        """Forget a superstep that is committed."""
+        if self.rows:
+            for key in [k for k in self.rows if k[0] <= superstep]:
+                del self.rows[key]
+                self._pending.pop(key, None)
+
+    async def _send_late(self) -> None:
+        while self._wake is not None:
+            await self._wake.wait()
+            await trio.sleep(APPEND_AFTER_S)
+            if self._wake is not None:
+                self._wake = trio.Event()
+            await self.flush()
+
+
+def task_row(
+    superstep: int, path: str, attempt: int, node: str, effect_class: EffectClass, left: Any, times: tuple[int, int],
+    *, failed: bool = False, fingerprint: bytes | None = None,
+) -> EffectRow:  # fmt: skip
+    """The row that says how a task ended: `left` is its scope and events, or its error record."""
+    return EffectRow(
+        superstep, path, attempt, TASK_ORDINAL, "task", node, effect_class,
+        EffectState.FAILED if failed else EffectState.DONE, outcome=encode(freeze(left)), fingerprint=fingerprint,
+        started_at=times[0], ended_at=times[1],
+    )  # fmt: skip
+
+
+def digest_rows(rows: Sequence[EffectRow]) -> list[list[Any]]:
+    """What the digest chain sees of the journal: no time, no token, no number of tries."""
+    from graphagent.codec import digest
+
+    return [
+        [
+            r.path, r.attempt, r.ordinal, r.kind, r.name, r.effect_class, int(r.state), r.request_hash.hex(),
+            digest(r.outcome).hex() if r.outcome is not None else None,
+        ]
+        for r in rows
+    ]  # fmt: skip
+
+
+def request_hash(kind: str, name: str, effect_class: str, request: Any) -> bytes:
+    """What two calls have in common that are the same call."""
+    return hash_value([kind, name, effect_class, request])

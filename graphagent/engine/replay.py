@@ -1,0 +1,298 @@
+"""Replay: run again from the journal and compare (`verify`), or re-apply what was recorded without code (`view`).
+
+`verify` uses the loop's own parts: the same tasks, the same pure core, the same seal; only the ports differ. The
+journal answers every call and refuses any that isn't in it, and instead of committing, digests are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from graphagent.codec import show_digest
+from graphagent.engine.environment import RunFacts, environment
+from graphagent.engine.eventlog import Batch, task_entry
+from graphagent.engine.execute import run_tasks
+from graphagent.engine.inputs import apply_inputs, begin_run, place_start
+from graphagent.engine.journal import Journal
+from graphagent.engine.results import TaskResult
+from graphagent.engine.run import asked_entries, finish_events
+from graphagent.engine.seal import Change, Stamp, seal
+from graphagent.engine.spending import add, of_rows
+from graphagent.engine.step import ChildCall, ChildEnd, Step
+from graphagent.engine.superstep import Closed, Stuck, close, due
+from graphagent.errors import ReplayDivergence
+from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.ids import SessionId
+from graphagent.ports import Clock, Node, TaskServices
+from graphagent.snapshot import CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One superstep as it was recorded. `session` is the one that wrote it, `seed` its seed."""
+
+    session: SessionId
+    seed: bytes
+    checkpoint: CheckpointRow
+    before: Snapshot
+    after: Snapshot
+    journal: Sequence[EffectRow]
+    inputs: Sequence[InputRow]
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedStep:
+    """One row of the digest table. `replayed` is None in mode `view`."""
+
+    superstep: int
+    recorded: bytes
+    replayed: bytes | None
+    tasks: int
+    effects: int
+
+    @property
+    def identical(self) -> bool:
+        return self.replayed is None or self.replayed == self.recorded
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a replay found. `first_difference` is as in the `replay` document; the replay stops there."""
+
+    session: SessionId
+    mode: Literal["verify", "view"]
+    start: int
+    stop: int
+    floor: int
+    supersteps: list[ReplayedStep] = field(default_factory=list)
+    effects_replayed: int = 0
+    first_difference: dict[str, Any] | None = None
+    wall_ms: int = 0
+
+    @property
+    def identical(self) -> bool:
+        return self.first_difference is None
+
+
+class _NoStore:
+    """The store of a replay: whoever writes to it has lost its way."""
+
+    name = "replay"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"a replay calls store.{name}")
+
+
+class _NoChildren:
+    """Children answer from the journal; one that isn't there is a difference, found before this is asked."""
+
+    async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
+        raise AssertionError("a replay starts a child")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayer:
+    """Replays supersteps of one plan."""
+
+    plan: Plan
+    kinds: Sequence[Node]
+    services: TaskServices
+    clock: Clock
+    depth: int = 0
+
+    @property
+    def graph(self) -> GraphPlan:
+        return self.plan.graph
+
+    async def verify(self, recorded: Recorded, state: Snapshot) -> tuple[Snapshot, dict[str, Any] | None]:
+        """The state that this code makes of `state`, and the first difference to the record, if there is one."""
+        if recorded.checkpoint.kind != "superstep":
+            return self.inputs(recorded, state), None
+        journal = Journal(_NoStore(), recorded.session, 0, recorded.journal)
+        step = self.step(recorded, state, journal)
+        try:
+            results = await run_tasks(step, due(state.control))
+        except ReplayDivergence as divergence:
+            return state, self.located(recorded, divergence.first_difference)
+        missing = self.unused(recorded, step)
+        if missing is not None:
+            return state, missing
+        facts = RunFacts(state.run_id or "", recorded.session)
+        spent = add(state.control.spent, of_rows(recorded.journal)) if recorded.journal else state.control.spent
+        outcome = close(self.graph, state, results, facts, spent)
+        if isinstance(outcome, Stuck):
+            return state, self.stuck(recorded, outcome)
+        after = self.seal(recorded, state, step, results, outcome)
+        if after.digest == recorded.checkpoint.digest:
+            return after, None
+        return after, self.difference(recorded, after, results, outcome)
+
+    def inputs(self, recorded: Recorded, state: Snapshot) -> Snapshot:
+        """Apply what came from outside, as it was recorded."""
+        graph, plan = self.graph, recorded.checkpoint.plan
+        dead = recorded.body.get("dead", False)
+        applied = apply_inputs(graph, plan, state, recorded.session, recorded.inputs, dead=dead)
+        if not recorded.inputs and state.control.queue:
+            n, body = state.control.queue[0]
+            applied.control = replace(applied.control, queue=state.control.queue[1:])
+            begin_run(graph, plan, applied, recorded.session, n, body["at"], body["inputs"], body["limits"])
+        place_start(graph, applied, state.superstep)
+        batch = Batch.empty()
+        batch.begin, batch.end = applied.begin, applied.end
+        stamp = self.stamp(recorded, applied.run_id, applied.run_started_at)
+        return seal(graph, state, applied.change, batch.chained(), (), stamp).snapshot
+
+    def stamp(self, recorded: Recorded, run_id: str | None, started: int) -> Stamp:
+        row = recorded.checkpoint
+        return Stamp(recorded.session, row.plan, row.kind, row.opened_at, row.committed_at, run_id, started)
+
+    def step(self, recorded: Recorded, state: Snapshot, journal: Journal) -> Step:
+        graph, superstep = self.graph, state.superstep
+        facts = RunFacts(state.run_id or "", recorded.session)
+        env = environment(graph, state.values, state.control, facts, superstep, state.committed_at)
+        done = {task[0]: task[1] for task in recorded.body.get("tasks", []) if task[2] == "done"}
+        for row in recorded.journal:
+            if row.ordinal >= 0 or row.state is EffectState.DONE:
+                done[row.path] = max(done.get(row.path, 0), row.attempt)
+        return Step(
+            recorded.session, state.run_id or "", self.depth, recorded.seed, self.plan, graph, self.kinds, superstep,
+            state.committed_at, env, journal, self.services, self.clock, _NoChildren(), None, done, replaying=True,
+            waited=frozenset(t[0] for t in recorded.body.get("tasks", []) if t[2] == "waiting"),
+        )  # fmt: skip
+
+    def seal(
+        self, recorded: Recorded, state: Snapshot, step: Step, results: Sequence[TaskResult], closed: Closed
+    ) -> Snapshot:
+        batch = Batch.empty()
+        for result, taken in zip(results, closed.taken, strict=True):
+            entry = task_entry(self.graph, result, taken)
+            if result.waiting is not None:
+                entry[4] += asked_entries(step.opened, entry[0])
+            batch.tasks.append(entry)
+        finish_events(closed, batch)
+        change = Change(closed.values, closed.versions, closed.changed, closed.control)
+        rows = sorted(recorded.journal, key=lambda r: r.key)
+        stamp = self.stamp(recorded, state.run_id, state.run_started_at)
+        return seal(self.graph, state, change, batch.chained(), rows, stamp).snapshot
+
+    # ---- differences -------------------------------------------------------------------------------------------
+
+    def located(self, recorded: Recorded, found: Mapping[str, Any]) -> dict[str, Any]:
+        """A difference with all fields of the document."""
+        now = self.fingerprint(found["node"])
+        then = next(
+            (r.fingerprint for r in recorded.journal if r.ordinal == -1 and r.path == found["path"] and r.fingerprint),
+            None,
+        )
+        fingerprint = None
+        if now is not None and then is not None and now != then:
+            fingerprint = {"recorded": show_digest(then), "now": show_digest(now)}
+        hint = "the node's code has changed since" if fingerprint else found.get("hint")
+        return {
+            "session": recorded.session, "superstep": recorded.checkpoint.superstep, "node": found["node"],
+            "path": found["path"], "attempt": found["attempt"], "ordinal": found.get("ordinal"),
+            "kind": found["kind"], "expected": found["expected"], "actual": found["actual"],
+            "diff": json_diff(found["expected"], found["actual"]),
+            "digest": found.get("digest") or {"expected": show_digest(recorded.checkpoint.digest), "actual": None},
+            "fingerprint": fingerprint,
+            "hint": hint or "put the node, prompt or function back as it was, or fork before this superstep",
+        }  # fmt: skip
+
+    def fingerprint(self, name: str) -> bytes | None:
+        index = self.graph.node_index.get(name)
+        return None if index is None else self.services.fingerprint(self.graph.nodes[index])
+
+    def unused(self, recorded: Recorded, step: Step) -> dict[str, Any] | None:
+        """A recorded call that this code didn't make."""
+        over = {(r.path, r.attempt) for r in recorded.journal if r.ordinal < 0 and r.state is EffectState.FAILED}
+        for row in recorded.journal:
+            if row.ordinal < 0 or (row.path, row.attempt, row.ordinal) in step.used:
+                continue
+            if (row.path, row.attempt) in over:
+                continue  # an attempt that failed isn't run again
+            name = row.path.partition("[")[0]
+            call = [row.kind, row.name]
+            found = {"node": name, "path": row.path, "attempt": row.attempt, "ordinal": row.ordinal, "kind": "missing",
+                     "expected": call, "actual": None}  # fmt: skip
+            return self.located(recorded, found)
+        return None
+
+    def stuck(self, recorded: Recorded, stuck: Stuck) -> dict[str, Any]:
+        """The superstep was recorded as committed, and this code can't close it."""
+        result = (*stuck.failed, *stuck.open, None)[0]
+        node = self.graph.nodes[result.token.node].name if result else (stuck.conflict or {})["node"]
+        error = result.error if result else stuck.conflict
+        found = {"node": node, "path": node, "attempt": result.attempt if result else 0, "kind": "writes_changed",
+                 "expected": "done", "actual": error}  # fmt: skip
+        return self.located(recorded, found)
+
+    def difference(
+        self, recorded: Recorded, after: Snapshot, results: Sequence[TaskResult], closed: Closed
+    ) -> dict[str, Any]:
+        """Which node made the digests differ: by what it wrote, else by the route that it took."""
+        digests = {"expected": show_digest(recorded.checkpoint.digest), "actual": show_digest(after.digest)}
+        for channel in self.graph.channels:
+            expected, actual = recorded.after.values[channel.index], after.values[channel.index]
+            if expected != actual or recorded.after.versions[channel.index] != after.versions[channel.index]:
+                writers = closed.writers.get(channel.index) or self.recorded_writers(recorded, channel.name)
+                node = self.graph.nodes[writers[0]].name if writers else self.first(results)
+                found: dict[str, Any] = {"kind": "writes_changed", "expected": {channel.name: plain(expected)},
+                         "actual": {channel.name: plain(actual)}}  # fmt: skip
+                return self.located(recorded, {**found, **self.task(results, node), "digest": digests})
+        was = {t[0]: t for t in recorded.body.get("tasks", [])}
+        for result, taken in zip(results, closed.taken, strict=True):
+            entry = task_entry(self.graph, result, taken)
+            old = was.get(entry[0])
+            if old is None or old[:4] != entry[:4]:
+                found = {"kind": "route_changed", "expected": old[3] if old else None, "actual": entry[3]}
+                return self.located(recorded, {**found, **self.task(results, entry[0]), "digest": digests})
+            if old[4] != entry[4]:
+                found = {"kind": "writes_changed", "expected": old[4], "actual": entry[4]}
+                return self.located(recorded, {**found, **self.task(results, entry[0]), "digest": digests})
+        node = self.first(results)
+        found = {"kind": "damaged", "expected": digests["expected"], "actual": digests["actual"]}
+        return self.located(recorded, {**found, **self.task(results, node), "digest": digests})
+
+    def recorded_writers(self, recorded: Recorded, channel: str) -> tuple[int, ...]:
+        names = [t[0] for t in recorded.body.get("tasks", []) if channel in t[3].get("writes", [])]
+        return tuple(self.graph.node_index[n] for n in names if n in self.graph.node_index)
+
+    def first(self, results: Sequence[TaskResult]) -> str:
+        return self.graph.nodes[results[0].token.node].name if results else ""
+
+    def task(self, results: Sequence[TaskResult], node: str) -> dict[str, Any]:
+        attempt = next((r.attempt for r in results if self.graph.nodes[r.token.node].name == node), 0)
+        return {"node": node, "path": node, "attempt": attempt}
+
+
+def plain(value: Any) -> Any:
+    """A value for a report; none is null."""
+    return value if isinstance(value, str | int | float | bool | list | dict) else None
+
+
+def json_diff(expected: Any, actual: Any, path: str = "$", limit: int = 20) -> list[dict[str, Any]]:
+    """Where two values differ, at most `limit` places; long texts are cut to 2 KB."""
+    out: list[dict[str, Any]] = []
+
+    def walk(a: Any, b: Any, at: str) -> None:
+        if len(out) >= limit or a == b:
+            return
+        if isinstance(a, dict) and isinstance(b, dict):
+            for key in sorted({*a, *b}):
+                walk(a.get(key), b.get(key), f"{at}.{key}")
+        elif isinstance(a, list) and isinstance(b, list):
+            for i in range(max(len(a), len(b))):
+                walk(a[i] if i < len(a) else None, b[i] if i < len(b) else None, f"{at}[{i}]")
+        else:
+            out.append({"json_path": at, "expected": short(a), "actual": short(b)})
+
+    walk(expected, actual, path)
+    return out
+
+
+def short(value: Any) -> Any:
+    """A value that fits into a report."""
+    return value[:2000] + "…" if isinstance(value, str) and len(value) > 2000 else value

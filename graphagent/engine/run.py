@@ -1,0 +1,411 @@
+"""The loop: due tasks, their results, the barrier, the commit. Resume, replay and fork have no other.
+
+A `Line` is one session's line of work while a controller hosts it: plan, head snapshot, journal and counters. It
+is the only writer of the session; every commit is gated by its epoch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import trio
+
+from graphagent.codec import decode
+from graphagent.concurrency import lone_nursery
+from graphagent.engine.environment import RunFacts, environment
+from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
+from graphagent.engine.execute import run_tasks
+from graphagent.engine.failures import record
+from graphagent.engine.inputs import Applied, apply_inputs, begin_run, interrupt_of, place_start
+from graphagent.engine.journal import Journal
+from graphagent.engine.results import TaskResult
+from graphagent.engine.seal import Change, Sealed, Stamp, seal
+from graphagent.engine.spending import add, of_rows, usage_data
+from graphagent.engine.step import Children, LiveEvent, Step
+from graphagent.engine.superstep import Closed, Stuck, close, due
+from graphagent.errors import ReplayDivergence, StoreUnavailable
+from graphagent.events import Event
+from graphagent.faults import fault
+from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.ids import InterruptId, SessionId
+from graphagent.ports import Clock, Node, Store, TaskServices
+from graphagent.snapshot import Commit, EventBatch, InputRow, InterruptRow, SessionRow, Snapshot, Status, SuperstepKind
+
+YIELD_AFTER_US = 1_000
+RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is shown what happens: `live` events as they come, `committed` ones in order with their numbers."""
+
+    live: Callable[[LiveEvent], None]
+    committed: Callable[[Sequence[Event]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When to pause: before one of these nodes runs, at this snapshot, or because somebody says so."""
+
+    nodes: frozenset[str] = frozenset()
+    snapshot: int | None = None
+    asked: Callable[[], bool] | None = None
+
+
+@dataclass(slots=True)
+class Line:
+    """One session while it is hosted. `row` is its authority row as of the last commit."""
+
+    plan: Plan
+    row: SessionRow
+    snapshot: Snapshot
+    journal: Journal
+    store: Store
+    clock: Clock
+    services: TaskServices
+    children: Children
+    kinds: Sequence[Node]
+    depth: int = 0
+    watcher: Watcher | None = None
+    inputs: list[InputRow] = field(default_factory=list)
+    outputs: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def graph(self) -> GraphPlan:
+        return self.plan.graph
+
+    @property
+    def session(self) -> SessionId:
+        return self.row.session
+
+    @property
+    def facts(self) -> RunFacts:
+        return RunFacts(self.snapshot.run_id or "", self.row.session)
+
+    # ---- the loop ----------------------------------------------------------------------------------------------
+
+    async def advance(self, stop: Stop) -> None:
+        """Run until the run ends, waits, fails or is paused; then `row` says which."""
+        async with lone_nursery() as nursery:
+            self.journal.attach(nursery)
+            try:
+                await self._advance(stop)
+            finally:
+                self.journal.attach(None)
+                nursery.cancel_scope.cancel()
+
+    async def _advance(self, stop: Stop) -> None:
+        yielded = self.clock.now_us()
+        while True:
+            if self.inputs and not self._open():
+                await self.take_inputs()
+                if self.row.status in ("cancelled", "failed"):
+                    return
+            tokens = due(self.snapshot.control)
+            if not tokens:
+                return
+            if self._stops(stop):
+                await self._park("waiting", "paused", Batch.empty())
+                return
+            if not await self._superstep():
+                return
+            now = self.clock.now_us()
+            if now - yielded > YIELD_AFTER_US:
+                await trio.lowlevel.checkpoint()
+                yielded = now
+
+    def _open(self) -> bool:
+        """Whether the superstep after the head has begun, so that inputs wait for its barrier."""
+        if not self.snapshot.control.due or not self.journal.sealed(self.snapshot.superstep):
+            return False
+        return not any(row.kind in ("run", "cancel") for row in self.inputs) or self.row.status == "running"
+
+    def _stops(self, stop: Stop) -> bool:
+        if stop.asked is not None and stop.asked():
+            return True
+        if stop.snapshot is not None and self.snapshot.superstep >= stop.snapshot:
+            return True
+        names = (self.graph.nodes[t.node].name for t in self.snapshot.control.due)
+        return bool(stop.nodes) and any(n in stop.nodes for n in names)
+
+    async def _superstep(self) -> bool:
+        """Run and commit one superstep. False if the run doesn't go on."""
+        snap = self.snapshot
+        step = self._step()
+        try:
+            results = await run_tasks(step, due(snap.control))
+        except ReplayDivergence as divergence:
+            await self._diverged(divergence)
+            return False
+        rows = self.journal.sealed(snap.superstep)
+        spent = add(snap.control.spent, of_rows(rows)) if rows else snap.control.spent
+        outcome = close(self.graph, snap, results, self.facts, spent)
+        if isinstance(outcome, Stuck):
+            await self._stuck(step, results, outcome)
+            return False
+        await self._commit_superstep(step, results, outcome, rows)
+        return self.row.status == "running"
+
+    def _step(self) -> Step:
+        snap = self.snapshot
+        opened_at = snap.committed_at
+        env = environment(self.graph, snap.values, snap.control, self.facts, snap.superstep, opened_at)
+        answers, resumed = {}, {}
+        for row in self.inputs:
+            body = decode(row.body)
+            if row.kind == "answer" and "value" in body:
+                answers[InterruptId(body["interrupt"])] = body["value"]
+            elif row.kind == "resume":
+                resumed.update(body["tasks"])
+        sink = self.watcher.live if self.watcher else None
+        if sink is not None:
+            names = [self.graph.nodes[t.node].name for t in snap.control.due]
+            sink(
+                LiveEvent("x.superstep.started", snap.superstep, None, None, None, {"due": names, "kind": "superstep"})
+            )
+        return Step(
+            self.session, snap.run_id or "", self.depth, self.row.seed, self.plan, self.graph, self.kinds,
+            snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink, resumed,
+            answers,
+        )  # fmt: skip
+
+    # ---- commits -----------------------------------------------------------------------------------------------
+
+    async def _commit_superstep(
+        self, step: Step, results: Sequence[TaskResult], closed: Closed, rows: Sequence[Any]
+    ) -> None:
+        batch = Batch.empty()
+        start = min((r.started_us for r in results), default=0)
+        for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
+            entry = task_entry(self.graph, result, taken)
+            if result.waiting is not None:
+                entry[4] += asked_entries(step.opened, entry[0])
+            batch.tasks.append(entry)
+            batch.notes += task_notes(i, result)
+            length = max(result.ended_us - result.started_us, 0)
+            batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
+        status, reason = self._end(closed, batch)
+        change = Change(closed.values, closed.versions, closed.changed, closed.control)
+        await self._commit(change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed())
+        self.outputs, self.error = closed.outputs, closed.error
+
+    def _end(self, closed: Closed, batch: Batch) -> tuple[Status, str | None]:
+        """The status after this barrier, and its terminal event."""
+        control = closed.control
+        finish_events(closed, batch)
+        if closed.limit is not None:
+            batch.closing.append(["x.limit.reached", {"limit": closed.limit}])
+        if closed.ended == "done":
+            return ("running", None) if control.queue else ("done", None)
+        if closed.ended is not None:
+            return "failed", "limit" if closed.ended == "limit" else "error"
+        if control.due:
+            return "running", None
+        batch.closing.append(["RunPaused", {"interrupts": self._paused(control), "timers": []}])
+        return "waiting", "interrupt"
+
+    def _paused(self, control: Any) -> list[dict[str, Any]]:
+        names = self.graph.nodes
+        return [
+            {"id": interrupt_of(self.session, self.graph, w), "node": names[w.token.node].name}
+            for w in control.waiting
+            if w.reason == "interrupt"
+        ]
+
+    def _absorbed(self) -> int:
+        """Inputs that this barrier takes: answers and wake-ups meant for tasks inside the superstep, in order."""
+        taken = self.row.taken_n
+        waiting = self.snapshot.control.waiting
+        ids = {interrupt_of(self.session, self.graph, w) for w in waiting if w.reason == "interrupt"}
+        has_child = any(w.reason == "child" for w in waiting)
+        while self.inputs:
+            row = self.inputs[0]
+            inside = row.kind == "resume" or (row.kind == "child" and not has_child)
+            if row.kind == "answer":
+                inside = decode(row.body)["interrupt"] not in ids
+            if not inside:
+                break
+            taken = row.n
+            self.inputs.pop(0)
+        return taken
+
+    async def take_inputs(self) -> None:
+        """Apply all accepted inputs in a superstep of their own."""
+        dead = self.row.status in ("failed", "cancelled", "done")
+        rows, self.inputs = self.inputs, []
+        snap = self.snapshot
+        applied = apply_inputs(self.graph, self.plan.hash, snap, self.session, rows, dead=dead)
+        await self._commit_applied(applied, rows[-1].n, dead=dead)
+
+    async def next_run(self) -> None:
+        """Start the oldest queued run; the one before it has ended."""
+        control = self.snapshot.control
+        n, body = control.queue[0]
+        snap = self.snapshot
+        applied = Applied(
+            list(snap.values), list(snap.versions), replace(control, queue=control.queue[1:]), snap.run_id, 0
+        )
+        begin_run(self.graph, self.plan.hash, applied, self.session, n, body["at"], body["inputs"], body["limits"])
+        await self._commit_applied(applied, self.row.taken_n)
+
+    async def _commit_applied(self, applied: Applied, taken_n: int, *, dead: bool = False) -> None:
+        place_start(self.graph, applied, self.snapshot.superstep)
+        batch = Batch.empty()
+        batch.dead = dead
+        batch.begin, batch.opening, batch.end = applied.begin, applied.opening, applied.end
+        status, reason = self._applied_status(applied)
+        self.journal.close(self.snapshot.superstep)
+        self.snapshot = replace(self.snapshot, run_id=applied.run_id, run_started_at=applied.run_started_at)
+        await self._commit(
+            applied.change, batch, status, reason, applied.kind, (), (), taken_n=taken_n, closed=applied.closed
+        )
+        self.outputs = self.error = None
+
+    def _applied_status(self, applied: Applied) -> tuple[Status, str | None]:
+        if applied.cancelled:
+            return "cancelled", None
+        if applied.kind == "edit" and not applied.began:
+            return self.row.status, self.row.reason
+        if applied.control.due:
+            return "running", None
+        if applied.control.waiting:
+            return "waiting", "interrupt"
+        return self.row.status, self.row.reason
+
+    async def _commit(
+        self, change: Change, batch: Batch, status: Status, reason: str | None,
+        kind: SuperstepKind, rows: Sequence[Any], opened: Sequence[InterruptRow], *,
+        taken_n: int, closed: Sequence[Any] = (),
+    ) -> None:  # fmt: skip
+        """Seal the superstep and make it durable."""
+        snap = self.snapshot
+        now = max(self.clock.now_us(), snap.committed_at)
+        fault("commit.encode")
+        stamp = Stamp(self.session, self.plan.hash, kind, snap.committed_at, now, snap.run_id, snap.run_started_at)
+        sealed = seal(self.graph, snap, change, batch.chained(), rows, stamp)
+        events = EventBatch(snap.superstep, batch.count(), batch.body(snap.run_id), now)
+        commit = Commit(
+            self.session, self.row.epoch, self.row.commit_n, os.urandom(16), status, reason, snap.superstep + 1,
+            sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
+            taken_n, now,
+        )  # fmt: skip
+        await self._send(commit)
+        self._committed(commit, sealed)
+
+    def _committed(self, commit: Commit, sealed: Sealed | None) -> None:
+        events, checkpoint = commit.events, commit.checkpoint
+        first = self.row.event_n
+        self.row = replace(
+            self.row, status=commit.status, reason=commit.reason, commit_n=commit.commit_n + 1,
+            commit_token=commit.token, event_n=first + (events.count if events else 0), taken_n=commit.taken_n,
+            head_superstep=commit.head_superstep, updated_at=commit.at,
+            head=checkpoint.checkpoint if checkpoint else self.row.head,
+            head_digest=checkpoint.digest if checkpoint else self.row.head_digest,
+        )  # fmt: skip
+        opened_at = self.snapshot.committed_at
+        if sealed is not None:
+            self.journal.close(self.snapshot.superstep)
+            self.snapshot = sealed.snapshot
+        if self.watcher is not None and events is not None:
+            place = Place(self.session, self.graph, checkpoint, opened_at)
+            self.watcher.committed(expand(replace(events, first=first), place))
+
+    async def _send(self, commit: Commit) -> None:
+        """Commit; where the outcome is unknown, send the same commit again."""
+        for delay in (*RETRY_DELAYS_S, None):
+            try:
+                return await self.store.commit(commit)
+            except StoreUnavailable:
+                if delay is None:
+                    raise
+                await trio.sleep(delay)
+        return None
+
+    # ---- supersteps that can't close ---------------------------------------------------------------------------
+
+    async def _stuck(self, step: Step, results: Sequence[TaskResult], stuck: Stuck) -> None:
+        """Park: the open superstep keeps its journal, the head stays where it is."""
+        batch = Batch.empty()
+        for result in results:
+            if result.status == "failed":
+                batch.tasks.append(task_entry(self.graph, result, None))
+                batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
+        error = stuck.conflict or (stuck.failed[0].error if stuck.failed else None)
+        for row in step.opened:
+            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
+        fault("park.before")
+        if error is None:
+            asked = [{"id": r.interrupt, "node": r.node} for r in step.opened]
+            batch.closing.append(["RunPaused", {"interrupts": asked, "timers": []}])
+            await self._park("waiting", "interrupt", batch, step.opened)
+        else:
+            checkpoint = self.snapshot.checkpoint
+            batch.closing.append(["RunError", {"error": error, "checkpoint": checkpoint}])
+            await self._park("failed", "error", batch, step.opened)
+        self.error = error
+        fault("park.after")
+
+    async def _diverged(self, divergence: ReplayDivergence) -> None:
+        difference = divergence.first_difference
+        error = record(
+            "divergence", divergence.message, node=difference["node"], attempt=difference["attempt"],
+            hint=divergence.hint, details=difference,
+        )  # fmt: skip
+        batch = Batch.empty()
+        batch.closing.append(["RunError", {"error": error, "checkpoint": self.snapshot.checkpoint}])
+        await self._park("failed", "divergence", batch)
+        self.error = error
+
+    async def _park(self, status: Status, reason: str, batch: Batch, opened: Sequence[InterruptRow] = ()) -> None:
+        """A commit without a checkpoint."""
+        snap = self.snapshot
+        now = max(self.clock.now_us(), snap.committed_at)
+        events = None
+        if batch.count(parked=True):
+            events = EventBatch(snap.superstep, batch.count(parked=True), batch.body(snap.run_id, parked=True), now)
+        taken = self._absorbed() if status == "failed" else self.row.taken_n
+        commit = Commit(
+            self.session, self.row.epoch, self.row.commit_n, os.urandom(16), status, reason, snap.superstep, None,
+            events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now,
+        )  # fmt: skip
+        await self._send(commit)
+        self._committed(commit, None)
+
+    async def arm(self, interrupts: Sequence[InterruptRow]) -> None:
+        """Make questions of waiting tokens durable that exist under no id of this session yet."""
+        batch = Batch.empty()
+        for row in interrupts:
+            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
+        await self._park("waiting", "interrupt", batch, interrupts)
+
+    async def pause(self) -> None:
+        """Park where it is: finished effects are durable, the run can be resumed."""
+        await self._park("waiting", "paused", Batch.empty())
+
+
+def finish_events(closed: Closed, batch: Batch) -> None:
+    """The chained terminal event of a run that this barrier ends."""
+    usage = usage_data(closed.control.spent)
+    if closed.ended == "done":
+        data = {
+            "outputs_ref": closed.outputs, "usage": usage, "cost": usage["cost_usd"],
+            "supersteps": closed.control.steps, "checkpoint": None,
+        }  # fmt: skip
+        batch.end.append(["RunCompleted", data])
+    elif closed.ended is not None:
+        batch.end.append(["RunError", {"error": closed.error, "checkpoint": None}])
+
+
+def asked_entries(opened: Sequence[InterruptRow], node: str) -> list[list[Any]]:
+    """The chained events of the questions that a node's task asked."""
+    return [["x.interrupt.opened", _asked(row)] for row in opened if row.node == node]
+
+
+def _asked(row: InterruptRow) -> dict[str, Any]:
+    """An interrupt in an event, without what differs between two equal sessions."""
+    question = decode(row.question)
+    return {"kind": row.kind, "node": row.node, "prompt": question["prompt"]}

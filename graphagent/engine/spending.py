@@ -1,0 +1,48 @@
+"""What a run has used: sums of model usage as plain integers, so that they stand in control state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from graphagent.codec import decode
+from graphagent.messages import Usage
+from graphagent.snapshot import NOTHING_SPENT, EffectRow, Spent
+
+
+def add(a: Spent, b: Spent) -> Spent:
+    """The sum of both."""
+    return tuple(x + y for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+
+
+def one_call(usage: Usage) -> Spent:
+    """What one model call used."""
+    return (
+        1, usage.input_tokens, usage.output_tokens, usage.cached_input_tokens, usage.cache_write_tokens,
+        usage.reasoning_tokens, usage.cost_micro or 0, int(usage.cost_micro is None), int(usage.estimated),
+    )  # fmt: skip
+
+
+def of_rows(rows: Iterable[EffectRow]) -> Spent:
+    """What the calls of these journal rows used."""
+    total = NOTHING_SPENT
+    for row in rows:
+        if row.cost is not None:
+            total = add(total, tuple(decode(row.cost)))
+    return total
+
+
+def usage_data(spent: Spent) -> dict[str, Any]:
+    """The Usage of the JSON documents."""
+    unknown = spent[7] > 0
+    return {
+        "model_calls": spent[0],
+        "tool_calls": 0,
+        "input_tokens": spent[1],
+        "output_tokens": spent[2],
+        "cached_input_tokens": spent[3],
+        "cache_write_tokens": spent[4],
+        "reasoning_tokens": spent[5],
+        "estimated": spent[8] > 0,
+        "cost_usd": None if unknown else spent[6] / 1e6,
+    }

@@ -1,0 +1,98 @@
+"""One open superstep of one session: what all of its tasks share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphagent.engine.environment import Env
+from graphagent.engine.journal import Journal
+from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.ids import InterruptId, SessionId
+from graphagent.ports import Clock, ItemEnd, Node, TaskServices
+from graphagent.snapshot import InterruptRow, Spent
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnd:
+    """How a child session stands: `status` as in its authority row."""
+
+    status: str
+    outputs: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    spent: Spent
+
+
+class Children(Protocol):
+    """Runs child sessions; `session/hub.py` implements it, a replay answers from the journal."""
+
+    async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
+        """Create the child unless it is there, and run it until it ends or waits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChildCall:
+    """Everything that a child session starts from."""
+
+    caller: SessionId
+    superstep: int
+    path: str
+    graph: str
+    inputs: Mapping[str, Any]
+    opened_at: int
+    seed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEvent:
+    """Something that happens now, for whoever watches. It may vanish."""
+
+    kind: str
+    superstep: int | None
+    node: str | None
+    task: str | None
+    attempt: int | None
+    data: Mapping[str, Any]
+
+
+Sink = Callable[[LiveEvent], None]
+RunItem = Callable[[Any, int, Mapping[str, Any]], Awaitable[ItemEnd]]
+"""Runs one item of a map for the context of the map's task."""
+
+
+@dataclass(slots=True)
+class Step:
+    """An open superstep. `kinds` are the bound node kinds by node index; `opened` collects the interrupts that hold
+    it open; `resumed` says from which attempt on the tasks of a failed run have a fresh retry budget."""
+
+    session: SessionId
+    run: str
+    depth: int
+    seed: bytes
+    plan: Plan
+    graph: GraphPlan
+    kinds: Sequence[Node]
+    superstep: int
+    opened_at: int
+    env: Env
+    journal: Journal
+    services: TaskServices
+    clock: Clock
+    children: Children
+    sink: Sink | None = None
+    resumed: Mapping[str, int] = field(default_factory=dict)
+    answers: Mapping[InterruptId, Any] = field(default_factory=dict)
+    opened: list[InterruptRow] = field(default_factory=list)
+    replaying: bool = False
+    run_item: RunItem | None = None
+    waited: frozenset[str] = frozenset()
+    """In a replay: the tasks that were recorded as waiting."""
+    used: set[tuple[str, int, int]] = field(default_factory=set)
+    """Rows of the journal that this run of the superstep has asked for."""
+
+    def show(self, kind: str, node: NodePlan, path: str, attempt: int, data: Mapping[str, Any]) -> None:
+        """Send a live event, if anybody watches."""
+        if self.sink is not None:
+            self.sink(LiveEvent(kind, self.superstep, node.name, path, attempt, data))

@@ -1,0 +1,294 @@
+"""The superstep contract, pure: no await, no clock, no I/O.
+
+`due` says which tasks a snapshot has, `close` merges their results, takes the routes, places the tokens and
+gives the next state. Everything is done in plan order, so the order in which tasks finished can't matter.
+Source of the contract: `docs/explanation/supersteps.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from graphagent.channels.reducers import REDUCERS
+from graphagent.engine.environment import Env, RunFacts, environment, with_scope
+from graphagent.engine.failures import evaluation_error, record, view
+from graphagent.engine.results import Taken, TaskResult
+from graphagent.engine.tokens import place
+from graphagent.graph.expressions import EvaluationError
+from graphagent.graph.plan import GraphPlan, NodePlan, Writes
+from graphagent.graph.types import TypeMismatch
+from graphagent.snapshot import Control, Snapshot, Spent, Token
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A superstep that can be committed. `changed` has, by channel index, the items written to an append channel
+    or None; `writers` the nodes that wrote. `ended` is how the run ended, if it did."""
+
+    values: tuple[Any, ...]
+    versions: tuple[int | None, ...]
+    changed: Mapping[int, list[Any] | None]
+    writers: Mapping[int, tuple[int, ...]]
+    control: Control
+    taken: tuple[Taken, ...]
+    ended: Literal["done", "failed", "limit"] | None = None
+    outputs: Mapping[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A superstep that can't be committed: these tasks failed without a route, or wait inside it."""
+
+    failed: tuple[TaskResult, ...] = ()
+    open: tuple[TaskResult, ...] = ()
+    conflict: dict[str, Any] | None = None
+
+
+def due(control: Control) -> tuple[Token, ...]:
+    """The tokens whose nodes run in this superstep, in plan order."""
+    return control.due
+
+
+def evaluate_writes(graph: GraphPlan, writes: Writes, env: Env) -> list[tuple[int, Any]]:
+    """The checked values that a task or route writes.
+
+    Raises:
+        EvaluationError: an expression failed.
+        TypeMismatch: a value doesn't fit its channel; the path starts with the channel's name.
+    """
+    out = []
+    for index, value in writes:
+        channel = graph.channels[index]
+        try:
+            out.append((index, channel.check_write(value.evaluate(env))))
+        except TypeMismatch as error:
+            raise TypeMismatch(channel.name + error.path[1:], error.message) from None
+    return out
+
+
+def close(
+    graph: GraphPlan, snapshot: Snapshot, results: Sequence[TaskResult], facts: RunFacts, spent: Spent
+) -> Closed | Stuck:
+    """Merge, route and place: the state after the barrier. `spent` is what the run has used by then.
+
+    A guard or a route's write that can't be evaluated makes its task a failed one, whose writes are then not
+    merged; so the barrier is tried again without them, at most once for each task.
+    """
+    results = list(results)
+    for _ in range(len(results) + 1):
+        stuck = _stuck(graph, results)
+        if stuck is not None:
+            return stuck
+        outcome = _Barrier(graph, snapshot, facts, spent).close(results)
+        if not isinstance(outcome, TaskResult):
+            return outcome
+        results = [outcome if r.token.node == outcome.token.node else r for r in results]
+    raise AssertionError("a barrier fails at most once for each task")
+
+
+def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
+    waits = tuple(r for r in results if r.status == "open")
+    failed = tuple(r for r in results if r.status == "failed" and (r.unrouted or not node_of(graph, r).on_error))
+    return Stuck(failed, waits) if waits or failed else None
+
+
+class _Conflict(Exception):
+    """Two tasks wrote one `last` channel."""
+
+
+class _Barrier:
+    """One attempt to close a superstep."""
+
+    def __init__(self, graph: GraphPlan, snapshot: Snapshot, facts: RunFacts, spent: Spent) -> None:
+        self.graph, self.snapshot, self.facts, self.spent = graph, snapshot, facts, spent
+        self.values = list(snapshot.values)
+        self.versions = list(snapshot.versions)
+        self.changed: dict[int, list[Any] | None] = {}
+        self.writers: dict[int, tuple[int, ...]] = {}
+        for channel in graph.channels:
+            if channel.scope == "step" and self.versions[channel.index] is not None:
+                self.values[channel.index], self.versions[channel.index] = channel.default, None
+
+    def close(self, results: Sequence[TaskResult]) -> Closed | Stuck | TaskResult:
+        try:
+            for result in results:
+                if result.status == "done":
+                    self.fold(result.token.node, result.writes)
+            env = self.env()
+            taken = []
+            for result in results:
+                route = self.route(result, env)
+                if isinstance(route, TaskResult):
+                    return route
+                taken.append(route)
+            for result, route in zip(results, taken, strict=True):
+                self.fold(result.token.node, route.writes)
+        except _Conflict as conflict:
+            return Stuck(conflict=conflict.args[0])
+        return self.settle(results, taken)
+
+    def env(self) -> Env:
+        snap = self.snapshot
+        return environment(self.graph, self.values, snap.control, self.facts, snap.superstep, snap.committed_at)
+
+    def fold(self, node: int, writes: Sequence[tuple[int, Any]]) -> None:
+        """Fold one task's writes, in order. A `last` channel takes them from one task only."""
+        for index, write in writes:
+            channel = self.graph.channels[index]
+            writers = self.writers.get(index)
+            if channel.reducer == "last" and writers and writers != (node,):
+                raise _Conflict(self.conflict(index, writers[0], node))
+            before = self.values[index] if self.versions[index] is not None else channel.neutral
+            self.values[index] = channel.fold(before, write)
+            self.versions[index] = self.snapshot.superstep
+            if not writers:
+                self.writers[index] = (node,)
+            elif node not in writers:
+                self.writers[index] = (*writers, node)
+            if REDUCERS[channel.reducer].appends:
+                added = self.changed.get(index)
+                self.changed[index] = [*added, *write] if added else list(write)
+            else:
+                self.changed[index] = None
+
+    def conflict(self, index: int, one: int, other: int) -> dict[str, Any]:
+        names = self.graph.nodes[one].name, self.graph.nodes[other].name
+        channel = self.graph.channels[index].name
+        message = f"nodes {names[0]!r} and {names[1]!r} both write channel {channel!r} in one superstep"
+        hint = "give the channel a reducer, or let only one of them write it"
+        return record("write_conflict", message, node=names[1], attempt=0, hint=hint, source="graph")
+
+    def route(self, result: TaskResult, env: Env) -> Taken | TaskResult:
+        """The route that this task takes, or the task as failed where a guard can't be evaluated."""
+        if result.status == "parked":
+            return Taken("none")
+        node = self.graph.nodes[result.token.node]
+        kind: Literal["next", "error"] = "error" if result.status == "failed" else "next"
+        routes = node.on_error if kind == "error" else node.next
+        scope = with_scope(env, result.scope)
+        try:
+            for route in routes:
+                if route.when is None or route.when.evaluate(scope):
+                    writes = evaluate_writes(self.graph, route.writes, scope) if route.writes else ()
+                    return Taken(kind, route, tuple(writes))
+        except (EvaluationError, TypeMismatch) as error:
+            return self.failed(result, evaluation_error(node, error, result.attempt))
+        if kind == "error":
+            return replace(result, unrouted=True)
+        message = "no route of `next` has a guard that holds, and there is no else"
+        return self.failed(
+            result, record("expression", message, node=node.name, attempt=result.attempt, source="graph")
+        )
+
+    def failed(self, result: TaskResult, error: dict[str, Any]) -> TaskResult:
+        if result.status == "failed":
+            return replace(result, unrouted=True)
+        return replace(result, status="failed", error=error, scope={"error": view(error)}, writes=())
+
+    def settle(self, results: Sequence[TaskResult], taken: Sequence[Taken]) -> Closed:
+        snap, control = self.snapshot, self.snapshot.control
+        placed = place(self.graph, control, snap.superstep, results, taken)
+        nxt = replace(
+            control, due=placed.due, waiting=placed.waiting, joins=placed.joins, visits=self.visits(results),
+            last_run=self.last_run(results), steps=control.steps + 1, spent=self.spent,
+        )  # fmt: skip
+        nxt = self.wake_subscribers(nxt)
+        closed = Closed(tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(taken))
+        return finish(self.graph, closed, self.facts, snap, placed.failure)
+
+    def visits(self, results: Sequence[TaskResult]) -> tuple[int, ...]:
+        visits = list(self.snapshot.control.visits)
+        for result in results:
+            if result.token.answer is None:
+                visits[result.token.node] += 1
+        return tuple(visits)
+
+    def last_run(self, results: Sequence[TaskResult]) -> Mapping[int, int]:
+        old = self.snapshot.control.last_run
+        ran = {r.token.node: self.snapshot.superstep for r in results if self.graph.nodes[r.token.node].on_update}
+        return {**old, **ran} if ran else old
+
+    def wake_subscribers(self, control: Control) -> Control:
+        """Tokens for nodes whose `on_update` channels were written in or after their last run."""
+        have = {t.node for t in control.due} | {w.token.node for w in control.waiting}
+        tokens = []
+        for node in self.graph.nodes:
+            if not node.on_update or node.index in have:
+                continue
+            since = control.last_run.get(node.index, 0)
+            if any((v := self.versions[c]) is not None and v >= since for c in node.on_update):
+                tokens.append(Token(node.index, self.snapshot.superstep + 1))
+        if not tokens:
+            return control
+        return replace(control, due=tuple(sorted((*control.due, *tokens), key=lambda t: t.node)))
+
+
+def finish(
+    graph: GraphPlan, closed: Closed, facts: RunFacts, snapshot: Snapshot, failure: dict[str, Any] | None
+) -> Closed:
+    """The end of the run, if this barrier is one: by `fail`, by a limit, or because no token is left."""
+    control = closed.control
+    if failure is not None:
+        return replace(closed, control=ended(control), ended="failed", error=failure)
+    limit = reached(graph, control)
+    if limit is not None and control.due:
+        return _limit(graph, closed, limit, snapshot.superstep)
+    if control.due or control.waiting or control.joins:
+        return closed
+    env = environment(graph, closed.values, control, facts, snapshot.superstep, snapshot.committed_at)
+    outputs = {}
+    ports = {port.name: port for port in graph.outputs}
+    try:
+        for name, value in graph.result:
+            outputs[name] = ports[name].check(value.evaluate(env))
+    except (EvaluationError, TypeMismatch) as error:
+        message = f"`result` of output {name!r}: {error}"
+        return replace(
+            closed, ended="failed", error=record("expression", message, node=None, attempt=0, source="graph")
+        )
+    return replace(closed, ended="done", outputs=outputs)
+
+
+def ended(control: Control) -> Control:
+    """Control state without tokens."""
+    return replace(control, due=(), waiting=(), joins=())
+
+
+def reached(graph: GraphPlan, control: Control) -> str | None:
+    """Which limit the run has reached, in words, or None."""
+    limits = graph.limits
+    if control.limited:
+        return None
+    most = control.bounds.get("supersteps", limits.supersteps)
+    if most is not None and control.steps >= most:
+        return f"supersteps: {most}"
+    if limits.tokens is not None and control.spent[1] + control.spent[2] >= limits.tokens:
+        return f"tokens: {limits.tokens}"
+    cost = control.bounds.get("cost_micro", limits.cost_micro)
+    if cost is not None and control.spent[6] >= cost:
+        return f"cost_usd: {cost / 1e6:g}"
+    if limits.visits:
+        for token in control.due:
+            bound = limits.visits.get(token.node)
+            if bound is not None and token.answer is None and control.visits[token.node] >= bound:
+                return f"visits of {graph.nodes[token.node].name!r}: {bound}"
+    return None
+
+
+def _limit(graph: GraphPlan, closed: Closed, limit: str, superstep: int) -> Closed:
+    error = record("limit", f"the limit {limit} is reached", node=None, attempt=0, source="engine")
+    target = graph.limits.on_limit
+    if target is None:
+        return replace(closed, ended="limit", error=error, limit=limit)
+    token = Token(target, superstep + 1, error=error)
+    control = replace(ended(closed.control), due=(token,), limited=True)
+    return replace(closed, control=control, limit=limit)
+
+
+def node_of(graph: GraphPlan, result: TaskResult) -> NodePlan:
+    """The node that the result is of."""
+    return graph.nodes[result.token.node]

@@ -1,0 +1,248 @@
+"""The one stream of events: 17 core kinds, and namespaced extensions `x.<area>.<name>`.
+
+A *provisional* event has `seq` None: it is shown live, may vanish, and comes again with its number and an equal
+`event_id` when its superstep is committed. Committed events of a session are dense, ordered by (node order in
+the plan, map item, emission) within a superstep, and never change. `time` is the superstep's recorded start
+plus a recorded offset, so it is equal in a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar
+
+from graphagent.ids import EventId, RunId, SessionId, StepId
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Base of the typed payloads. The name of the class is the kind of the event."""
+
+    kind: ClassVar[str]
+
+    def data(self) -> dict[str, Any]:
+        """The payload as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Payload:
+        """The payload of plain data; keys that this release doesn't know are dropped."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{k: v for k, v in data.items() if k in known})
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Payload):
+    """First event of a run."""
+
+    plan_hash: str
+    graph: str
+    inputs_ref: Any
+    limits: Mapping[str, Any]
+    parent_session: str | None = None
+    parent_run: str | None = None
+    origin: Mapping[str, Any] | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContent(Payload):
+    """A streamed piece of a model's text; always provisional, never stored."""
+
+    message_id: str
+    index: int
+    delta: str
+    content_type: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class RunContentCompleted(Payload):
+    """A model's stream has ended. `cost` is in dollars, None if a price is unknown."""
+
+    message_id: str
+    content_hash: str
+    finish_reason: str
+    usage: Mapping[str, Any]
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunCompleted(Payload):
+    """Terminal: success. `checkpoint` is None until the commit that carries the event is sealed."""
+
+    outputs_ref: Any
+    usage: Mapping[str, Any]
+    cost: float | None
+    supersteps: int
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunError(Payload):
+    """Terminal: failure. `checkpoint` is the last good one."""
+
+    error: Mapping[str, Any]
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunCancelled(Payload):
+    """Terminal: the cancellation took effect."""
+
+    reason: str | None
+    by: str | None
+    checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused(Payload):
+    """Terminal for this segment: nothing is due, something waits."""
+
+    interrupts: list[Mapping[str, Any]]
+    timers: list[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContinued(Payload):
+    """First event of a further segment. `reason`: answer, event, timer, resume or recovered."""
+
+    reason: str
+    answers: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PreHookStarted(Payload):
+    """Before an input hook."""
+
+    hook: str
+    target_ref: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PreHookCompleted(Payload):
+    """After an input hook. `verdict`: allow, replace or block."""
+
+    hook: str
+    verdict: str
+    reason: str | None
+    result_ref: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PostHookStarted(Payload):
+    """Before an output hook."""
+
+    hook: str
+    target_ref: Any
+
+
+@dataclass(frozen=True, slots=True)
+class PostHookCompleted(Payload):
+    """After an output hook. `verdict`: allow, replace or block."""
+
+    hook: str
+    verdict: str
+    reason: str | None
+    result_ref: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallStarted(Payload):
+    """Arguments are valid and approved; before execution."""
+
+    call_id: str
+    tool: str
+    source: str
+    args_ref: Any
+    effects: str
+    approval: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallCompleted(Payload):
+    """Once per call, also for calls that never ran."""
+
+    call_id: str
+    tool: str
+    status: str
+    result_ref: Any
+    error: Mapping[str, Any] | None
+    artifacts: list[str]
+    duration_ms: int
+    child_session: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningStarted(Payload):
+    """The first reasoning piece of a model call."""
+
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningStep(Payload):
+    """One finished reasoning block."""
+
+    message_id: str
+    index: int
+    text_ref: Any
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningCompleted(Payload):
+    """Before the first text, or at the end of the stream."""
+
+    message_id: str
+    steps: int
+    model_tokens: int
+
+
+CORE: dict[str, type[Payload]] = {
+    cls.__name__: cls
+    for cls in (
+        RunStarted, RunContent, RunContentCompleted, RunCompleted, RunError, RunCancelled, RunPaused, RunContinued,
+        PreHookStarted, PreHookCompleted, PostHookStarted, PostHookCompleted, ToolCallStarted, ToolCallCompleted,
+        ReasoningStarted, ReasoningStep, ReasoningCompleted,
+    )
+}  # fmt: skip
+"""The 17 core kinds in the order of the reference."""
+for _name, _cls in CORE.items():
+    _cls.kind = _name
+
+TERMINAL = frozenset({"RunCompleted", "RunError", "RunCancelled", "RunPaused"})
+"""Kinds that end a segment of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `superstep, step, node, task, attempt` are None for events of the run as a whole.
+
+    `task` is the path (`write`, `each[2]`); `step` names one effect. `data` is the payload as plain data;
+    `payload` gives it typed for the core kinds. `time` is in microseconds, UTC.
+    """
+
+    seq: int | None
+    event_id: EventId
+    session: SessionId
+    run: RunId | None
+    superstep: int | None
+    step: StepId | None
+    node: str | None
+    task: str | None
+    attempt: int | None
+    time: int
+    kind: str
+    data: Mapping[str, Any]
+
+    @property
+    def payload(self) -> Payload | Mapping[str, Any]:
+        """The typed payload of a core event, the data of an extension."""
+        cls = CORE.get(self.kind)
+        return cls.from_data(self.data) if cls else self.data
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it may still vanish."""
+        return self.seq is None

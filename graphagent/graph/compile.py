@@ -1,0 +1,324 @@
+"""From spec to plan. The plan is always made from its own canonical document, so that a plan that was stored with
+a session and one that was just compiled are the same in every respect but the positions for messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from graphagent.channels.reducers import REDUCERS
+from graphagent.codec import decode, digest, encode, freeze
+from graphagent.graph.expressions import Expression, parse
+from graphagent.graph.flow import START as START_NAME
+from graphagent.graph.flow import Flow
+from graphagent.graph.plan import (
+    END,
+    FAIL,
+    START,
+    ChannelPlan,
+    GraphPlan,
+    LimitsPlan,
+    ModelPlan,
+    NodePlan,
+    Plan,
+    PortPlan,
+    Position,
+    RetryPlan,
+    RoutePlan,
+    Writes,
+)
+from graphagent.graph.spec import (
+    SELF,
+    CodeBody,
+    Defaults,
+    EmitBody,
+    GraphSpec,
+    HumanBody,
+    LLMBody,
+    MapBody,
+    NodeSpec,
+    Prompt,
+    Retry,
+    Route,
+    Spec,
+)
+from graphagent.graph.spec import END as END_NAME
+from graphagent.graph.spec import FAIL as FAIL_NAME
+from graphagent.graph.tokens import Tokens
+from graphagent.graph.types import Type, checker, parse_decl, parse_object, parse_type
+from graphagent.graph.values import Value, parse_value
+from graphagent.graph.source import document_of
+from graphagent.graph.walker import read_spec
+from graphagent.snapshot import UNSET, EffectClass
+
+DOCUMENT_VERSION = 1
+Positions = Mapping[tuple[Any, ...], Position]
+TASK_KINDS = frozenset({"llm", "code"})
+"""Kinds that `defaults.retry` and `defaults.timeout` reach."""
+
+
+def compile_spec(
+    spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None
+) -> Plan:
+    """The plan of a spec that has no errors.
+
+    Args:
+        template: Gives the text of a prompt file as the graph names it.
+        positions: Places of nodes for messages, by path.
+    """
+    templates = {name: template(name) or "" for name in sorted(_files(spec))}
+    tree = _without_remarks(spec.data())
+    order = {g.name: list(g.nodes) for g in spec.all_graphs}
+    document = {"v": DOCUMENT_VERSION, "graph": tree, "order": order, "templates": templates, "entry": ""}
+    plan = load_plan(encode(freeze(document)), positions or {})
+    return replace(plan, version=spec.metadata.version, file=file)
+
+
+def sub_plan(plan: Plan, entry: str) -> Plan:
+    """The plan of a child session that runs `entry`, another graph of the same document."""
+    document = encode({**decode(plan.document), "entry": entry})
+    return replace(plan, document=document, hash=digest(document), entry=entry)
+
+
+def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
+    """The plan of a document that `compile_spec` made, in this process or another."""
+    data = decode(document)
+    tree = _ordered(data["graph"], data["order"])
+    spec, _ = read_spec(document_of(tree))
+    assert spec is not None
+    types = resolve_types(spec)
+    models = {
+        m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key)
+        for m in spec.models.values()
+    }
+    graphs = {g.name: _Graph(g, types, positions or {}).plan() for g in spec.all_graphs}
+    return Plan(
+        digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types
+    )
+
+
+def resolve_types(spec: Spec) -> dict[str, Type]:
+    """The named types of a document, in whatever order they refer to each other."""
+    done: dict[str, Type] = {}
+
+    class Lazy(dict[str, Type]):
+        def __missing__(self, name: str) -> Type:
+            if name not in spec.types:
+                raise KeyError(name)
+            self[name] = parse_object(spec.types[name], self, name)
+            return self[name]
+
+        def __contains__(self, name: object) -> bool:
+            return dict.__contains__(self, name) or name in spec.types
+
+        def get(self, name: str, default: Any = None) -> Any:
+            return self[name] if name in self else default
+
+    lazy = Lazy()
+    for name in spec.types:
+        done[name] = lazy[name]
+    return done
+
+
+def read_type(text: Any, types: Mapping[str, Type]) -> Type:
+    """A type as authors write it: text, or a mapping, which is an inline object type."""
+    return parse_object(text, types) if isinstance(text, Mapping) else parse_type(text, types)
+
+
+def _without_remarks(tree: dict[str, Any]) -> dict[str, Any]:
+    """The author form without what the engine never reads."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: strip(v) for k, v in value.items()}
+        return [strip(v) for v in value] if isinstance(value, list) else value
+
+    tree = strip(tree)
+    tree["metadata"] = {"name": tree["metadata"]["name"]}
+    for graph in (tree, *tree.get("graphs", {}).values()):
+        for node in graph["nodes"].values():
+            node.pop("description", None)
+        for channel in graph.get("channels", {}).values():
+            if isinstance(channel, dict):
+                channel.pop("description", None)
+    return tree
+
+
+def _ordered(tree: dict[str, Any], order: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Canonical encoding sorts keys; the order of nodes is part of their meaning."""
+    graphs = {n: {**g, "nodes": {k: g["nodes"][k] for k in order[n]}} for n, g in tree.get("graphs", {}).items()}
+    out = {**tree, "nodes": {k: tree["nodes"][k] for k in order[""]}}
+    if graphs:
+        out["graphs"] = graphs
+    return out
+
+
+def _files(spec: Spec) -> Iterator[str]:
+    for graph in spec.all_graphs:
+        for node in graph.nodes.values():
+            for body in (node.body, getattr(getattr(node.body, "do", None), "body", None)):
+                for prompt in (getattr(body, "prompt", None), getattr(body, "system", None)):
+                    if isinstance(prompt, Prompt) and prompt.file is not None:
+                        yield prompt.file
+
+
+class _Graph:
+    """Compiles one graph of a document."""
+
+    def __init__(self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions) -> None:
+        self.spec, self.types, self.positions = spec, types, positions
+        self.nodes = {name: i for i, name in enumerate(spec.nodes)}
+        self.channels = {name: i for i, name in enumerate(spec.channels)}
+        self.flow = Flow(spec)
+        self.forks = Tokens(self.flow).join_forks
+        self.grouped = set(self.forks.values())
+        self.roots: set[str] = set()
+
+    def plan(self) -> GraphPlan:
+        spec = self.spec
+        nodes = tuple(self.node(n, i, spec.defaults) for i, n in enumerate(spec.nodes.values()))
+        outputs = tuple(self.ports(spec.outputs))
+        result = spec.result if spec.result is not None else {p.name: f"${{ {p.name} }}" for p in outputs}
+        values = tuple((name, self.value(value)) for name, value in result.items())
+        start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", START_NAME in self.grouped)
+        return GraphPlan(
+            spec.name, tuple(self.ports(spec.inputs)), outputs, tuple(self.channel(i) for i in range(len(self.channels))),
+            nodes, start, self.limits(), values, self.nodes, self.channels, "run" in self.roots,
+        )  # fmt: skip
+
+    def ports(self, declared: Mapping[str, Any]) -> Iterator[PortPlan]:
+        for name, text in declared.items():
+            if isinstance(text, Mapping):
+                kind, default = parse_object(text, self.types), UNSET
+            else:
+                kind, default = parse_decl(text, self.types)  # type: ignore[assignment]
+            yield PortPlan(name, kind, default, checker(kind))
+
+    def channel(self, index: int) -> ChannelPlan:
+        spec = list(self.spec.channels.values())[index]
+        kind = parse_type(spec.type, self.types)
+        reducer = REDUCERS[spec.reducer]
+        check = checker(kind)
+        default = check(spec.default) if spec.has_default else reducer.neutral()
+        return ChannelPlan(
+            index, spec.name, kind, spec.reducer, reducer.fold, spec.scope, default, check,
+            _message_writes if spec.reducer == "messages" else check, default,
+        )  # fmt: skip
+
+    def limits(self) -> LimitsPlan:
+        spec = self.spec.limits
+        return LimitsPlan(
+            supersteps=spec.supersteps,
+            tokens=spec.tokens,
+            cost_micro=None if spec.cost_usd is None else round(spec.cost_usd * 1e6),
+            wall_s=None if spec.wall is None else spec.wall.seconds,
+            map_items=spec.map_items,
+            visits={self.nodes[n]: v for n, v in spec.visits.items()} or None,
+            on_limit=None if spec.on_limit is None else self.nodes[spec.on_limit],
+        )
+
+    def node(self, spec: NodeSpec, index: int, defaults: Defaults) -> NodePlan:
+        """A node, or with its map's index the node under a `do`."""
+        body = spec.body
+        reached = spec.kind in TASK_KINDS
+        retry = spec.retry or (defaults.retry if reached else None) or Retry()
+        timeout = spec.timeout or (defaults.timeout if reached else None)
+        item = self.node(body.do, index, defaults) if isinstance(body, MapBody) else None
+        returns = getattr(body, "returns", None)
+        kind = read_type(returns, self.types) if returns is not None else None
+        fork = self.forks.get(spec.name) if spec.join == "all" else None
+        return NodePlan(
+            index=index,
+            name=spec.name or "do",
+            kind=spec.kind,
+            path=_show(spec.path),
+            arguments=tuple((name, self.value(value)) for name, value in spec.arguments.items()),
+            writes=self.writes(spec.writes),
+            next=tuple(self.route(r, spec.name) for r in spec.next),
+            on_error=tuple(self.route(r, spec.name) for r in self.flow.error_routes(spec)) if spec.name else (),
+            retry=_retry(retry),
+            timeout_s=None if timeout is None else timeout.seconds,
+            effects=_effects(spec, item),
+            body=body,
+            values=self.values(spec),
+            over=self.expression(body.over) if isinstance(body, MapBody) else None,
+            model=(body.model or defaults.model) if isinstance(body, LLMBody) else None,
+            returns=kind,
+            check_returns=None if kind is None else checker(kind),
+            item=item,
+            join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
+            on_update=tuple(self.channels[c] for c in spec.on_update),
+            position=self.positions.get(spec.path),
+            description=spec.description,
+        )
+
+    def values(self, spec: NodeSpec) -> dict[str, Value]:
+        body = spec.body
+        found: dict[str, Any] = {}
+        if isinstance(body, HumanBody):
+            found = {"options": body.options, "value": body.value, "assign": body.assign}
+        elif isinstance(body, CodeBody):
+            found = {"idempotency_key": body.idempotency_key}
+        elif isinstance(body, MapBody):
+            found = {"collect": body.collect}
+        elif isinstance(body, EmitBody):
+            found = {f"data.{name}": value for name, value in body.event_data.items()}
+            return {name: self.value(value) for name, value in found.items()}
+        return {name: self.value(value) for name, value in found.items() if value is not None}
+
+    def route(self, spec: Route, source: str) -> RoutePlan:
+        ends = {END_NAME: END, FAIL_NAME: FAIL}
+        to = tuple(ends[t] if t in ends else self.nodes[t] for t in spec.to)
+        when = None if spec.when is None else self.expression(spec.when)
+        label = spec.label or spec.when or ""
+        return RoutePlan(when, to, self.writes(spec.writes), label, len(to) > 1 and source in self.grouped)
+
+    def writes(self, writes: Mapping[str, Any]) -> Writes:
+        return tuple((self.channels[name], self.value(value)) for name, value in writes.items())
+
+    def value(self, raw: Any) -> Value:
+        value = parse_value(raw)
+        self.roots.update(read.root for read in value.reads)
+        return value
+
+    def expression(self, text: str) -> Expression:
+        expression = parse(text)
+        self.roots.update(read.root for read in expression.reads)
+        return expression
+
+
+def _effects(spec: NodeSpec, item: NodePlan | None) -> EffectClass:
+    if isinstance(spec.body, CodeBody):
+        return spec.body.effects
+    if item is not None:
+        return item.effects if item.kind == "code" and item.effects == "pure" else "read"
+    return "read" if spec.kind in ("llm", "graph") else "pure"
+
+
+def _retry(spec: Retry) -> RetryPlan:
+    return RetryPlan(
+        spec.max, None if spec.on is None else frozenset(spec.on), spec.backoff == "exponential", spec.delay.seconds,
+        spec.max_delay.seconds, spec.jitter,
+    )  # fmt: skip
+
+
+def _show(path: tuple[str | int, ...]) -> str:
+    return "$" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+
+
+def _message_writes(value: Any) -> Any:
+    """Messages and markers: checked by shape, since a write may hold both."""
+    from graphagent.graph.types import TypeMismatch
+
+    if not isinstance(value, list):
+        raise TypeMismatch("$", "a list of messages is expected")
+    for i, item in enumerate(value):
+        if not isinstance(item, dict) or not ("remove" in item or {"role", "content"} <= item.keys()):
+            raise TypeMismatch(f"$[{i}]", "a message needs `role` and `content`")
+        if "remove" not in item and "id" not in item:
+            item["id"] = digest(encode([i, item])).hex()[:26]
+    return value
+
+
+__all__ = ["SELF", "compile_spec", "load_plan", "read_type", "resolve_types", "sub_plan"]

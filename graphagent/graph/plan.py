@@ -1,0 +1,193 @@
+"""The plan: a graph in the frozen form that the engine runs, identified by its hash.
+
+Everything is resolved to integers: nodes and channels by their position in the file, routes by theirs in the
+list. A plan holds no clock, no function of the author's and no secret; its `document` is canonical bytes from
+which `compile.load_plan` makes an equal plan in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from graphagent.graph.expressions import Expression
+from graphagent.graph.spec import Body
+from graphagent.graph.types import Type
+from graphagent.graph.values import Value
+from graphagent.snapshot import UNSET, EffectClass
+
+END: Final = -1
+FAIL: Final = -2
+START: Final = -3
+"""Pseudo nodes: the targets `end` and `fail`, and `start` as the place of the first fork."""
+
+Check = Callable[[Any], Any]
+"""Returns the value as its type has it, or raises `types.TypeMismatch`."""
+Writes = tuple[tuple[int, Value], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the YAML file, or file and line of a builder call. Lines and columns start at 1."""
+
+    file: str
+    line: int
+    column: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlan:
+    """`check` takes a whole value, `check_write` what one write delivers.
+
+    `neutral` is what the first write is folded into: the default, else the reducer's neutral value, else UNSET.
+    """
+
+    index: int
+    name: str
+    type: Type
+    reducer: str
+    fold: Callable[[Any, Any], Any]
+    scope: Literal["run", "session", "step"]
+    default: Any
+    check: Check
+    check_write: Check
+    neutral: Any = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """`grouped`: taking it opens a group of tokens, since it forks and some join waits for that fork."""
+
+    when: Expression | None
+    to: tuple[int, ...]
+    writes: Writes
+    label: str
+    grouped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlan:
+    """`max` counts attempts, the first included; `on` holds error kinds, None stands for the retryable ones."""
+
+    max: int = 1
+    on: frozenset[str] | None = None
+    exponential: bool = True
+    delay_s: float = 1.0
+    max_delay_s: float = 60.0
+    jitter: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One node.
+
+    `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
+    (`options value assign idempotency_key collect`, and `data.NAME` for each of an event's), `over` a map's list.
+    `model` names the model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork that `join: all` waits for (a node
+    or START), None for `join: any`. `path` is the YAML path, such as `$.nodes.write`.
+    """
+
+    index: int
+    name: str
+    kind: str
+    path: str
+    arguments: tuple[tuple[str, Value], ...]
+    writes: Writes
+    next: tuple[RoutePlan, ...]
+    on_error: tuple[RoutePlan, ...]
+    retry: RetryPlan
+    timeout_s: float | None
+    effects: EffectClass
+    body: Body
+    values: Mapping[str, Value]
+    over: Expression | None = None
+    model: str | None = None
+    returns: Type | None = None
+    check_returns: Check | None = None
+    item: NodePlan | None = None
+    join_fork: int | None = None
+    on_update: tuple[int, ...] = ()
+    position: Position | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """An input or output of a graph. `default` is UNSET where there is none."""
+
+    name: str
+    type: Type
+    default: Any
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsPlan:
+    """Times in seconds, cost in micro-dollars; None is no limit. `visits` is by node index."""
+
+    supersteps: int | None = None
+    tokens: int | None = None
+    cost_micro: int | None = None
+    wall_s: float | None = None
+    map_items: int = 1000
+    visits: Mapping[int, int] | None = None
+    on_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """`use` is `provider/model`. Names of keys, never keys, are part of a plan."""
+
+    name: str
+    use: str
+    temperature: float | None
+    params: Mapping[str, Any]
+    base_url: str | None
+    api_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPlan:
+    """One graph of a document: the main one (name "") or one under `graphs`.
+
+    `start` is a route without guard. `reads_run` says whether any expression reads `run`.
+    """
+
+    name: str
+    inputs: tuple[PortPlan, ...]
+    outputs: tuple[PortPlan, ...]
+    channels: tuple[ChannelPlan, ...]
+    nodes: tuple[NodePlan, ...]
+    start: RoutePlan
+    limits: LimitsPlan
+    result: tuple[tuple[str, Value], ...]
+    node_index: Mapping[str, int]
+    channel_index: Mapping[str, int]
+    reads_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A compiled document. `entry` names the graph that a session of this plan runs; "" is the main one.
+
+    `templates` are the texts of prompt files by the path that the graph names. `file` is only for messages.
+    """
+
+    hash: bytes
+    document: bytes
+    name: str
+    version: str | None
+    entry: str
+    graphs: Mapping[str, GraphPlan]
+    models: Mapping[str, ModelPlan]
+    templates: Mapping[str, str]
+    types: Mapping[str, Type]
+    file: str | None = None
+
+    @property
+    def graph(self) -> GraphPlan:
+        """The graph that a session of this plan runs."""
+        return self.graphs[self.entry]

@@ -1,0 +1,53 @@
+"""A channel that doesn't exist, as a target: in `writes`, `history` and `on_update`.
+
+What: the name isn't declared under `channels` of this graph.
+Why: only declared, typed channels hold state. Inputs can't be written.
+Example: `writes: { sumary: "${ out.text }" }`
+Instead: `writes: { summary: "${ out.text }" }`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from graphagent.graph.analysis import GraphAnalysis
+from graphagent.graph.diagnostics import Diagnostic
+from graphagent.graph.spec import LLMBody, Path
+
+CODE = "GA102"
+TITLE = "unknown channel as a target"
+
+
+def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
+    spec = graph.graph
+    for route in spec.defaults.on_error or ():
+        yield from _writes(graph, route.writes, route.path)
+    for node in spec.nodes.values():
+        yield from _writes(graph, node.writes, node.path)
+        for route in (*node.next, *(node.on_error or ())):
+            yield from _writes(graph, route.writes, route.path)
+        for i, channel in enumerate(node.on_update):
+            yield from _unknown(graph, channel, (*node.path, "on_update", i), key=False)
+    for node, _ in graph.tasks:
+        if isinstance(node.body, LLMBody) and node.body.history is not None:
+            history = node.body.history
+            yield from _unknown(graph, history.channel, (*history.path, "channel"), key=False)
+
+
+def _writes(graph: GraphAnalysis, names: Iterable[str], path: Path) -> Iterator[Diagnostic]:
+    for name in names:
+        yield from _unknown(graph, name, (*path, "writes", name), key=True)
+
+
+def _unknown(graph: GraphAnalysis, name: str, path: Path, *, key: bool) -> Iterator[Diagnostic]:
+    channels = graph.graph.channels
+    if name in channels:
+        return
+    document = graph.whole.document
+    span = document.key_span(path) if key else document.span(path)
+    otherwise = f"declare it: `channels: {{ {name}: str }}`"
+    if name in graph.graph.inputs:
+        otherwise = "inputs can't be written: declare a channel"
+    guess = graph.whole.guess(name, channels, span, otherwise)
+    label = "not declared under `channels`"
+    yield graph.whole.finding(CODE, f"unknown channel `{name}`", path, span, label=label, **guess)

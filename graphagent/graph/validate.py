@@ -1,0 +1,119 @@
+"""All checks of one document, in order: what is read wrong first, what would only follow from it not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Any, Final
+
+from graphagent.graph.analysis import Analysis, GraphAnalysis
+from graphagent.graph.diagnostics import Diagnostic, Span, place
+from graphagent.graph.document import Document, document_of
+from graphagent.graph.project import Project
+from graphagent.graph.rules import RULES, SILENCEABLE
+from graphagent.graph.source import parse_yaml
+from graphagent.graph.spec import Path, Spec
+from graphagent.graph.walker import read_spec
+
+NAMES: Final = ("GA101", "GA102", "GA103", "GA104", "GA106", "GA108")
+TYPES: Final = ("GA302", "GA303")
+EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208")
+USES: Final = ("GA301", "GA304", "GA307", "GA501", "GA503")
+WHOLE: Final = ("GA305", "GA306", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407")
+"""Those of `WHOLE` need a graph that was read completely: a part that is missing would change what they find."""
+
+
+def validate_text(
+    text: str | bytes, file: str, project: Project | None = None
+) -> tuple[Spec | None, list[Diagnostic], Document]:
+    """Reads and checks a graph.
+
+    Args:
+        text: The content of the file.
+        file: Its name, relative to the project, for the messages.
+        project: Where functions and prompts are looked up; None leaves those checks out.
+
+    Returns:
+        The spec, None if there is an error; all findings in order of place; the document.
+    """
+    document = parse_yaml(text, file)
+    spec, found = _validate(document, project)
+    return spec, found, document
+
+
+def validate(spec: Spec, document: Document, project: Project | None = None) -> list[Diagnostic]:
+    """The findings about a spec that was read from `document` without errors, in order of place."""
+    return _finish(_check(Analysis(spec, document, project)), document)
+
+
+def spec_from_data(
+    data: Any, spans: dict[str, Span] | None = None, file: str = "<python>", project: Project | None = None
+) -> tuple[Spec | None, list[Diagnostic], Document]:
+    """The same for plain data in the author's form, such as `Spec.data()`: the builder and stored plans come this way.
+
+    Args:
+        data: The document.
+        spans: Places for messages by path, such as `$.nodes.write`.
+        file: Name for what has no place.
+        project: Where functions and prompts are looked up.
+    """
+    document = document_of(data, spans, file)
+    spec, found = _validate(document, project)
+    return spec, found, document
+
+
+def _validate(document: Document, project: Project | None) -> tuple[Spec | None, list[Diagnostic]]:
+    spec, walker = read_spec(document)
+    found = [*document.diagnostics, *walker.diagnostics]
+    if spec is not None:
+        found += _check(Analysis(spec, document, project, walker.broken))
+    found = _finish(found, document)
+    return (None if any(item.severity == "error" for item in found) else spec), found
+
+
+def _check(analysis: Analysis) -> Iterator[Diagnostic]:
+    """Runs the rules graph by graph."""
+    for graph in analysis.graphs:
+        if _unreadable(graph):
+            continue
+        first = list(_run(NAMES, graph))
+        yield from first
+        yield from _run(TYPES, graph)
+        found = list(_run(EXPRESSIONS, graph))
+        yield from found
+        yield from _run(USES, graph)
+        if not graph.broken and not any(item.code in {"GA101", "GA102"} for item in first):
+            yield from _run(WHOLE, graph)
+        _ = graph.environment.inputs, graph.environment.outputs
+    analysis.types.named()
+    yield from analysis.types.findings
+
+
+def _run(codes: Iterable[str], graph: GraphAnalysis) -> Iterator[Diagnostic]:
+    for code in codes:
+        yield from import_module(RULES[code]).check(graph)
+
+
+def _unreadable(graph: GraphAnalysis) -> bool:
+    """Whether a whole section is missing, so that nearly everything would be unknown."""
+    own: Path = graph.graph.path
+    sections = {(*own, key) for key in ("channels", "nodes", "inputs", "start")}
+    return bool(sections & set(graph.whole.broken)) or not graph.graph.nodes
+
+
+def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]:
+    """In order of place, without repetitions and what the author has silenced."""
+    allowed = set(document.allowed())
+    seen: set[tuple[str, Span, str]] = set()
+    out: list[Diagnostic] = []
+    found = sorted(found, key=place)
+    wrong = {item.span for item in found if item.severity == "error"}
+    for item in found:
+        if item.code == "GA006" and item.severity == "warning" and item.span in wrong:
+            continue  # the error says it too
+        key = (item.code, item.span, item.message)
+        silent = item.severity == "warning" or item.code in SILENCEABLE
+        if key not in seen and not (silent and (item.code, item.span.line) in allowed):
+            seen.add(key)
+            out.append(item)
+    return out

@@ -1,0 +1,121 @@
+"""Typed ids: `str` subclasses with a prefix, so that one kind of id is never taken for another.
+
+After the prefix come 26 characters of lower-case Crockford base32, which are 128 bits. Ids of sessions,
+runs and checkpoints begin with 48 bits of milliseconds and so sort by time; the others are digests, so a
+replay gives equal ids.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import ClassVar, Self
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {c: i for i, c in enumerate(_ALPHABET)}
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def encode128(raw: bytes) -> str:
+    """26 base32 characters for 16 bytes; their order is the order of the bytes."""
+    n = int.from_bytes(raw, "big")
+    return "".join([_PAIRS[(n >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def decode128(text: str) -> bytes:
+    """The 16 bytes that `encode128` wrote. Raises ValueError for anything else."""
+    if len(text) != 26:
+        raise ValueError(f"{text!r} doesn't have 26 characters")
+    n = 0
+    for c in text:
+        if c not in _VALUES:
+            raise ValueError(f"{c!r} is not a character of an id")
+        n = n << 5 | _VALUES[c]
+    return n.to_bytes(17, "big")[1:] if n < 1 << 128 else _too_big(text)
+
+
+def _too_big(text: str) -> bytes:
+    raise ValueError(f"{text!r} is more than 128 bits")
+
+
+def digest128(*parts: bytes | str | int) -> bytes:
+    """16 bytes that depend on all parts and on where one part ends and the next begins."""
+    h = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        h.update(len(data).to_bytes(8, "big") + data)
+    return h.digest()[:16]
+
+
+class Id(str):
+    """Base of all ids. `Id("ses_...")` checks the text; `.raw` is its 16 bytes."""
+
+    __slots__ = ()
+    prefix: ClassVar[str] = ""
+
+    def __new__(cls, text: str) -> Self:
+        if isinstance(text, Id) and not isinstance(text, cls):
+            raise TypeError(f"{cls.__name__} is wanted, {text!r} is a {type(text).__name__}")
+        if not text.startswith(cls.prefix + "_"):
+            raise ValueError(f"{text!r} is not a {cls.__name__}: it must start with {cls.prefix}_")
+        decode128(text[len(cls.prefix) + 1 :])
+        return str.__new__(cls, text)
+
+    @classmethod
+    def of(cls, raw: bytes) -> Self:
+        """The id of 16 stored bytes."""
+        return str.__new__(cls, f"{cls.prefix}_{encode128(raw)}")
+
+    @classmethod
+    def derive(cls, *parts: bytes | str | int) -> Self:
+        """The id that is a digest of its parts."""
+        return cls.of(digest128(*parts))
+
+    @classmethod
+    def timed(cls, time_us: int, rest: bytes) -> Self:
+        """An id that sorts by time: 6 bytes of milliseconds, then the first 10 bytes of `rest`."""
+        return cls.of((time_us // 1000).to_bytes(6, "big") + rest[:10])
+
+    @property
+    def raw(self) -> bytes:
+        """The 16 bytes that are stored."""
+        return decode128(self[len(self.prefix) + 1 :])
+
+
+class SessionId(Id):
+    __slots__ = ()
+    prefix = "ses"
+
+
+class RunId(Id):
+    __slots__ = ()
+    prefix = "run"
+
+
+class CheckpointId(Id):
+    __slots__ = ()
+    prefix = "ckp"
+
+
+class StepId(Id):
+    __slots__ = ()
+    prefix = "stp"
+
+
+class InterruptId(Id):
+    __slots__ = ()
+    prefix = "itr"
+
+
+class WorkerId(Id):
+    __slots__ = ()
+    prefix = "wrk"
+
+
+class EventId(Id):
+    __slots__ = ()
+    prefix = "evt"
+
+
+class ArtifactId(Id):
+    __slots__ = ()
+    prefix = "art"

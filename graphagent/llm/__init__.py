@@ -1,0 +1,15 @@
+"""Adapters of the model port.
+
+    openai_compatible   chat/completions over HTTP with server-sent events; `chat` is its wire format
+    scripted            the shipped fake; `script_file` reads its turns from a file
+    local               a small model in a child process
+    structured          schemas that constrain an answer, and the answer's way back to a value
+    failures            from a provider's errors to ours
+    catalogue           `open_model("provider/model")`
+
+Only the catalogue is imported here: an adapter costs its import when a graph uses it.
+"""
+
+from graphagent.llm.catalogue import open_model
+
+__all__ = ["open_model"]

@@ -1,0 +1,69 @@
+"""Calling the author's functions, and what their exceptions are to the engine."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from graphagent import concurrency
+from graphagent.errors import GraphAgentError, NodeError
+
+TRIO_MARK = "__graphagent_trio__"
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+async def call(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    """Call it the way it is written: `def` in a worker thread, `async def` on asyncio, or marked as trio's, inline."""
+    try:
+        if getattr(function, TRIO_MARK, False):
+            return await function(**kwargs)
+        if inspect.iscoroutinefunction(function):
+            return await concurrency.aio(_call_async, function, kwargs)
+        return await concurrency.in_thread(_call_sync, function, kwargs)
+    except Exception as error:
+        raise failure(error) from error
+
+
+async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    """Run on the host loop. A cancellation that the function raises by itself is its failure, nobody's cancellation."""
+    import asyncio
+
+    try:
+        return await function(**kwargs)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise NodeError("CancelledError: raised by the node's own code", kind="code_failed") from None
+
+
+def _call_sync(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+    return function(**kwargs)
+
+
+def failure(error: Exception) -> Exception:
+    """What the author's exception is to the engine: our own errors as they are, any other as `code_failed`."""
+    if isinstance(error, NodeError):
+        error.trace = error.trace or frames(error)
+        return error
+    if isinstance(error, GraphAgentError):
+        return error
+    failed = NodeError(f"{type(error).__name__}: {error}".removesuffix(": "), kind="code_failed")
+    failed.trace = frames(error)
+    return failed
+
+
+def frames(error: BaseException) -> list[dict[str, Any]]:
+    """The author's own frames, innermost last; those of this package and of the library are left out."""
+    out = []
+    for frame in traceback.extract_tb(error.__traceback__):
+        path = Path(frame.filename)
+        if frame.filename.startswith((_PACKAGE, "<")) or "site-packages" in path.parts or "lib" in path.parts[-3:-1]:
+            continue
+        text = linecache.getline(frame.filename, frame.lineno or 0).strip()
+        out.append({"file": path.name, "line": frame.lineno, "function": frame.name, "text": text})
+    return out[-5:]

@@ -1,0 +1,375 @@
+"""Every port of the engine on one page. Adapters implement them, `session/wiring.py` joins them.
+
+All coroutines here are awaited from trio. A port never calls back upwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from graphagent.ids import CheckpointId, InterruptId, SessionId, StepId, WorkerId
+from graphagent.messages import Model, Usage
+from graphagent.snapshot import (
+    UNSET,
+    Blob,
+    CheckpointRow,
+    Commit,
+    Delta,
+    EffectClass,
+    EffectRow,
+    EventBatch,
+    InputRow,
+    InterruptRow,
+    InterruptStatus,
+    NewInput,
+    Opened,
+    SessionEntry,
+    SessionQuery,
+    SessionRow,
+    Span,
+)
+
+__all__ = [
+    "Clock", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node", "Parked", "Store", "Task", "TaskServices",
+]  # fmt: skip
+
+
+class Clock(Protocol):
+    """Where time comes from; the engine has no other source."""
+
+    def now_us(self) -> int:
+        """The wall clock in microseconds, UTC."""
+        ...
+
+
+class Store(Protocol):
+    """Keeps sessions. Each method is one transaction: all of it is durable when it returns, or nothing happened.
+
+    Errors of every method: `StoreUnavailable`, `StoreFull`, `StoreCorrupt`. Reads verify what they read.
+    """
+
+    name: str
+    """What people are shown, such as the path of the file."""
+
+    async def create(
+        self, row: SessionRow, genesis: CheckpointRow, blobs: Sequence[Blob], inputs: Sequence[NewInput]
+    ) -> bool:
+        """Store a new session, its genesis checkpoint and its first inputs. False if the id is there already."""
+        ...
+
+    async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
+        """Store one new row whose head is a checkpoint of its origin. Raises NotFound if that is gone.
+
+        Inputs are there for edits, blobs for another plan.
+        """
+        ...
+
+    async def takeover(self, session: SessionId, worker: WorkerId) -> Opened:
+        """Become the owner: epoch + 1, and everything needed to run on.
+
+        The journal is that of the open superstep, inputs are those not taken, interrupts the open ones.
+
+        Raises:
+            NotFound: no such session.
+            SessionBusy: another living worker owns it.
+        """
+        ...
+
+    async def release(self, session: SessionId, epoch: int) -> None:
+        """Give the ownership back; nothing if it is lost already."""
+        ...
+
+    async def commit(self, commit: Commit) -> None:
+        """Store a superstep or a park. The same commit sent again is stored once.
+
+        Raises:
+            Fenced: epoch or commit number aren't the session's; nothing was stored.
+        """
+        ...
+
+    async def append(self, session: SessionId, epoch: int, rows: Sequence[EffectRow]) -> None:
+        """Store journal rows of the open superstep ahead of its barrier; a state is never lowered.
+
+        Raises:
+            Fenced: the epoch isn't the session's; nothing was stored.
+        """
+        ...
+
+    async def accept(self, session: SessionId, new: NewInput) -> InputRow:
+        """Store an input and number it. The same message id and body again gives the same row.
+
+        Raises:
+            NotFound: no such session.
+            Conflict: the message id was used with another body.
+        """
+        ...
+
+    async def answer(
+        self, interrupt: InterruptId, answer: bytes, by: str | None, inputs: Sequence[tuple[SessionId, NewInput]]
+    ) -> InterruptRow:
+        """Answer an open interrupt and store the inputs that follow from it; the first answer wins.
+
+        The same answer again gives the same row and stores nothing.
+
+        Raises:
+            NotFound: no such interrupt.
+            InterruptAnswered: it has another answer.
+            InterruptExpired: it is expired or cancelled.
+        """
+        ...
+
+    async def session(self, session: SessionId) -> SessionRow:
+        """The authority row. Raises NotFound."""
+        ...
+
+    async def find(self, prefix: str) -> list[SessionId]:
+        """At most 3 sessions whose id starts with `prefix`, newest first; "" gives the newest ones."""
+        ...
+
+    async def sessions(self, query: SessionQuery) -> list[SessionEntry]:
+        """Sessions, newest update first."""
+        ...
+
+    async def children(self, session: SessionId) -> list[SessionRow]:
+        """The child sessions that `session` called, oldest first."""
+        ...
+
+    async def forks(self, session: SessionId) -> list[SessionRow]:
+        """The sessions whose origin is `session`, oldest first."""
+        ...
+
+    async def label(self, session: SessionId, name: str | None, tags: Sequence[str] | None) -> None:
+        """Set the name or the tags; None leaves them as they are."""
+        ...
+
+    async def checkpoint(self, checkpoint: CheckpointId) -> CheckpointRow:
+        """One checkpoint. Raises NotFound."""
+        ...
+
+    async def checkpoints(
+        self, spans: Sequence[Span], *, limit: int = 100, newest: bool = False
+    ) -> list[CheckpointRow]:
+        """Checkpoints in these spans in order of superstep; with `newest` the last `limit` ones."""
+        ...
+
+    async def blobs(self, family: SessionId, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The blobs of a family. Raises StoreCorrupt if one is missing or isn't what its hash says."""
+        ...
+
+    async def deltas(self, spans: Sequence[Span], channel: str) -> list[Delta]:
+        """What was added to an append channel in these spans, in order of superstep."""
+        ...
+
+    async def events(self, spans: Sequence[Span], *, limit: int | None = None) -> list[EventBatch]:
+        """Batches of events in these spans, in order."""
+        ...
+
+    async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
+        """Journal rows in these spans, ordered by superstep, path, attempt, ordinal."""
+        ...
+
+    async def inputs(self, session: SessionId, *, after: int = 0) -> list[InputRow]:
+        """Inputs with n > after, in order."""
+        ...
+
+    async def interrupt(self, interrupt: InterruptId) -> InterruptRow:
+        """One interrupt. Raises NotFound."""
+        ...
+
+    async def interrupts(
+        self, session: SessionId | None = None, *, status: InterruptStatus | None = "open"
+    ) -> list[InterruptRow]:
+        """Interrupts of one session or of all, oldest first; status None gives all."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what was accepted and let go of files and threads."""
+        ...
+
+
+@dataclass(slots=True)
+class Finished:
+    """What a node's task leaves behind: the names that it adds for its `writes` and guards. UNSET ones aren't there."""
+
+    out: Any = UNSET
+    usage: Usage | None = None
+    results: Any = UNSET
+    errors: Any = UNSET
+    history: tuple[int, list[dict[str, Any]]] | None = None
+    """What a model call adds to its history channel: (channel index, messages)."""
+
+    def scope(self) -> dict[str, Any]:
+        """The names and their values. An unknown cost is null."""
+        scope: dict[str, Any] = {}
+        if self.out is not UNSET:
+            scope["out"] = self.out
+        if self.usage is not None:
+            cost = None if self.usage.cost_micro is None else self.usage.cost_micro / 1e6
+            scope["usage"] = {
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+                "cost_usd": cost,
+            }
+        if self.results is not UNSET:
+            scope["results"] = self.results
+            scope["errors"] = self.errors
+        return scope
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The task waits. `interrupt` and `child` let the barrier close around it, `open` keeps the superstep open.
+
+    `question` is `{kind, prompt, options, answer_schema, payload, assignee}`; `timeout_s` is its time to live.
+    """
+
+    reason: Literal["interrupt", "child", "open"]
+    question: Mapping[str, Any] | None = None
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEnd:
+    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits."""
+
+    scope: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class EffectCall:
+    """The call that an effect makes. The callee may set `usage`, which goes into the row's cost, and `tries`."""
+
+    write_key: bytes
+    step: StepId
+    usage: Usage | None = None
+    tries: int = 1
+
+
+Execute = Callable[[EffectCall], Awaitable[Any]]
+
+
+class Task(Protocol):
+    """What a node may touch while it runs. Effects go through it and nowhere else.
+
+    `env` has the names that the node's expressions see: channels of snapshot k, `inputs`, `run`, `error`, item
+    names. `error` is the record of the route that led here. `answer` is set when a parked token was woken:
+    `{value}` or `{error}`.
+    """
+
+    path: str
+    attempt: int
+    superstep: int
+    env: Mapping[str, Any]
+    error: Mapping[str, Any] | None
+    answer: Mapping[str, Any] | None
+    services: TaskServices
+    last_step: str | None
+    """The step id of the newest effect."""
+
+    @property
+    def session(self) -> str: ...
+    @property
+    def run(self) -> str: ...
+    @property
+    def depth(self) -> int:
+        """How many sessions of the same graph call each other above this one."""
+        ...
+
+    async def effect(self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute) -> Any:
+        """The journaled outcome of this call, or what `execute` gives now, journaled.
+
+        Raises:
+            NodeError: the call failed; the failure is journaled as well.
+            InDoubt: a write with an intent and no outcome; nothing was called.
+            ReplayDivergence: the journal has another call in this place.
+        """
+        ...
+
+    async def ask(self, question: Mapping[str, Any]) -> Any:
+        """The answer to an interrupt raised inside a running task; until there is one, the task ends here."""
+        ...
+
+    async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The outputs of a child session that runs `graph` of this plan; None while it waits.
+
+        Raises:
+            NodeError: kind `child_failed`.
+        """
+        ...
+
+    async def item(self, index: int, env: Mapping[str, Any]) -> ItemEnd:
+        """Run the node under `do` for one item, with retries and timeout of its own."""
+        ...
+
+    def say(self, message_id: str, index: int, text: str) -> None:
+        """Show a provisional piece of text to whoever watches."""
+        ...
+
+    def show(self, kind: str, data: Mapping[str, Any]) -> None:
+        """A live event that isn't kept."""
+        ...
+
+    def emit(self, kind: str, data: Any) -> None:
+        """An event that is committed with the superstep; an attempt that fails takes its events with it."""
+        ...
+
+    def now(self) -> datetime:
+        """The recorded opening time of this attempt."""
+        ...
+
+    def random_bytes(self) -> bytes:
+        """16 bytes from the session's seed, others at each call."""
+        ...
+
+    def message_id(self, ordinal: int) -> str:
+        """The id of a message that this task writes, equal in a replay."""
+        ...
+
+
+class TaskServices(Protocol):
+    """What the composition root gives to nodes."""
+
+    def function(self, reference: str) -> Callable[..., Any]:
+        """The function `pkg.mod:name`. Raises NotFound if the host doesn't allow or have it."""
+        ...
+
+    async def model(self, name: str) -> Model:
+        """The model of that name in the plan."""
+        ...
+
+    def read_answer(self, text: str, schema: Mapping[str, Any], finish: str) -> Any:
+        """The value of a structured answer. Raises NodeError of kind `invalid_output`."""
+        ...
+
+    def kind(self, node: Any, graph: Any, plan: Any) -> Node:
+        """The node kind bound to this node of a plan."""
+        ...
+
+    def fingerprint(self, node: Any) -> bytes | None:
+        """A hash of the author's code that this node runs; None if it runs none."""
+        ...
+
+    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+        """A prompt. Raises NodeError of kind `expression`."""
+        ...
+
+
+class Node(Protocol):
+    """A node kind, bound to its plan: `Kind(node, graph, plan)`. Registered in `registry.NODES`.
+
+    `immediate` kinds compute and touch nothing: `run_now` is called inline. The others are awaited.
+    """
+
+    immediate: bool
+
+    def run_now(self, task: Task) -> Finished | Parked:
+        """Do the work of an immediate kind."""
+        ...
+
+    async def run(self, task: Task) -> Finished | Parked:
+        """Do the work of any other kind."""
+        ...

@@ -1,0 +1,1 @@
+"""Prompts: Jinja2 in a sandbox, rendered once and within caps."""

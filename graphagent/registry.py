@@ -1,0 +1,41 @@
+"""Registries of strings: kind -> name -> `module:attribute`, so that nothing is imported before it is used.
+
+Adding a node kind is one file and one line here. Third parties add theirs as entry points of the group
+`graphagent.<registry>`, such as `graphagent.nodes`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+NODES = {
+    "set": "graphagent.nodes.set:SetNode",
+    "router": "graphagent.nodes.router:RouterNode",
+    "emit": "graphagent.nodes.emit:EmitNode",
+    "code": "graphagent.nodes.code:CodeNode",
+    "llm": "graphagent.nodes.llm:LLMNode",
+    "human": "graphagent.nodes.human:HumanNode",
+    "graph": "graphagent.nodes.graph:GraphNode",
+    "map": "graphagent.nodes.map:MapNode",
+}
+STORES = {
+    "memory": "graphagent.stores.memory:MemoryStore",
+    "sqlite": "graphagent.stores.sqlite:SqliteStore",
+}
+REGISTRIES = {"nodes": NODES, "stores": STORES}
+
+
+def load(registry: str, name: str) -> Any:
+    """The object registered under `name`. Raises LookupError."""
+    target = REGISTRIES[registry].get(name) or _entry_point(registry, name)
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _entry_point(registry: str, name: str) -> str:
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=f"graphagent.{registry}", name=name):
+        return point.value
+    raise LookupError(f"no {name!r} in {registry}")

@@ -1,0 +1,1 @@
+"""Sessions: settings, the composition root, controllers, child sessions, and the JSON documents."""

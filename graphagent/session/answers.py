@@ -1,0 +1,84 @@
+"""Answers of people: the short forms, and whether one fits the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphagent.codec import decode, freeze
+from graphagent.errors import InputInvalid
+from graphagent.graph.plan import Plan
+from graphagent.graph.spec import HumanBody
+from graphagent.graph.types import parse_object
+from graphagent.session.inputs import checked
+from graphagent.snapshot import InterruptRow
+
+
+def canonical(interrupt: InterruptRow, plan: Plan, value: Any, by: str | None, note: str | None) -> dict[str, Any]:
+    """The canonical answer, with `by`, checked against the question.
+
+    Args:
+        value: Canonical, or short: a bool for `approve`, a text for `choose`, a mapping for `form`, any for `edit`.
+
+    Raises:
+        InputInvalid: it doesn't fit; the path says where.
+    """
+    question = decode(interrupt.question)
+    mode = interrupt.kind
+    if mode == "in_doubt":
+        hint = "fork the session before the write, and set the channels that it would have written"
+        raise InputInvalid("$", "a write in doubt can't be settled by this release", hint=hint)
+    answer = _long(mode, freeze(value))
+    fields = question["answer_schema"]["properties"]
+    for key in answer:
+        if key not in fields:
+            raise InputInvalid(f"$.{key}", f"no such field; an answer has {', '.join(fields)}")
+    for key in question["answer_schema"]["required"]:
+        if key not in answer:
+            raise InputInvalid(f"$.{key}", "this field is missing")
+    _check(mode, question, interrupt, plan, answer)
+    if note is not None:
+        answer["note"] = note
+    return {**answer, "by": by or "anyone"}
+
+
+def _long(mode: str, value: Any) -> dict[str, Any]:
+    """The long form of an answer."""
+    if mode == "approve" and isinstance(value, bool):
+        return {"decision": "approve" if value else "reject"}
+    if mode == "choose" and isinstance(value, str):
+        return {"choice": value}
+    keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value"}
+    key = keys[mode]
+    if isinstance(value, Mapping) and (key in value or (mode == "form" and set(value) <= {"form", "note"} and value)):
+        return dict(value)
+    if mode in ("form", "edit"):
+        return {key: value}
+    expected = {"approve": "true, false or {decision}", "choose": "one of the options, or {choice}"}[mode]
+    raise InputInvalid("$", f"{expected} is expected")
+
+
+def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:
+    if mode == "approve" and answer["decision"] not in ("approve", "reject"):
+        raise InputInvalid("$.decision", "`approve` or `reject` is expected")
+    if mode == "choose" and answer["choice"] not in question["options"]:
+        raise InputInvalid("$.choice", f"one of {', '.join(map(repr, question['options']))} is expected")
+    graph = plan.graph
+    index = graph.node_index.get(interrupt.node)
+    body = graph.nodes[index].body if index is not None else None
+    if not isinstance(body, HumanBody):
+        return
+    if body.form is not None and "form" in answer:
+        answer["form"] = checked("$.form", _checker(parse_object(body.form, plan.types)), answer["form"])
+    if mode == "edit" and index is not None:
+        value = graph.nodes[index].values.get("value")
+        roots = [(r.root, r.path) for r in value.reads] if value is not None else []
+        if len(roots) == 1 and not roots[0][1] and roots[0][0] in graph.channel_index:
+            channel = graph.channels[graph.channel_index[roots[0][0]]]
+            answer["value"] = checked("$.value", channel.check, answer["value"])
+
+
+def _checker(kind: Any) -> Any:
+    from graphagent.graph.types import checker
+
+    return checker(kind)

@@ -1,0 +1,87 @@
+"""Finding the author's functions: `pkg.mod:name` in the folder of the graph, then in the project folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from graphagent.errors import NodeError
+
+_ours: dict[str, ModuleType] = {}
+"""Modules that were imported from a project folder, by name."""
+
+
+class Functions:
+    """The functions of one project. `roots` are searched in order; nothing outside of them is imported by name."""
+
+    def __init__(self, roots: tuple[Path, ...]) -> None:
+        self.roots = tuple(dict.fromkeys(r.resolve() for r in roots))
+        self._found: dict[str, Callable[..., Any]] = {}
+
+    def load(self, reference: str) -> Callable[..., Any]:
+        """The function of a reference.
+
+        Raises:
+            NodeError: kind `code_failed`: there is no such module or function, or importing it failed.
+        """
+        if reference not in self._found:
+            module, _, name = reference.partition(":")
+            found = getattr(self._module(module), name, None)
+            if not callable(found):
+                raise NodeError(f"{module} has no function {name!r}", hint=f"define `{name}` in {module}")
+            self._found[reference] = found
+        return self._found[reference]
+
+    def fingerprint(self, reference: str) -> bytes:
+        """SHA-256 of the function's source, 32 bytes; of its name where there is no source."""
+        try:
+            source = inspect.getsource(self.load(reference))
+        except (OSError, TypeError):
+            source = reference
+        return hashlib.sha256(source.encode()).digest()
+
+    def _module(self, name: str) -> ModuleType:
+        file = self._file(name)
+        if file is None:
+            folders = ", ".join(str(r) for r in self.roots)
+            raise NodeError(f"no module {name!r} in the project", hint=f"looked in: {folders}")
+        loaded = sys.modules.get(name)
+        if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+            return loaded
+        if loaded is not None and name not in _ours:
+            raise NodeError(f"the module name {name!r} is taken by another package", hint=f"rename {file.name}")
+        return self._import(name, file)
+
+    def _import(self, name: str, file: Path) -> ModuleType:
+        top = name.partition(".")[0]
+        for other in [m for m in _ours if m == top or m.startswith(top + ".")]:
+            sys.modules.pop(other, None)
+            del _ours[other]
+        root = str(next(r for r in self.roots if file.is_relative_to(r)))
+        sys.path.insert(0, root)
+        try:
+            importlib.invalidate_caches()
+            module = importlib.import_module(name)
+        except Exception as error:
+            raise NodeError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
+        finally:
+            sys.path.remove(root)
+        for known, loaded in list(sys.modules.items()):
+            if known == top or known.startswith(top + "."):
+                _ours[known] = loaded
+        return module
+
+    def _file(self, name: str) -> Path | None:
+        parts = name.split(".")
+        for root in self.roots:
+            for file in (root.joinpath(*parts[:-1], parts[-1] + ".py"), root.joinpath(*parts, "__init__.py")):
+                if file.is_file() and file.resolve().is_relative_to(root):
+                    return file
+        return None

@@ -1,0 +1,147 @@
+"""A graph to run: loaded from YAML, or built in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphagent.graph.builder import GraphBuilder
+
+from graphagent import concurrency
+from graphagent.errors import GraphInvalid, NotFound
+from graphagent.graph.compile import compile_spec
+from graphagent.graph.diagnostics import Diagnostic, render
+from graphagent.graph.plan import Plan
+from graphagent.graph.project import ProjectFolder
+from graphagent.graph.validate import positions_of, validate_text
+from graphagent.session import operations
+from graphagent.session.operations import DEFAULTS, Options
+from graphagent.session.project import Project, default_project
+from graphagent.session.session import Result, result_of
+from graphagent.session.shipped import find_shipped
+from graphagent.session.stream import Stream
+
+if TYPE_CHECKING:
+    from graphagent.drawing import Drawing
+
+SHIPPED = "graphagent:"
+
+
+class Graph(GraphBuilder):
+    """A graph: the builder's methods, and the ways to run it.
+
+    `Graph("name", inputs=..., outputs=...)` starts a new one; `load`, `loads` and `Graph.from_yaml` read one.
+    """
+
+    _plan: Plan | None = None
+
+    @classmethod
+    def from_yaml(cls, text: str, *, name: str = "<string>", project: Project | None = None) -> Graph:
+        """The graph of a YAML text. Raises GraphInvalid with all findings."""
+        return cls._read(text, name, None, project)
+
+    @classmethod
+    def _read(cls, text: str | bytes, file: str, path: Path | None, project: Project | None) -> Graph:
+        folder = path.parent if path is not None else Path.cwd()
+        root = project.root if project is not None else folder
+        files = ProjectFolder(root, folder)
+        spec, diagnostics, document = validate_text(text, file, files)
+        if spec is None or any(d.severity == "error" for d in diagnostics):
+            raise GraphInvalid(diagnostics, render(diagnostics, {file: document.source.text}))
+        graph = cls.of_spec(spec)
+        graph.diagnostics = diagnostics
+        where = str(path) if path is not None else None
+        graph._plan = compile_spec(spec, files.template, positions_of(spec, document), where)
+        return graph
+
+    def compile(self) -> Plan:
+        """The plan. Raises GraphInvalid with all findings of a graph that was built."""
+        if self._plan is None:
+            spec, diagnostics, positions, texts = self.checked()
+            if any(d.severity == "error" for d in diagnostics):
+                raise GraphInvalid(diagnostics, render(diagnostics, texts))
+            self.diagnostics = diagnostics
+            self._plan = compile_spec(spec, ProjectFolder(Path.cwd()).template, positions)
+        return self._plan
+
+    @property
+    def hash(self) -> str:
+        """The plan's hash, as it is shown."""
+        from graphagent.codec import show_digest
+
+        return show_digest(self.compile().hash)
+
+    def draw(self, **options: Any) -> Drawing:
+        """The drawing; see `graphagent.drawing`."""
+        from graphagent.drawing import draw_plan
+
+        return draw_plan(self.compile(), **options)
+
+    async def arun(
+        self, inputs: Mapping[str, Any] | None = None, /, *, project: Project | None = None,
+        options: Options = DEFAULTS, **named: Any,
+    ) -> Result:  # fmt: skip
+        """A new session, and its first run."""
+        return await concurrency.in_trio(self._run, {**(inputs or {}), **named}, default_project(project), options)
+
+    run = concurrency.blocking(arun)
+
+    async def _run(self, inputs: Mapping[str, Any], project: Project, options: Options) -> Result:
+        host = await project.host()
+        return await result_of(project, await operations.start(host, self.compile(), inputs, options))
+
+    def stream(
+        self, inputs: Mapping[str, Any] | None = None, /, *, project: Project | None = None,
+        options: Options = DEFAULTS, **named: Any,
+    ) -> Stream:  # fmt: skip
+        """A new session's first run as a stream of events."""
+        given, where = {**(inputs or {}), **named}, default_project(project)
+
+        async def produce(observer: Any, chosen: Options) -> Result:
+            host = await where.host()
+            return await result_of(where, await operations.start(host, self.compile(), given, chosen, observer))
+
+        return Stream(produce, options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return self.draw()._repr_mimebundle_(include, exclude)
+
+
+def load(path: str | Path, *, project: Project | None = None) -> Graph:
+    """The graph of a YAML file, or of a ready-made one: `graphagent:summarize.graph.yaml`.
+
+    Raises:
+        GraphInvalid: it has errors; all of them are in `diagnostics`.
+        NotFound: there is no such file.
+    """
+    file = find_graph(path)
+    shown = file
+    for base in (Path.cwd(), project.root if project else None):
+        if base is not None and file.is_relative_to(base.resolve()):
+            shown = file.relative_to(base.resolve())
+            break
+    return Graph._read(file.read_bytes(), shown.as_posix(), file, project)
+
+
+def loads(text: str, *, name: str = "<string>", project: Project | None = None) -> Graph:
+    """The graph of a YAML text."""
+    return Graph.from_yaml(text, name=name, project=project)
+
+
+def validate(source: str | Path, *, project: Project | None = None) -> list[Diagnostic]:
+    """All findings of a YAML file; never raises for findings. Raises NotFound if there is no such file."""
+    file = find_graph(source)
+    files = ProjectFolder(project.root if project else file.parent, file.parent)
+    return validate_text(file.read_bytes(), str(source), files)[1]
+
+
+def find_graph(path: str | Path) -> Path:
+    """The file of a graph, ready-made ones included. Raises NotFound."""
+    text = str(path)
+    if text.startswith(SHIPPED):
+        return find_shipped(text.removeprefix(SHIPPED))
+    file = Path(path)
+    if not file.is_file():
+        raise NotFound(f"no file {text}", hint="give the path of a NAME.graph.yaml")
+    return file.resolve()

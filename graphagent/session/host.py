@@ -1,0 +1,273 @@
+"""Hosts sessions in this process: creates, opens, runs, answers and forks them. One per project.
+
+A session is opened by a takeover, which makes this process its only writer, and given back afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import trio
+
+from graphagent.codec import encode, freeze
+from graphagent.engine.inputs import child_of, interrupt_of
+from graphagent.engine.journal import Journal
+from graphagent.engine.manifest import control_data, write_manifest
+from graphagent.engine.run import Line, Stop, Watcher
+from graphagent.engine.seal import genesis_digest
+from graphagent.errors import NotFound, SessionBusy
+from graphagent.faults import fault
+from graphagent.graph.compile import load_plan
+from graphagent.graph.plan import Plan
+from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId, digest128
+from graphagent.ports import Clock, Store
+from graphagent.session.functions import Functions
+from graphagent.session.hub import Hub
+from graphagent.session.loading import load_snapshot
+from graphagent.session.new import NewSession
+from graphagent.session.observer import Observer
+from graphagent.session.services import Models, Services, code_roots
+from graphagent.session.settings import Settings
+from graphagent.snapshot import (
+    Blob,
+    CheckpointRow,
+    Control,
+    EffectState,
+    InputRow,
+    InterruptRow,
+    NewInput,
+    Opened,
+    SessionRow,
+    Snapshot,
+)
+
+WARM_LINES = 64
+
+
+@dataclass(slots=True)
+class Host:
+    """The sessions that this process hosts."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    models: Models
+    worker: WorkerId = field(default_factory=lambda: WorkerId.of(os.urandom(16)))
+    plans: dict[bytes, Plan] = field(default_factory=dict)
+    services: dict[bytes, Services] = field(default_factory=dict)
+    warm: dict[SessionId, Snapshot] = field(default_factory=dict)
+    busy: set[SessionId] = field(default_factory=set)
+
+    # ---- plans -------------------------------------------------------------------------------------------------
+
+    def know(self, plan: Plan) -> Plan:
+        """Keep a plan; the first one of a hash stays, since it knows its file."""
+        return self.plans.setdefault(plan.hash, plan)
+
+    async def plan_of(self, row: SessionRow) -> Plan:
+        """The plan that a session is bound to."""
+        known = self.plans.get(row.plan)
+        if known is None:
+            blobs = await self.store.blobs(row.family, [row.plan])
+            file = row.graph_file
+            plan = replace(load_plan(blobs[row.plan]), version=row.graph_version, file=file)
+            known = self.know(plan)
+        return known
+
+    def services_of(self, plan: Plan) -> Services:
+        """What the plan's nodes are given."""
+        if plan.hash not in self.services:
+            roots = code_roots(plan, self.settings.root)
+            self.services[plan.hash] = Services(plan, self.models, Functions(roots))
+        return self.services[plan.hash]
+
+    # ---- sessions ----------------------------------------------------------------------------------------------
+
+    async def create(self, new: NewSession, inputs: Sequence[NewInput]) -> SessionId:
+        """Store a session with its genesis and first inputs. A child that is there already stays as it is."""
+        now = self.clock.now_us()
+        plan = self.know(new.plan)
+        session = new.session or SessionId.timed(now, os.urandom(10))
+        digest = genesis_digest(plan.hash, new.seed)
+        graph = plan.graph
+        control = control_data(graph, Control(visits=(0,) * len(graph.nodes)))
+        manifest = write_manifest(graph, (None,) * len(graph.channels), control, None, 0)
+        checkpoint = CheckpointId.timed(now, digest128(session, -1, digest))
+        genesis = CheckpointRow(checkpoint, -1, "genesis", None, plan.hash, manifest, digest, now, now)
+        caller = new.caller or (None, None, None)
+        row = SessionRow(
+            session, new.family or session, plan.hash, plan.name if not plan.entry else f"{plan.name}.{plan.entry}",
+            new.seed, new.mode, name=new.name, tags=new.tags, caller=caller[0], caller_superstep=caller[1],
+            caller_path=caller[2], head=checkpoint, head_superstep=0, head_digest=digest, created_at=now,
+            updated_at=now, graph_version=plan.version, graph_file=plan.file,
+        )  # fmt: skip
+        fault("child.create" if new.caller else "input.before")
+        await self.store.create(row, genesis, [Blob(plan.hash, plan.document)], inputs)
+        return session
+
+    async def open(self, session: SessionId, observer: Observer | None = None) -> Line:
+        """Take a session over and load its head.
+
+        Raises:
+            NotFound, SessionBusy, StoreCorrupt.
+        """
+        if session in self.busy:
+            raise SessionBusy(f"{session} is running in this process", hint="wait for it, or stop that run first")
+        self.busy.add(session)
+        try:
+            opened = await self.store.takeover(session, self.worker)
+            return await self._line(opened, observer)
+        except BaseException:
+            self.busy.discard(session)
+            raise
+
+    async def _line(self, opened: Opened, observer: Observer | None) -> Line:
+        row = opened.row
+        plan = await self.plan_of(row)
+        warm = self.warm.pop(row.session, None)
+        if warm is not None and warm.digest == row.head_digest and warm.checkpoint == row.head:
+            snapshot = warm
+        else:
+            snapshot = await load_snapshot(self.store, row, plan.graph, opened.checkpoint)
+        services = self.services_of(plan)
+        hub = Hub(self, observer)
+        line = Line(
+            plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store, self.clock,
+            services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
+        )  # fmt: skip
+        line.watcher = observer.watcher(line) if observer is not None else None
+        await self._rearm(line, opened)
+        return line
+
+    async def depth(self, row: SessionRow) -> int:
+        """How many sessions of the same graph call each other above this one."""
+        depth, at = 0, row
+        while at.caller is not None:
+            at = await self.store.session(at.caller)
+            depth += at.graph == row.graph
+        return depth
+
+    async def _rearm(self, line: Line, opened: Opened) -> None:
+        """What waiting tokens wait for must exist: a fork asks again under its own ids, an expired question is over."""
+        control, graph = line.snapshot.control, line.graph
+        there = {row.interrupt: row for row in opened.interrupts}
+        missing: list[InterruptRow] = []
+        known = {i.message_id for i in line.inputs}
+        for waiting in control.waiting:
+            if waiting.reason == "child":
+                child = child_of(line.session, graph, waiting)
+                if await self._lacks(child):
+                    body = encode({"child": child})
+                    line.inputs.append(await self.store.accept(line.session, NewInput("child", f"rearm:{child}", body)))
+                continue
+            interrupt = interrupt_of(line.session, graph, waiting)
+            row = there.get(interrupt)
+            if row is None and line.row.origin is not None and f"answer:{interrupt}" not in known:
+                missing.append(await self._asked_again(line, interrupt, waiting))
+            elif row is not None and row.expires_at is not None and row.expires_at <= self.clock.now_us():
+                new = NewInput("timer", f"timer:{interrupt}", encode({"interrupt": interrupt}))
+                line.inputs.append(await self.store.accept(line.session, new))
+        if missing:
+            await line.arm(missing)
+
+    async def _lacks(self, session: SessionId) -> bool:
+        try:
+            await self.store.session(session)
+        except NotFound:
+            return True
+        return False
+
+    async def _asked_again(self, line: Line, interrupt: InterruptId, waiting: Any) -> InterruptRow:
+        """The question of the origin, under the fork's own id and with its full time to live."""
+        for entry in reversed(line.row.lineage):
+            asked = interrupt_of(entry.session, line.graph, waiting)
+            try:
+                row = await self.store.interrupt(asked)
+            except NotFound:
+                continue
+            now = self.clock.now_us()
+            expires = None if waiting.expires_us is None else now + waiting.expires_us
+            return replace(
+                row, interrupt=interrupt, session=line.session, status="open", opened_at=now, expires_at=expires,
+                answer=None, answered_by=None, answered_at=None,
+            )  # fmt: skip
+        raise NotFound(f"the question that {interrupt} repeats isn't there any more")
+
+    async def release(self, line: Line) -> None:
+        """Give a session back; its head stays warm in memory."""
+        with trio.CancelScope(shield=True):
+            self.warm[line.session] = line.snapshot
+            while len(self.warm) > WARM_LINES:
+                self.warm.pop(next(iter(self.warm)))
+            fault("release.before")
+            try:
+                await self.store.release(line.session, line.row.epoch)
+            finally:
+                self.busy.discard(line.session)
+
+    async def advance(self, line: Line, stop: Stop) -> None:
+        """Run until nothing is left to do, queued runs included."""
+        while True:
+            try:
+                await line.advance(stop)
+            except (trio.Cancelled, KeyboardInterrupt):
+                with trio.CancelScope(shield=True):
+                    await line.pause()
+                raise
+            if line.row.status != "running" or not line.snapshot.control.queue or line.snapshot.control.due:
+                return
+            await line.next_run()
+
+    # ---- people ------------------------------------------------------------------------------------------------
+
+    async def answer_inputs(
+        self, interrupt: InterruptRow, value: Mapping[str, Any]
+    ) -> tuple[bytes, list[tuple[SessionId, NewInput]]]:
+        """The canonical answer, and the inputs that it means for the session that asked and for its callers."""
+        answer = encode(freeze(dict(value)))
+        body = encode({"interrupt": interrupt.interrupt, "value": freeze(dict(value))})
+        inputs = [(interrupt.session, NewInput("answer", f"answer:{interrupt.interrupt}", body, value.get("by")))]
+        row = await self.store.session(interrupt.session)
+        while row.caller is not None:
+            wake = NewInput("child", f"child:{row.session}:{interrupt.interrupt}", encode({"child": row.session}))
+            inputs.append((row.caller, wake))
+            row = await self.store.session(row.caller)
+        return answer, inputs
+
+    async def root_of(self, session: SessionId) -> SessionId:
+        """The session at the top of the call tree."""
+        row = await self.store.session(session)
+        while row.caller is not None:
+            row = await self.store.session(row.caller)
+        return row.session
+
+    def retry_input(self, line: Line, node: str | None, limits: Mapping[str, int]) -> NewInput | None:
+        """The input that gives the failed tasks of the open superstep a new attempt; None if there is none."""
+        tasks: dict[str, int] = {}
+        for row in line.journal.sealed(line.snapshot.superstep):
+            if row.ordinal == -1 and row.state is EffectState.FAILED:
+                name = row.path.partition("[")[0]
+                if node is None or node == name:
+                    tasks[row.path] = max(tasks.get(row.path, 0), row.attempt + 1)
+        if not tasks and not limits:
+            return None
+        message = f"resume:{line.row.commit_n}:{line.row.epoch}"
+        return NewInput("resume", message, encode({"tasks": tasks, "limits": dict(limits)}))
+
+    async def take(self, line: Line, new: NewInput) -> InputRow:
+        """Accept an input for a session that is open here."""
+        row = await self.store.accept(line.session, new)
+        line.inputs.append(row)
+        return row
+
+    def watched(self, observer: Observer | None, line: Line) -> Watcher | None:
+        """Who watches this line."""
+        return observer.watcher(line) if observer is not None else None
+
+    async def aclose(self) -> None:
+        """Close models and store."""
+        await self.models.aclose()
+        await self.store.aclose()

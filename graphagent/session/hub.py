@@ -1,0 +1,72 @@
+"""Child sessions: created under an id that the call derives, found again by it after a crash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from graphagent.codec import encode
+from graphagent.engine.environment import RunFacts, environment
+from graphagent.engine.run import Line, Stop
+from graphagent.engine.step import ChildCall, ChildEnd
+from graphagent.errors import NotFound
+from graphagent.faults import fault
+from graphagent.graph.compile import sub_plan
+from graphagent.ids import SessionId
+from graphagent.session.inputs import check_inputs
+from graphagent.session.new import NewSession
+from graphagent.session.observer import Observer
+from graphagent.session.reading import last_error
+from graphagent.snapshot import NewInput
+
+if TYPE_CHECKING:
+    from graphagent.session.host import Host
+
+
+class Hub:
+    """`engine.step.Children` over a host: every child is a session with checkpoints of its own."""
+
+    def __init__(self, host: Host, observer: Observer | None) -> None:
+        self.host, self.observer = host, observer
+
+    async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
+        """See `engine.step.Children`."""
+        try:
+            await self.host.store.session(child)
+        except NotFound:
+            await self._create(child, call)
+        fault("child.attach")
+        line = await self.host.open(child, self.observer)
+        try:
+            if line.row.status == "failed" and not line.inputs:
+                await self._load_error(line)
+            else:
+                await self.host.advance(line, Stop())
+            return await self._end(line)
+        finally:
+            await self.host.release(line)
+
+    async def _create(self, child: SessionId, call: ChildCall) -> None:
+        caller = await self.host.store.session(call.caller)
+        plan = sub_plan(await self.host.plan_of(caller), call.graph)
+        inputs = check_inputs(plan.graph, call.inputs)
+        new = NewSession(
+            plan, call.seed, session=child, family=caller.family, caller=(call.caller, call.superstep, call.path)
+        )
+        await self.host.create(new, [NewInput("run", "call", encode({"inputs": inputs}))])
+
+    async def _load_error(self, line: Line) -> None:
+        line.error = await last_error(self.host.store, line.row)
+
+    async def _end(self, line: Line) -> ChildEnd:
+        status = line.row.status
+        outputs = outputs_of(line) if status == "done" else None
+        return ChildEnd(status, outputs, line.error, line.snapshot.control.spent)
+
+
+def outputs_of(line: Line) -> dict[str, object]:
+    """The outputs of a run that is done: its `result` on the head snapshot."""
+    snap = line.snapshot
+    facts = RunFacts(snap.run_id or "", line.session)
+    env = environment(line.graph, snap.values, snap.control, facts, snap.superstep, snap.committed_at)
+    ports = {port.name: port for port in line.graph.outputs}
+    return {name: ports[name].check(value.evaluate(env)) for name, value in line.graph.result}

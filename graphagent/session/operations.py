@@ -1,0 +1,406 @@
+"""What can be done with sessions, each once: start, run on, resume, answer, fork, replay, cancel.
+
+Everything here is awaited from trio. The public API and the command line are two spellings of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from graphagent.codec import decode, digest, encode
+from graphagent.engine.inputs import interrupt_of
+from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
+from graphagent.engine.run import Line, Stop
+from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy
+from graphagent.faults import fault
+from graphagent.graph.plan import Plan
+from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
+from graphagent.session.answers import canonical
+from graphagent.session.host import Host
+from graphagent.session.hub import outputs_of
+from graphagent.session.inputs import check_edits, check_inputs
+from graphagent.session.loading import load_snapshot
+from graphagent.session.new import NewSession
+from graphagent.session.observer import Observer
+from graphagent.session.reading import checkpoint_at, last_error
+from graphagent.snapshot import Blob, InterruptRow, LineageEntry, NewInput, SessionRow
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is made.
+
+    Attributes:
+        until: Names of nodes before which it pauses.
+        until_snapshot: The snapshot at which it pauses.
+        limits: Bounds over those of the graph: `supersteps`, `cost_micro`.
+        message_id: Makes the input that starts the run idempotent.
+        stop: Asked at every barrier whether to pause there.
+    """
+
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    seed: int | None = None
+    until: frozenset[str] = frozenset()
+    until_snapshot: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+    message_id: str | None = None
+    stop: Callable[[], bool] | None = None
+
+    def stops(self) -> Stop:
+        """For the engine."""
+        return Stop(self.until, self.until_snapshot, self.stop)
+
+
+DEFAULTS = Options()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a segment of a run ended. `recorded` and `replayed` count effects of this segment."""
+
+    row: SessionRow
+    plan: Plan
+    outputs: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    first_superstep: int
+    recorded: int = 0
+    replayed: int = 0
+
+
+def seed_of(options: Options) -> bytes:
+    """The seed of a new session: chosen, or from the system."""
+    return os.urandom(16) if options.seed is None else digest(f"seed {options.seed}".encode())[:16]
+
+
+def run_input(plan: Plan, inputs: Mapping[str, Any], options: Options) -> NewInput:
+    """The input that starts a run. Raises InputInvalid, before anything is stored."""
+    body = {"inputs": check_inputs(plan.graph, inputs), "limits": dict(options.limits)}
+    return NewInput("run", options.message_id or encode128(os.urandom(16)), encode(body))
+
+
+async def start(
+    host: Host, plan: Plan, inputs: Mapping[str, Any], options: Options = DEFAULTS, observer: Observer | None = None
+) -> Outcome:
+    """Create a session and run it."""
+    new = run_input(plan, inputs, options)
+    session = await host.create(NewSession(plan, seed_of(options), options.name, options.tags), [new])
+    fault("input.after")
+    return await drive(host, session, options, observer)
+
+
+async def run_again(
+    host: Host, session: SessionId, inputs: Mapping[str, Any], options: Options = DEFAULTS,
+    observer: Observer | None = None,
+) -> Outcome:  # fmt: skip
+    """The next run in a session.
+
+    Raises:
+        SessionBusy: a run is running or waiting there.
+    """
+    row = await host.store.session(session)
+    if row.status in ("running", "waiting"):
+        raise SessionBusy(f"a run is {row.status} in {session}", hint=f"graphagent resume {session}")
+    new = run_input(await host.plan_of(row), inputs, options)
+    await host.store.accept(session, new)
+    return await drive(host, session, options, observer)
+
+
+async def drive(
+    host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None
+) -> Outcome:
+    """Open a session and run it until nothing is left to do."""
+    line = await host.open(session, observer)
+    try:
+        return await _advance(host, line, options)
+    finally:
+        await host.release(line)
+
+
+async def _advance(host: Host, line: Line, options: Options) -> Outcome:
+    first = line.snapshot.superstep
+    had_error = line.row.status == "failed"
+    await host.advance(line, options.stops())
+    outputs = outputs_of(line) if line.row.status == "done" else None
+    error = line.error
+    if error is None and line.row.status == "failed" and had_error:
+        error = await last_error(host.store, line.row)
+    return Outcome(line.row, line.plan, outputs, error, first, line.journal.recorded, line.journal.replayed)
+
+
+async def standing(host: Host, session: SessionId) -> Outcome:
+    """How a session stands; nothing runs."""
+    row = await host.store.session(session)
+    plan = await host.plan_of(row)
+    error = await last_error(host.store, row) if row.status == "failed" else None
+    return Outcome(row, plan, None, error, row.head_superstep)
+
+
+async def resume(
+    host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None, *,
+    retry: str | None = None,
+) -> Outcome:  # fmt: skip
+    """Run on from the head. A failed run's failed tasks get a new attempt; a finished one stays as it is.
+
+    Raises:
+        NotFound: `retry` names no failed node.
+        Conflict: the run ended by a limit that isn't raised.
+    """
+    line = await host.open(session, observer)
+    try:
+        row = line.row
+        if row.status == "failed":
+            if row.reason == "limit" and not options.limits and line.snapshot.control.due:
+                error = await last_error(host.store, row)
+                hint = f"graphagent resume {session} --max-supersteps N"
+                raise Conflict(f"{(error or {}).get('message', 'a limit is reached')}", hint=hint)
+            new = host.retry_input(line, retry, options.limits)
+            if new is not None:
+                await host.take(line, new)
+            elif retry is not None:
+                raise NotFound(f"{retry!r} is no failed node of {session}", hint=f"graphagent history {session}")
+        elif options.limits and line.snapshot.control.due:
+            body = encode({"tasks": {}, "limits": dict(options.limits)})
+            await host.take(line, NewInput("resume", f"limits:{row.commit_n}:{row.epoch}", body))
+        return await _advance(host, line, options)
+    finally:
+        await host.release(line)
+
+
+async def find_interrupt(host: Host, target: str) -> InterruptRow:
+    """The interrupt of an id, or the one open interrupt of a session and its children.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: the session has several.
+    """
+    if target.startswith("itr_"):
+        try:
+            return await host.store.interrupt(InterruptId(target))
+        except ValueError as error:
+            raise NotFound(f"no interrupt {target}: {error}") from error
+    rows = await open_interrupts(host, SessionId(target))
+    if not rows:
+        raise NotFound(f"{target} waits for no answer", hint=f"graphagent show {target}")
+    if len(rows) > 1:
+        ids = ", ".join(r.interrupt for r in rows)
+        raise Conflict(f"{target} has {len(rows)} open interrupts: {ids}", hint="name the one that you answer")
+    return rows[0]
+
+
+async def open_interrupts(host: Host, session: SessionId) -> list[InterruptRow]:
+    """The open interrupts of a session and of all sessions that it called, oldest first."""
+    rows = await host.store.interrupts(session)
+    for child in await host.store.children(session):
+        if child.status in ("waiting", "running"):
+            rows += await open_interrupts(host, child.session)
+    return sorted(rows, key=lambda r: (r.opened_at, r.interrupt))
+
+
+async def answer(
+    host: Host, interrupt: InterruptRow, value: Any, *, by: str | None = None, note: str | None = None
+) -> InterruptRow:
+    """Answer a question durably; nothing runs yet. The first valid answer wins.
+
+    Raises:
+        InputInvalid: it doesn't fit the question, which stays open.
+        InterruptAnswered, InterruptExpired, NotFound.
+    """
+    row = await host.store.session(interrupt.session)
+    plan = await host.plan_of(row)
+    full = canonical(interrupt, plan, value, by, note)
+    data, inputs = await host.answer_inputs(interrupt, full)
+    fault("answer.before")
+    done = await host.store.answer(interrupt.interrupt, data, full["by"], inputs)
+    fault("answer.after")
+    return done
+
+
+async def cancel(host: Host, session: SessionId, reason: str | None = None, by: str | None = None) -> Outcome:
+    """Cancel the current run of a session and close its questions."""
+    line = await host.open(session)
+    try:
+        if line.row.status in ("done", "cancelled"):
+            return Outcome(line.row, line.plan, None, None, line.snapshot.superstep)
+        body = encode({"reason": reason})
+        await host.take(line, NewInput("cancel", f"cancel:{line.row.epoch}", body, by))
+        outcome = await _advance(host, line, DEFAULTS)
+    finally:
+        await host.release(line)
+    for child in await host.store.children(session):
+        if child.status in ("waiting", "running", "failed"):
+            await cancel(host, child.session, reason, by)
+    return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What a fork made. `before` are the values that its edits replaced."""
+
+    row: SessionRow
+    origin: SessionRow
+    snapshot: int
+    edits: Mapping[str, Any]
+    before: Mapping[str, Any]
+
+
+async def fork(
+    host: Host, origin: SessionId, at: int, *, edits: Mapping[str, Any] | None = None, plan: Plan | None = None,
+    name: str | None = None, same_seed: bool = False, dry_run: bool = False,
+) -> Fork:  # fmt: skip
+    """A new session whose head is snapshot `at` of `origin`: one row. Edits are a superstep of the fork's own.
+
+    Raises:
+        NotFound: no such snapshot.
+        InputInvalid: an edit doesn't fit, or a new plan lacks a node that is due.
+    """
+    row = await host.store.session(origin)
+    own = await host.plan_of(row)
+    target = plan or own
+    checked = check_edits(target.graph, edits or {})
+    checkpoint = await checkpoint_at(host.store, row, at)
+    old = await load_snapshot(host.store, row, own.graph, checkpoint)
+    if plan is not None:
+        check_migration(own, plan, decode(checkpoint.manifest))
+    names = own.graph.channel_index
+    before = {n: old.values[names[n]] for n in checked if n in names}
+    session = SessionId.timed(host.clock.now_us(), os.urandom(10))
+    control = old.control
+    status: Any = "waiting" if control.due or control.waiting else "done"
+    reason = None if status == "done" else "interrupt" if control.waiting and not control.due else "paused"
+    events = await events_before(host, row, at)
+    made = SessionRow(
+        session, row.family, target.hash, target.name, row.seed if same_seed else digest(row.seed + session.raw)[:16],
+        row.mode, status, reason, name, (), origin=row.session, origin_checkpoint=checkpoint.checkpoint,
+        lineage=lineage_at(row, at, events), head=checkpoint.checkpoint, head_superstep=at,
+        head_digest=checkpoint.digest, event_n=events, created_at=host.clock.now_us(),
+        updated_at=host.clock.now_us(), graph_version=target.version, graph_file=target.file,
+    )  # fmt: skip
+    result = Fork(made, row, at, checked, before)
+    if dry_run:
+        return result
+    inputs = [NewInput("edit", "edit", encode({"set": checked}))] if checked else []
+    await host.store.fork(made, inputs, [Blob(target.hash, host.know(target).document)] if plan is not None else [])
+    fault("fork.after")
+    if checked or control.waiting:
+        line = await host.open(session)
+        try:
+            if line.inputs:
+                await line.take_inputs()
+            made = line.row
+        finally:
+            await host.release(line)
+    return replace(result, row=await host.store.session(session))
+
+
+def check_migration(old: Plan, new: Plan, manifest: Mapping[str, Any]) -> None:
+    """A fork may run another plan if that has the nodes which are due or waiting.
+
+    Raises:
+        Conflict: a node is gone.
+    """
+    control = manifest["control"]
+    names = [t["node"] for t in control.get("due", [])] + [w[0]["node"] for w in control.get("waiting", [])]
+    gone = sorted({n for n in names if n not in new.graph.node_index})
+    if gone:
+        raise Conflict(f"the new graph has no node {', '.join(map(repr, gone))}, which this snapshot needs")
+
+
+def lineage_at(row: SessionRow, at: int, events: int) -> tuple[LineageEntry, ...]:
+    """The lineage of a fork of `row` at snapshot `at`."""
+    kept = tuple(e for e in row.lineage if e.superstep < at)
+    if len(kept) < len(row.lineage):  # the snapshot is an ancestor's: fork that one
+        owner = row.lineage[len(kept)]
+        return (*kept, LineageEntry(owner.session, at, events))
+    return (*kept, LineageEntry(row.session, at, events))
+
+
+async def events_before(host: Host, row: SessionRow, at: int) -> int:
+    """How many events the supersteps below `at` have."""
+    found = await host.store.events(row.spans(max(at - 1, 0), at))
+    last = [b for b in found if not decode(b.body).get("parked")]
+    return last[-1].first + last[-1].count if last else 0
+
+
+async def snapshot_number(host: Host, row: SessionRow, at: int | str | CheckpointId) -> int:
+    """The number of a snapshot: itself, `last`, or counted from the end where negative."""
+    if at == "last":
+        return row.head_superstep
+    number = int(at)
+    return row.head_superstep + 1 + number if number < 0 else number
+
+
+async def replay(
+    host: Host, session: SessionId, *, mode: Literal["verify", "view"] = "verify", start_at: int = 0,
+    stop_at: int | None = None, plan: Plan | None = None,
+) -> ReplayReport:  # fmt: skip
+    """Replay a session's line from its journal. Makes no external call and writes nothing."""
+    row = await host.store.session(session)
+    own = await host.plan_of(row)
+    stop = row.head_superstep if stop_at is None else min(stop_at, row.head_superstep)
+    report = ReplayReport(row.session, mode, start_at, stop, 0)
+    began = host.clock.now_us()
+    used = plan or own
+    services = host.services_of(used)
+    replayer = Replayer(used, services.kinds(), services, host.clock, await host.depth(row))
+    await _replay(host, row, own, replayer, report)
+    report.wall_ms = (host.clock.now_us() - began) // 1000
+    return report
+
+
+async def _replay(host: Host, row: SessionRow, own: Plan, replayer: Replayer, report: ReplayReport) -> None:
+    state = None
+    seeds = {row.session: row.seed}
+    for number in range(report.start, report.stop):
+        recorded = await _recorded(host, row, own, number, seeds)
+        effects = sum(r.ordinal >= 0 for r in recorded.journal)
+        tasks = len(recorded.body.get("tasks", []))
+        if report.mode == "view":
+            report.supersteps.append(ReplayedStep(number, recorded.checkpoint.digest, None, tasks, effects))
+            continue
+        state = recorded.before if state is None else state
+        state, difference = await replayer.verify(recorded, state)
+        found = None if difference and state.superstep == number else state.digest
+        report.supersteps.append(ReplayedStep(number, recorded.checkpoint.digest, found, tasks, effects))
+        report.effects_replayed += effects
+        if difference is not None:
+            report.first_difference = difference
+            return
+
+
+async def _recorded(host: Host, row: SessionRow, plan: Plan, superstep: int, seeds: dict[SessionId, bytes]) -> Recorded:
+    store = host.store
+    spans = row.spans(superstep, superstep + 1)
+    writer = spans[-1].session
+    if writer not in seeds:
+        seeds[writer] = (await store.session(writer)).seed
+    before = await checkpoint_at(store, row, superstep)
+    after = await checkpoint_at(store, row, superstep + 1)
+    batches = [b for b in await store.events(spans) if not decode(b.body).get("parked")]
+    kind = after.kind
+    journal = await store.effects(spans) if kind == "superstep" else []
+    inputs = []
+    if kind != "superstep":
+        inputs = [i for i in await store.inputs(writer) if i.taken_by == superstep + 1]
+    return Recorded(
+        writer, seeds[writer], after, await load_snapshot(store, row, plan.graph, before),
+        await load_snapshot(store, row, plan.graph, after), journal, inputs,
+        decode(batches[-1].body) if batches else {},
+    )  # fmt: skip
+
+
+def raise_difference(report: ReplayReport) -> None:
+    """Raise ReplayDivergence if the replay found a difference."""
+    found = report.first_difference
+    if found is not None:
+        message = f"the replay differs at superstep {found['superstep']}, node {found['node']!r}: {found['kind']}"
+        raise ReplayDivergence(found, message, hint=found["hint"])
+
+
+__all__ = [
+    "Fork", "Options", "Outcome", "answer", "cancel", "drive", "find_interrupt", "fork", "interrupt_of",
+    "open_interrupts", "raise_difference", "replay", "resume", "run_again", "snapshot_number", "start",
+]  # fmt: skip

@@ -1,0 +1,135 @@
+"""A project joins store, models and settings; the default one is found as the command line finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graphagent import concurrency, registry
+from graphagent.errors import NotFound
+from graphagent.ids import SessionId
+from graphagent.ports import Model, Store
+from graphagent.session.host import Host
+from graphagent.session.services import Models, SystemClock
+from graphagent.session.settings import load_settings
+from graphagent.snapshot import SessionQuery, SessionRow
+
+MEMORY = "memory:"
+NEWEST = SessionQuery()
+
+
+class Project:
+    """Where sessions are kept and what they are run with.
+
+    Args:
+        root: The project folder; by default the nearest one upwards with `graphagent.toml` or `.graphagent/`.
+        store: `memory:`, the path of a SQLite file, or a store; by default `.graphagent/sessions.db` in the root.
+        models: By name in the graph (`*` for all): `provider/model`, `provider/model@base_url`, or a model.
+        scripted: A file of recorded answers for models of provider `scripted`.
+    """
+
+    def __init__(
+        self, root: str | Path | None = None, *, store: str | Store | None = None,
+        models: Mapping[str, str | Model] | None = None, scripted: str | Path | None = None,
+    ) -> None:  # fmt: skip
+        given = models or {}
+        names = {n: m for n, m in given.items() if isinstance(m, str)}
+        self._models = {n: m for n, m in given.items() if not isinstance(m, str)}
+        self.settings = load_settings(
+            None if root is None else Path(root), store=store if isinstance(store, str) else None, models=names,
+            scripted=None if scripted is None else Path(scripted),
+        )  # fmt: skip
+        self._store = store if store is not None and not isinstance(store, str) else None
+        self._host: Host | None = None
+
+    @property
+    def root(self) -> Path:
+        """The project folder."""
+        return self.settings.root
+
+    async def host(self) -> Host:
+        """What hosts this project's sessions; the store is opened at the first call. Awaited from trio."""
+        if self._host is None:
+            store = self._store or await self._open()
+            self._host = Host(self.settings, store, SystemClock(), Models(self.settings, self._models))
+        return self._host
+
+    async def _open(self) -> Store:
+        target = self.settings.store
+        if target == MEMORY:
+            store: Store = registry.load("stores", "memory")()
+            return store
+        return await registry.load("stores", "sqlite").open(Path(target))  # type: ignore[no-any-return]
+
+    async def asession(self, session: str) -> Any:
+        """The session of this id: whole, `@last`, `@-2`, or a unique prefix of six or more characters.
+
+        Raises:
+            NotFound: there is none, or several.
+        """
+        from graphagent.session.session import Session
+
+        return await concurrency.in_trio(Session.find, self, session)
+
+    session = concurrency.blocking(asession)
+
+    async def asessions(self, query: SessionQuery = NEWEST) -> Any:
+        """The sessions that a query finds, newest update first: the `sessions` document."""
+        return await concurrency.in_trio(self._sessions, query)
+
+    sessions = concurrency.blocking(asessions)
+
+    async def _sessions(self, query: SessionQuery) -> Any:
+        from graphagent.session.documents import sessions_document
+
+        return await sessions_document(await self.host(), query)
+
+    async def aclose(self) -> None:
+        """Close the store and the models. A project can be used again afterwards."""
+        await concurrency.in_trio(self._close)
+
+    close = concurrency.blocking(aclose)
+
+    async def _close(self) -> None:
+        host, self._host = self._host, None
+        if host is not None:
+            await host.aclose()
+
+    async def resolve(self, text: str) -> SessionRow:
+        """The authority row of a session as people name it. Awaited from trio."""
+        host = await self.host()
+        return await host.store.session(await self._resolve(host, text))
+
+    async def _resolve(self, host: Host, text: str) -> SessionId:
+        if text.startswith("@"):
+            return await self._newest(host, text)
+        bare = text.removeprefix("ses_")
+        if len(bare) < 6:
+            raise NotFound(f"{text!r} is no session", hint="give its id, six or more characters of it, or @last")
+        found = await host.store.find(f"ses_{bare}")
+        if not found:
+            raise NotFound(f"no session {text!r} in {host.store.name}", hint="graphagent sessions")
+        if len(found) > 1:
+            raise NotFound(f"{text!r} begins several ids: {', '.join(found)}", hint="give more of it")
+        return found[0]
+
+    async def _newest(self, host: Host, text: str) -> SessionId:
+        back = 1 if text == "@last" else -int(text[1:]) if text[1:].lstrip("-").isdigit() else 0
+        entries = await host.store.sessions(SessionQuery(limit=max(back, 1)))
+        if back < 1 or len(entries) < back:
+            raise NotFound(f"no session {text!r} in {host.store.name}", hint="graphagent sessions")
+        return entries[back - 1].row.session
+
+
+_default: dict[Path, Project] = {}
+
+
+def default_project(project: Project | None) -> Project:
+    """The given project, or the one that the working folder belongs to."""
+    if project is not None:
+        return project
+    settings = load_settings()
+    if settings.root not in _default:
+        _default[settings.root] = Project(settings.root)
+    return _default[settings.root]

@@ -1,0 +1,61 @@
+"""Reading a session without owning it: events, errors, checkpoints by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphagent.codec import decode
+from graphagent.engine.eventlog import Place, expand
+from graphagent.errors import NotFound
+from graphagent.events import Event
+from graphagent.graph.plan import GraphPlan
+from graphagent.ports import Store
+from graphagent.snapshot import CheckpointRow, SessionRow
+
+
+async def last_error(store: Store, row: SessionRow) -> dict[str, Any] | None:
+    """The error record with which the session's newest run ended, if it did."""
+    for batch in reversed(await store.events(row.spans(max(row.head_superstep - 1, 0)))):
+        tree = decode(batch.body)
+        for kind, data in reversed([*tree.get("end", []), *tree.get("closing", [])]):
+            if kind == "RunError":
+                error: dict[str, Any] = {**data["error"], "superstep": batch.superstep}
+                return error
+    return None
+
+
+async def checkpoint_at(store: Store, row: SessionRow, snapshot: int) -> CheckpointRow:
+    """The checkpoint that holds snapshot `snapshot` of this session's line.
+
+    Raises:
+        NotFound: the session has no such snapshot.
+    """
+    found = await store.checkpoints(row.spans(snapshot - 1, snapshot), limit=1)
+    if not found or found[0].snapshot != snapshot:
+        message = f"{row.session} has no snapshot {snapshot}; the newest is {row.head_superstep}"
+        raise NotFound(message, hint=f"graphagent history {row.session}")
+    return found[0]
+
+
+async def read_events(
+    store: Store, row: SessionRow, graph: GraphPlan, *, lo: int = 0, hi: int | None = None
+) -> list[Event]:
+    """The committed events of supersteps lo <= k < hi, in order."""
+    spans = row.spans(lo, hi)
+    rows = await store.checkpoints(row.spans(lo - 1, hi), limit=1_000_000)
+    by_superstep: Mapping[int, CheckpointRow] = {c.superstep: c for c in rows}
+    out: list[Event] = []
+    for batch in await store.events(spans):
+        parked = decode(batch.body).get("parked", False)
+        checkpoint = None if parked else by_superstep.get(batch.superstep)
+        before = by_superstep.get(batch.superstep - 1)
+        opened_at = before.committed_at if before else batch.at
+        out += expand(batch, Place(owner(row, batch.superstep), graph, checkpoint, opened_at))
+    return out
+
+
+def owner(row: SessionRow, superstep: int) -> Any:
+    """The session of this line that wrote a superstep."""
+    spans: Sequence[Any] = row.spans(superstep, superstep + 1)
+    return spans[-1].session if spans else row.session

@@ -1,0 +1,129 @@
+"""What the composition root gives to nodes: functions, models, prompts, bound kinds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from graphagent import registry
+from graphagent.errors import MissingExtra, ModelError
+from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan
+from graphagent.graph.spec import CodeBody
+from graphagent.ports import Model, Node
+from graphagent.session.functions import Functions
+from graphagent.session.settings import Settings
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now_us(self) -> int:
+        """See `ports.Clock`."""
+        return time.time_ns() // 1000
+
+
+class Models:
+    """The models of a project, opened at their first call and shared by its sessions."""
+
+    def __init__(self, settings: Settings, given: Mapping[str, Model]) -> None:
+        self.settings, self.given = settings, given
+        self._open: dict[str, Model] = {}
+        self._script: Any = None
+
+    async def get(self, plan: Plan, name: str) -> Model:
+        """The model that this plan calls `name`, after the project's overrides."""
+        if name in self.given:
+            return self.given[name]
+        model = self.resolve(plan, name)
+        key = repr(model)
+        if key not in self._open:
+            self._open[key] = self._make(name, model)
+        return self._open[key]
+
+    def _make(self, name: str, model: ModelPlan) -> Model:
+        from graphagent.llm import open_model
+        from graphagent.llm.script_file import load_script
+
+        if self._script is None and self.settings.scripted is not None:
+            self._script = load_script(self.settings.scripted)
+        try:
+            return open_model(
+                model.use, base_url=model.base_url, api_key=model.api_key, script=self._script, name=name
+            )
+        except MissingExtra as error:
+            raise ModelError(error.message, kind="invalid_input", retryable=False, hint=error.hint) from error
+
+    def resolve(self, plan: Plan, name: str) -> ModelPlan:
+        """The plan's model with the override for its name, or for all, applied."""
+        model = plan.models.get(name)
+        if model is None:
+            raise ModelError(f"the graph has no model {name!r}", kind="invalid_input", retryable=False)
+        use = self.settings.models.get(name) or self.settings.models.get("*")
+        if use is None:
+            return model
+        provider, _, rest = use.partition("@")
+        return replace(model, use=provider, base_url=rest or None, api_key=None)
+
+    async def aclose(self) -> None:
+        """Close every model that was opened."""
+        models, self._open = self._open, {}
+        for model in models.values():
+            await model.aclose()
+
+
+class Services:
+    """`ports.TaskServices` for the sessions of one plan."""
+
+    def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
+        self.plan, self.models, self.functions = plan, models, functions
+        self._kinds: dict[int, Node] = {}
+        self._fingerprints: dict[str, bytes] = {}
+
+    def function(self, reference: str) -> Callable[..., Any]:
+        """See `ports.TaskServices`."""
+        return self.functions.load(reference)
+
+    async def model(self, name: str) -> Model:
+        """See `ports.TaskServices`."""
+        return await self.models.get(self.plan, name)
+
+    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+        """See `ports.TaskServices`."""
+        from graphagent.prompts.render import render
+
+        return render(template, variables)
+
+    def read_answer(self, text: str, schema: Mapping[str, Any], finish: str) -> Any:
+        """See `ports.TaskServices`."""
+        from graphagent.llm.structured import parse
+
+        return parse(text, schema, finish=finish)
+
+    def kind(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> Node:
+        """See `ports.TaskServices`."""
+        bound = self._kinds.get(id(node))
+        if bound is None:
+            bound = self._kinds[id(node)] = registry.load("nodes", node.kind)(node, graph, plan)
+        return bound
+
+    def kinds(self) -> tuple[Node, ...]:
+        """The bound kinds of the plan's graph, by node index."""
+        graph = self.plan.graph
+        return tuple(self.kind(node, graph, self.plan) for node in graph.nodes)
+
+    def fingerprint(self, node: NodePlan) -> bytes | None:
+        """See `ports.TaskServices`."""
+        if not isinstance(node.body, CodeBody):
+            return None
+        reference = node.body.python
+        if reference not in self._fingerprints:
+            self._fingerprints[reference] = self.functions.fingerprint(reference)
+        return self._fingerprints[reference]
+
+
+def code_roots(plan: Plan, root: Path) -> tuple[Path, ...]:
+    """Where a plan's modules are looked for: beside its file, then in the project."""
+    return (Path(plan.file).parent, root) if plan.file else (root,)

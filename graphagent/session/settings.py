@@ -1,0 +1,80 @@
+"""Settings of a project: flag, then `GRAPHAGENT_*`, then `graphagent.toml`, then the default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from graphagent.errors import InputInvalid
+
+PROJECT_FILE = "graphagent.toml"
+PROJECT_FOLDER = ".graphagent"
+STORE_FILE = "sessions.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a project is run with.
+
+    Attributes:
+        root: The project folder.
+        store: `memory:` or the path of a SQLite file, absolute.
+        models: Overrides: name of a model in the graph, or `*` for all -> `provider/model`.
+        scripted: A file of scripted answers for models of provider `scripted`.
+    """
+
+    root: Path
+    store: str
+    models: Mapping[str, str] = field(default_factory=dict)
+    scripted: Path | None = None
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder upwards that has `graphagent.toml` or `.graphagent/`, else the start itself."""
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / PROJECT_FILE).is_file() or (folder / PROJECT_FOLDER).is_dir():
+            return folder
+    return here
+
+
+def load_settings(
+    root: Path | None = None, *, store: str | None = None, models: Mapping[str, str] | None = None,
+    scripted: Path | None = None,
+) -> Settings:  # fmt: skip
+    """The settings of the project at `root`, or of the one that the working folder belongs to.
+
+    Raises:
+        InputInvalid: the settings file can't be read, or has a key or type that nobody knows.
+    """
+    folder = root.resolve() if root is not None else find_root()
+    data = _read(folder / PROJECT_FILE)
+    chosen = store or os.environ.get("GRAPHAGENT_STORE") or data.get("store") or f"{PROJECT_FOLDER}/{STORE_FILE}"
+    if chosen != "memory:":
+        chosen = str((folder / chosen.removeprefix("sqlite:///").removeprefix("sqlite:")).absolute())
+    overrides: dict[str, str] = dict(data.get("models") or {})
+    if os.environ.get("GRAPHAGENT_MODEL"):
+        overrides["*"] = os.environ["GRAPHAGENT_MODEL"]
+    overrides.update(models or {})
+    return Settings(folder, chosen, overrides, scripted)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputInvalid(f"$ of {file.name}", str(error), hint=f"correct {file.name}, or remove it") from error
+    known = {"store": str, "models": dict}
+    for key, value in data.items():
+        if key not in known:
+            hint = f"known settings: {', '.join(known)}"
+            raise InputInvalid(f"$.{key} of {file.name}", "no such setting", hint=hint)
+        if not isinstance(value, known[key]):
+            raise InputInvalid(f"$.{key} of {file.name}", f"{known[key].__name__} is expected")
+    return data

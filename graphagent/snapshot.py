@@ -1,0 +1,404 @@
+"""Frozen value types of a session: what a store keeps and what the engine passes around.
+
+Numbering: superstep k reads snapshot k and commits snapshot k+1; the genesis is snapshot 0 and its checkpoint
+row carries superstep -1. The open superstep has the number of the head snapshot. Times are integer
+microseconds (UTC), hashes are 32 bytes, values are canonical plain data (`codec`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any, Final, Literal
+
+from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+
+
+class Unset(Enum):
+    """The one value that is no value."""
+
+    UNSET = "unset"
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Final = Unset.UNSET
+
+Status = Literal["idle", "running", "waiting", "done", "failed", "cancelled", "poisoned", "corrupt"]
+SuperstepKind = Literal["genesis", "superstep", "input", "timer", "edit"]
+Mode = Literal["strict", "pipelined", "memory"]
+EffectClass = Literal["pure", "read", "write"]
+
+
+class EffectState(IntEnum):
+    """An upsert never lowers a state."""
+
+    INTENT = 1
+    IN_DOUBT = 2
+    DONE = 3
+    FAILED = 4
+
+
+TASK_ORDINAL: Final = -1
+"""The ordinal of a task row: what the finished task left behind, or its error."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineageEntry:
+    """A fork reads supersteps below `superstep`, and events below `events`, from `session`."""
+
+    session: SessionId
+    superstep: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Supersteps lo <= k < hi that are stored under `session`; hi is None for an open end."""
+
+    session: SessionId
+    lo: int
+    hi: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """The authority row: what it says is the head, is the head. Every write is gated by it.
+
+    `head_superstep` is the number of the head snapshot, which is that of the open superstep. `lineage` goes from
+    the oldest ancestor to the origin. `name`, `tags`, `graph_version` and `graph_file` are labels only.
+    """
+
+    session: SessionId
+    family: SessionId
+    plan: bytes
+    graph: str
+    seed: bytes
+    mode: Mode = "strict"
+    status: Status = "idle"
+    reason: str | None = None
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    origin: SessionId | None = None
+    origin_checkpoint: CheckpointId | None = None
+    lineage: tuple[LineageEntry, ...] = ()
+    caller: SessionId | None = None
+    caller_superstep: int | None = None
+    caller_path: str | None = None
+    epoch: int = 0
+    owner: WorkerId | None = None
+    attempts: int = 0
+    commit_n: int = 0
+    commit_token: bytes | None = None
+    head: CheckpointId | None = None
+    head_superstep: int = 0
+    head_digest: bytes = b""
+    event_n: int = 0
+    input_n: int = 0
+    taken_n: int = 0
+    created_at: int = 0
+    updated_at: int = 0
+    graph_version: str | None = None
+    graph_file: str | None = None
+
+    def spans(self, lo: int = -1, hi: int | None = None) -> list[Span]:
+        """Where the rows of supersteps lo <= k < hi are, oldest first. An origin holds those before the fork."""
+        spans, start = [], -1
+        for entry in self.lineage:
+            spans.append(Span(entry.session, start, entry.superstep))
+            start = entry.superstep
+        spans.append(Span(self.session, start, None))
+        out = []
+        for span in spans:
+            low = max(lo, span.lo)
+            high = span.hi if hi is None else hi if span.hi is None else min(hi, span.hi)
+            if high is None or low < high:
+                out.append(Span(span.session, low, high))
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRow:
+    """A sealed snapshot: it holds the state after `superstep`, which is snapshot `superstep + 1`."""
+
+    checkpoint: CheckpointId
+    superstep: int
+    kind: SuperstepKind
+    parent: CheckpointId | None
+    plan: bytes
+    manifest: bytes
+    digest: bytes
+    opened_at: int
+    committed_at: int
+
+    @property
+    def snapshot(self) -> int:
+        return self.superstep + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Canonical bytes under their SHA-256. One copy per family."""
+
+    hash: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one superstep added to an append channel: canonical bytes of a list of items."""
+
+    channel: str
+    superstep: int
+    items: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """The events of one superstep or park commit. `first` is set by the store; the first event has number 0."""
+
+    superstep: int
+    count: int
+    body: bytes
+    at: int
+    first: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """One row of the journal, named by (superstep, path, attempt, ordinal) in its session.
+
+    `outcome` is canonical bytes: a result, or an error record where `state` is FAILED. `cost` is canonical
+    bytes of a Usage and more. A row of kind `task` with ordinal -1 is what the finished task left behind.
+    """
+
+    superstep: int
+    path: str
+    attempt: int
+    ordinal: int
+    kind: str
+    name: str
+    effect_class: EffectClass
+    state: EffectState
+    request_hash: bytes = b""
+    request: bytes | None = None
+    outcome: bytes | None = None
+    write_key: bytes | None = None
+    attempt_token: bytes | None = None
+    tries: int = 1
+    cost: bytes | None = None
+    fingerprint: bytes | None = None
+    started_at: int = 0
+    ended_at: int | None = None
+
+    @property
+    def key(self) -> tuple[int, str, int, int]:
+        return (self.superstep, self.path, self.attempt, self.ordinal)
+
+
+@dataclass(frozen=True, slots=True)
+class NewInput:
+    """Something from outside for a session: kinds `run answer child resume cancel edit timer`."""
+
+    kind: str
+    message_id: str
+    body: bytes
+    principal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow(NewInput):
+    """An accepted input. `n` counts from 1 in its session."""
+
+    n: int = 0
+    accepted_at: int = 0
+    taken_by: int | None = None
+
+
+InterruptStatus = Literal["open", "answered", "expired", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRow:
+    """A question that is durable before anybody sees it.
+
+    `question` is canonical bytes of `{kind, prompt, options, answer_schema, payload, assignee}`.
+    """
+
+    interrupt: InterruptId
+    session: SessionId
+    superstep: int
+    path: str
+    node: str
+    kind: str
+    question: bytes
+    status: InterruptStatus = "open"
+    opened_at: int = 0
+    expires_at: int | None = None
+    answer: bytes | None = None
+    answered_by: str | None = None
+    answered_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything of one superstep (with `checkpoint`), or of a park (without). All of it is stored, or nothing.
+
+    It is a compare-and-swap on (session, epoch, commit_n); `token` names it, so that a commit whose
+    acknowledgement was lost can be sent again without harm.
+    """
+
+    session: SessionId
+    epoch: int
+    commit_n: int
+    token: bytes
+    status: Status
+    reason: str | None
+    head_superstep: int
+    checkpoint: CheckpointRow | None = None
+    events: EventBatch | None = None
+    effects: Sequence[EffectRow] = ()
+    deltas: Sequence[Delta] = ()
+    blobs: Sequence[Blob] = ()
+    interrupts: Sequence[InterruptRow] = ()
+    closed: Sequence[tuple[InterruptId, InterruptStatus]] = ()
+    taken_n: int = 0
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a takeover reads in one go: enough to run on without another read but for blobs."""
+
+    row: SessionRow
+    checkpoint: CheckpointRow
+    journal: tuple[EffectRow, ...]
+    inputs: tuple[InputRow, ...]
+    interrupts: tuple[InterruptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions to list, newest first. `text` is searched in id, name and graph."""
+
+    text: str | None = None
+    status: str | None = None
+    graph: str | None = None
+    tag: str | None = None
+    since_us: int | None = None
+    children: bool = False
+    limit: int = 50
+    before_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEntry:
+    """A row of a listing."""
+
+    row: SessionRow
+    runs: int
+    interrupts: int
+
+
+# ---- control state ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One fork's branch: the fork node (-3 is `start`), the superstep in which it forked, and the branch."""
+
+    fork: int
+    superstep: int
+    branch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A node's right to run. `sources` are the nodes whose routes placed it, empty for `start`.
+
+    `error` is the record of an `on_error` or `on_limit` route. `answer` is set when a waiting token is woken.
+    `placed` is the superstep that placed it; a parked token keeps it.
+    """
+
+    node: int
+    placed: int
+    groups: tuple[Group, ...] = ()
+    sources: tuple[int, ...] = ()
+    error: Mapping[str, Any] | None = None
+    answer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A parked token: it waits for an answer (`interrupt`) or for a child session (`child`). `superstep`, `attempt`
+    and `ordinal` derive the id of what it waits for; `expires_us` is how long an answer may take."""
+
+    token: Token
+    reason: Literal["interrupt", "child"]
+    superstep: int
+    attempt: int = 0
+    ordinal: int = 0
+    expires_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingJoin:
+    """A join that has arrivals of one group (fork, superstep) and waits for the rest."""
+
+    node: int
+    fork: int
+    superstep: int
+    branches: tuple[int, ...]
+    groups: tuple[Group, ...]
+    sources: tuple[int, ...]
+    error: Mapping[str, Any] | None = None
+
+
+Spent = tuple[int, int, int, int, int, int, int, int, int]
+NOTHING_SPENT: Final[Spent] = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Everything besides channel values that decides what happens next.
+
+    `run` is the number of the input that started the current run, 0 for none. `visits` counts by node.
+    `spent` is what this run has used, children included: (model calls, input tokens, output tokens, cached input
+    tokens, cache write tokens, reasoning tokens, micro-dollars, whether a cost is unknown, whether estimated).
+    `steps` counts the supersteps of this run. `queue` holds numbers and bodies of runs to come. `bounds` are limits
+    that whoever started or resumed the run gave: `supersteps`, `cost_micro`.
+    """
+
+    run: int = 0
+    inputs: Any = None
+    due: tuple[Token, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    joins: tuple[PendingJoin, ...] = ()
+    visits: tuple[int, ...] = ()
+    last_run: Mapping[int, int] = field(default_factory=dict)
+    steps: int = 0
+    spent: Spent = NOTHING_SPENT
+    limited: bool = False
+    queue: tuple[tuple[int, Any], ...] = ()
+    bounds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state that superstep `superstep` reads. Tuples are indexed by channel; unset is UNSET and None.
+
+    `entries` are the channels' manifest entries, None where a channel was never written.
+    """
+
+    superstep: int
+    values: tuple[Any, ...]
+    versions: tuple[int | None, ...]
+    entries: tuple[Any, ...]
+    control: Control
+    digest: bytes
+    checkpoint: CheckpointId | None
+    committed_at: int
+    run_started_at: int = 0
+    run_id: str | None = None

@@ -1,0 +1,104 @@
+-- Everything that changes a session. Parameters are positional; the row types are in sqlite_rows.py.
+
+-- name: insert_session
+-- A new authority row; no row if the id is there.
+insert into sessions (sid, family, plan, graph, seed, mode, origin, origin_ckp, lineage, caller, caller_superstep,
+                      caller_path, created_at, seal, name, tags, status, reason, epoch, owner, attempts, commit_n,
+                      commit_token, head_ckp, head_superstep, head_digest, event_n, input_n, taken_n, run_n,
+                      updated_at)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
+on conflict (sid) do nothing
+returning 1
+
+-- name: gate
+-- What a commit must know of the authority row.
+select epoch, commit_n, commit_token, event_n, taken_n, family, plan from sessions where sid = ?1
+
+-- name: advance
+-- The compare-and-swap of a barrier commit.
+update sessions
+   set commit_n = commit_n + 1, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
+       event_n = event_n + ?8, taken_n = max(taken_n, ?9), updated_at = ?10,
+       attempts = 0, head_ckp = ?11, head_digest = ?12
+ where sid = ?1 and epoch = ?2 and commit_n = ?3
+
+-- name: park
+-- The compare-and-swap of a commit without a checkpoint.
+update sessions
+   set commit_n = commit_n + 1, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
+       event_n = event_n + ?8, taken_n = max(taken_n, ?9), updated_at = ?10
+ where sid = ?1 and epoch = ?2 and commit_n = ?3
+
+-- name: insert_checkpoint
+insert into checkpoints (ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened_at, committed_at,
+                         seal)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+
+-- name: insert_blob
+-- Equal bytes are stored once.
+insert into blobs (family, hash, codec, size, data) values (?1, ?2, ?3, ?4, ?5) on conflict (family, hash) do nothing
+
+-- name: insert_delta
+insert into deltas (sid, channel, superstep, codec, items, seal) values (?1, ?2, ?3, ?4, ?5, ?6)
+
+-- name: insert_events
+insert into events (sid, superstep, first, count, codec, body, at, seal) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+
+-- name: upsert_effect
+-- A row of the journal; what is there is kept unless the new state is higher.
+insert into effects (sid, superstep, path, attempt, ord, kind, name, class, state, request_hash, codec, request,
+                     outcome, cost, write_key, attempt_token, tries, fingerprint, started_at, ended_at, seal)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
+on conflict (sid, superstep, path, attempt, ord) do update
+   set kind = excluded.kind, name = excluded.name, class = excluded.class, state = excluded.state,
+       request_hash = excluded.request_hash, codec = excluded.codec, request = excluded.request,
+       outcome = excluded.outcome, cost = excluded.cost, write_key = excluded.write_key,
+       attempt_token = excluded.attempt_token, tries = excluded.tries, fingerprint = excluded.fingerprint,
+       started_at = excluded.started_at, ended_at = excluded.ended_at, seal = excluded.seal
+ where effects.state < excluded.state
+
+-- name: upsert_interrupt
+-- A question; one that is no longer open stays as it is.
+insert into interrupts (iid, sid, superstep, path, node, kind, codec, question, opened_at, expires_at, answer,
+                        answered_by, answered_at, seal, status)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+on conflict (iid) do update
+   set sid = excluded.sid, superstep = excluded.superstep, path = excluded.path, node = excluded.node,
+       kind = excluded.kind, codec = excluded.codec, question = excluded.question, opened_at = excluded.opened_at,
+       expires_at = excluded.expires_at, answer = excluded.answer, answered_by = excluded.answered_by,
+       answered_at = excluded.answered_at, seal = excluded.seal, status = excluded.status
+ where interrupts.status = 'open'
+
+-- name: close_interrupt
+update interrupts set status = ?2 where iid = ?1 and status = 'open'
+
+-- name: answer_interrupt
+-- Only an open question can be answered.
+update interrupts
+   set status = 'answered', codec = ?2, answer = ?3, answered_by = ?4, answered_at = ?5, seal = ?6
+ where iid = ?1 and status = 'open'
+
+-- name: take_inputs
+-- Inputs ?2 < n <= ?3 were taken by the superstep ?4.
+update inputs set taken_by = ?4 where sid = ?1 and n > ?2 and n <= ?3
+
+-- name: count_input
+-- The number of a new input, in order of acceptance.
+update sessions set input_n = input_n + 1, run_n = run_n + ?2 where sid = ?1 returning input_n
+
+-- name: insert_input
+insert into inputs (sid, n, kind, message_id, codec, body, principal, accepted_at, seal)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+
+-- name: take_over
+-- A new owner. The gate is the owner that was seen, so that a second one who saw the same finds it changed.
+update sessions set epoch = epoch + 1, owner = ?2, attempts = attempts + 1 where sid = ?1 and owner is ?3 and epoch = ?4
+
+-- name: release
+-- A clean release takes back what the takeover added to `attempts`.
+update sessions set owner = null, attempts = max(attempts - 1, 0) where sid = ?1 and epoch = ?2
+
+-- name: label
+-- Null leaves name or tags as they are.
+update sessions set name = coalesce(?2, name), tags = coalesce(?3, tags) where sid = ?1

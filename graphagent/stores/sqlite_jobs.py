@@ -1,0 +1,278 @@
+"""The writing transactions. Each function is a job: it gets a cursor inside a transaction, where nobody else writes.
+
+`again` says that the job may have landed already; each one then sees that it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import apsw
+
+from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy
+from graphagent.ids import InterruptId, SessionId, WorkerId
+from graphagent.snapshot import (
+    Blob,
+    CheckpointRow,
+    Commit,
+    EffectRow,
+    InputRow,
+    InterruptRow,
+    NewInput,
+    Opened,
+    SessionRow,
+)
+from graphagent.stores.queries import queries
+from graphagent.stores.rules import settle
+from graphagent.stores.sqlite_rows import (
+    Damage,
+    Row,
+    blob_values,
+    checkpoint_row,
+    checkpoint_values,
+    delta_values,
+    effect_row,
+    effect_values,
+    events_values,
+    input_row,
+    input_values,
+    interrupt_row,
+    interrupt_values,
+    raw,
+    session_row,
+    session_values,
+)
+from graphagent.stores.worker_locks import WorkerLocks
+
+SQL = queries("sqlite")
+
+
+def one(cursor: apsw.Cursor, name: str, *values: object) -> Row | None:
+    """The first row of a named query."""
+    return next(cursor.execute(SQL[name], values), None)
+
+
+def create(
+    row: SessionRow,
+    genesis: CheckpointRow,
+    blobs: Sequence[Blob],
+    inputs: Sequence[NewInput],
+    now: int,
+    cursor: apsw.Cursor,
+    again: bool,
+) -> bool:
+    """A session, its genesis and its first inputs."""
+    if one(cursor, "insert_session", *session_values(row, _runs(inputs))) is None:
+        there = one(cursor, "session", raw(row.session))
+        return again and there is not None and there[4] == row.seed
+    for blob in blobs:
+        cursor.execute(SQL["insert_blob"], blob_values(raw(row.family), blob))
+    cursor.execute(SQL["insert_checkpoint"], checkpoint_values(row.session, genesis, row.plan))
+    _insert_inputs(row, inputs, now, cursor)
+    return True
+
+
+def fork(
+    row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob], now: int, cursor: apsw.Cursor, again: bool
+) -> None:
+    """One row whose head is another session's checkpoint."""
+    head = None if row.head is None else one(cursor, "checkpoint", raw(row.head))
+    if head is None:
+        raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
+    if one(cursor, "insert_session", *session_values(row, _runs(inputs))) is None:
+        there = one(cursor, "session", raw(row.session))
+        if there is None or there[23] != head[0] or there[4] != row.seed:
+            raise Conflict(f"session {row.session} is there already")
+        return
+    for blob in blobs:
+        cursor.execute(SQL["insert_blob"], blob_values(raw(row.family), blob))
+    _insert_inputs(row, inputs, now, cursor)
+
+
+def _runs(inputs: Sequence[NewInput]) -> int:
+    return sum(new.kind == "run" for new in inputs)
+
+
+def _insert_inputs(row: SessionRow, inputs: Sequence[NewInput], now: int, cursor: apsw.Cursor) -> None:
+    first = row.input_n - len(inputs) + 1
+    for n, new in enumerate(inputs, first):
+        cursor.execute(SQL["insert_input"], input_values(row.session, new, n, now))
+
+
+def take_over(
+    session: SessionId, worker: WorkerId, locks: WorkerLocks, cursor: apsw.Cursor, again: bool
+) -> Opened:
+    """A new epoch, and everything needed to run on."""
+    old = one(cursor, "session", raw(session))
+    if old is None:
+        raise NotFound(f"no session {session}")
+    seen = session_row(old)
+    if seen.owner is not None and seen.owner != worker:
+        pid = locks.living(seen.owner)
+        if pid is not None:
+            raise SessionBusy(f"session {session} is owned by process {pid}", hint="wait for it, or stop that process")
+    locks.hold(worker)
+    cursor.execute(SQL["take_over"], (raw(session), raw(worker), old[19], old[18]))
+    row = session_row(_must(one(cursor, "session", raw(session))))
+    checkpoint = _head(row, cursor)
+    open_span = (raw(session), row.head_superstep, row.head_superstep + 1)
+    journal = tuple(effect_row(r) for r in cursor.execute(SQL["effects"], open_span))
+    inputs = tuple(input_row(r) for r in cursor.execute(SQL["inputs"], (raw(session), row.taken_n)))
+    asked = cursor.execute(SQL["session_interrupts"], (raw(session), "open"))
+    opened = Opened(row, checkpoint, journal, inputs, tuple(interrupt_row(r) for r in asked))
+    _check_counters(opened, cursor)
+    return opened
+
+
+def _must(row: Row | None) -> Row:
+    if row is None:
+        raise Damage("a row of the sessions has gone")
+    return row
+
+
+def _head(row: SessionRow, cursor: apsw.Cursor) -> CheckpointRow:
+    """The head checkpoint; the authority row must agree with it."""
+    assert row.head is not None
+    found = one(cursor, "checkpoint", raw(row.head))
+    try:
+        if found is None:
+            raise Damage(f"the head of session {row.session}, checkpoint {row.head}, is missing", checkpoint=row.head)
+        checkpoint = checkpoint_row(found)
+    except Damage as damage:
+        damage.hint = _last_good(row, cursor)
+        raise
+    if checkpoint.snapshot != row.head_superstep or checkpoint.digest != row.head_digest:
+        raise Damage(f"the row of session {row.session} disagrees with its head, {row.head}", checkpoint=row.head)
+    return checkpoint
+
+
+def _last_good(row: SessionRow, cursor: apsw.Cursor) -> str | None:
+    """What to do about a damaged head."""
+    for span in reversed(row.spans()):
+        hi = row.head_superstep if span.hi is None else span.hi
+        below = list(cursor.execute(SQL["newest_checkpoints"], (raw(span.session), span.lo, hi, 100)))
+        for found in below:
+            try:
+                good = checkpoint_row(found)
+            except Damage:
+                continue
+            if good.checkpoint != row.head:
+                return f"the last good one is {good.checkpoint} (snapshot {good.snapshot}); fork the session there"
+    return None
+
+
+def _check_counters(opened: Opened, cursor: apsw.Cursor) -> None:
+    row = opened.row
+    last = one(cursor, "last_event", raw(row.session))
+    inputs_fit = [new.n for new in opened.inputs] == list(range(row.taken_n + 1, row.input_n + 1))
+    if (last is not None and last[0] != row.event_n) or not inputs_fit:
+        raise Damage(f"the counters of session {row.session} disagree with its events and inputs")
+
+
+def release(session: SessionId, epoch: int, cursor: apsw.Cursor, again: bool) -> None:
+    """The owner lets go."""
+    cursor.execute(SQL["release"], (raw(session), epoch))
+
+
+def commit(c: Commit, cursor: apsw.Cursor, again: bool) -> None:
+    """A superstep or a park."""
+    sid = raw(c.session)
+    gate = one(cursor, "gate", sid)
+    if gate is None or gate[0] != c.epoch:
+        raise Fenced(f"session {c.session} is no longer owned here")
+    _, commit_n, token, event_n, taken_n, family, plan = gate
+    if commit_n != c.commit_n:
+        if token == c.token:
+            return  # it had landed
+        raise Fenced(f"session {c.session}: commit {c.commit_n} isn't the next one, {commit_n} is")
+    events = c.events.count if c.events is not None else 0
+    swap = (sid, c.epoch, c.commit_n, c.token, c.status, c.reason, c.head_superstep, events, c.taken_n, c.at)
+    if c.checkpoint is not None:
+        cursor.execute(SQL["advance"], (*swap, raw(c.checkpoint.checkpoint), c.checkpoint.digest))
+    else:
+        cursor.execute(SQL["park"], swap)
+    if cursor.connection.changes() != 1:
+        raise Fenced(f"session {c.session} is no longer owned here")
+    if c.events is not None:
+        cursor.execute(SQL["insert_events"], events_values(c.session, c.events, event_n))
+    _commit_rows(c, family, plan, cursor)
+    if c.taken_n > taken_n:
+        cursor.execute(SQL["take_inputs"], (sid, taken_n, c.taken_n, c.head_superstep))
+
+
+def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> None:
+    for blob in c.blobs:
+        cursor.execute(SQL["insert_blob"], blob_values(family, blob))
+    for delta in c.deltas:
+        cursor.execute(SQL["insert_delta"], delta_values(c.session, delta))
+    _upsert_effects(c.session, c.effects, cursor)
+    for row in c.interrupts:
+        cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
+    for interrupt, status in c.closed:
+        cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
+    if c.checkpoint is not None:
+        cursor.execute(SQL["insert_checkpoint"], checkpoint_values(c.session, c.checkpoint, plan))
+
+
+def _upsert_effects(session: SessionId, rows: Sequence[EffectRow], cursor: apsw.Cursor) -> None:
+    for row in rows:
+        try:
+            cursor.execute(SQL["upsert_effect"], effect_values(session, row))
+        except apsw.ConstraintError as error:
+            raise Conflict(f"the write of task {row.path!r} has a key that another row has") from error
+
+
+def append(session: SessionId, epoch: int, rows: Sequence[EffectRow], cursor: apsw.Cursor, again: bool) -> None:
+    """Journal rows ahead of their barrier."""
+    gate = one(cursor, "gate", raw(session))
+    if gate is None or gate[0] != epoch:
+        raise Fenced(f"session {session} is no longer owned here")
+    _upsert_effects(session, rows, cursor)
+
+
+def accept(session: SessionId, new: NewInput, now: int, cursor: apsw.Cursor, again: bool) -> InputRow:
+    """An input, numbered; the row that is there if it came before."""
+    there = one(cursor, "input_of_message", raw(session), new.message_id)
+    if there is not None:
+        row = input_row(there)
+        if (row.kind, row.body) != (new.kind, new.body):
+            raise Conflict(f"message {new.message_id!r} was sent before with another content")
+        return row
+    counted = one(cursor, "count_input", raw(session), int(new.kind == "run"))
+    if counted is None:
+        raise NotFound(f"no session {session}")
+    n = counted[0]
+    cursor.execute(SQL["insert_input"], input_values(session, new, n, now))
+    return InputRow(new.kind, new.message_id, new.body, new.principal, n, now)
+
+
+def answer(
+    interrupt: InterruptId,
+    given: bytes,
+    by: str | None,
+    inputs: Sequence[tuple[SessionId, NewInput]],
+    now: int,
+    cursor: apsw.Cursor,
+    again: bool,
+) -> InterruptRow:
+    """An answer, and the inputs that follow from it. The checks stand in the order that `ports.Store` names."""
+    found = one(cursor, "interrupt", raw(interrupt))
+    if found is None:
+        raise NotFound(f"no interrupt {interrupt}")
+    row = interrupt_row(found)
+    settled = settle(row, given, by, now)
+    if settled is row:
+        return row
+    iid, *_, codec, _, _, _, stored, _, _, check, _ = interrupt_values(settled)
+    cursor.execute(SQL["answer_interrupt"], (iid, codec, stored, by, now, check))
+    for session, new in inputs:
+        accept(session, new, now, cursor, again)
+    return settled
+
+
+def label(session: SessionId, name: str | None, tags: Sequence[str] | None, cursor: apsw.Cursor, again: bool) -> None:
+    """Names and tags are labels only: no gate."""
+    cursor.execute(SQL["label"], (raw(session), name, None if tags is None else json.dumps(list(tags))))
+    if cursor.connection.changes() != 1:
+        raise NotFound(f"no session {session}")

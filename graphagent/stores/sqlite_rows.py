@@ -1,0 +1,280 @@
+"""Rows of SQLite from and to the types of `snapshot`. What is unpacked has been verified."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, TypeVar, get_args
+
+from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
+from graphagent.snapshot import (
+    Blob,
+    CheckpointRow,
+    Delta,
+    EffectClass,
+    EffectRow,
+    EffectState,
+    EventBatch,
+    InputRow,
+    InterruptRow,
+    InterruptStatus,
+    LineageEntry,
+    NewInput,
+    SessionEntry,
+    SessionRow,
+    Status,
+    SuperstepKind,
+)
+
+Row = Sequence[Any]
+I = TypeVar("I", bound=Id)  # noqa: E741
+
+PLAIN_BYTES = 256
+_KINDS: tuple[SuperstepKind, ...] = ("genesis", "superstep", "input", "timer", "edit")
+_CLASSES: tuple[EffectClass, ...] = ("pure", "read", "write")
+_STATUSES = frozenset(get_args(Status))
+_INTERRUPT_STATUSES = frozenset(get_args(InterruptStatus))
+_LINEAGE = struct.Struct(">16sqq")
+_FIXED = 13
+"""How many columns of a session never change; the seal is the one after them."""
+
+
+class Damage(Exception):
+    """A row isn't what was written. `checkpoint` is the one that can't be read, if it is one."""
+
+    def __init__(self, what: str, *, checkpoint: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.checkpoint = checkpoint
+        self.hint = hint
+
+
+@lru_cache(maxsize=8192)
+def raw(id: Id) -> bytes:
+    """The 16 bytes of an id; a session's few ids come again with every commit."""
+    return id.raw
+
+
+def raw_or_none(id: Id | None) -> bytes | None:
+    return None if id is None else raw(id)
+
+
+def _id_or_none(kind: type[I], value: bytes | None) -> I | None:
+    return None if value is None else kind.of(value)
+
+
+def seal(plain: tuple[Any, ...], *bodies: bytes | None) -> bytes:
+    """8 bytes that change when a column does. `ascii` of ints, text, bytes and None is the same everywhere."""
+    h = sha256(ascii((plain, [None if b is None else len(b) for b in bodies])).encode())
+    for body in bodies:
+        if body:
+            h.update(body)
+    return h.digest()[:8]
+
+
+def pack(data: bytes) -> tuple[int, bytes]:
+    """(codec, stored bytes): 1 is zlib, where that is shorter."""
+    if len(data) > PLAIN_BYTES:
+        short = zlib.compress(data, 1 if len(data) > 65536 else 3)
+        if len(short) < len(data):
+            return 1, short
+    return 0, data
+
+
+def unpack(codec: int, data: bytes) -> bytes:
+    """The bytes that `pack` was given; `data` must have been verified."""
+    return zlib.decompress(data) if codec else data
+
+
+# ---- sessions --------------------------------------------------------------------------------------------------------
+
+
+def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
+    """All columns of a new authority row."""
+    lineage = b"".join(_LINEAGE.pack(raw(e.session), e.superstep, e.events) for e in row.lineage)
+    fixed = (
+        raw(row.session), raw(row.family), row.plan, row.graph, row.seed, row.mode, raw_or_none(row.origin),
+        raw_or_none(row.origin_checkpoint), lineage, raw_or_none(row.caller), row.caller_superstep, row.caller_path,
+        row.created_at,
+    )  # fmt: skip
+    return (
+        *fixed, seal(fixed), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
+        raw_or_none(row.owner), row.attempts, row.commit_n, row.commit_token, raw_or_none(row.head),
+        row.head_superstep, row.head_digest, row.event_n, row.input_n, row.taken_n, run_n, row.updated_at,
+    )  # fmt: skip
+
+
+def session_row(r: Row) -> SessionRow:
+    """An authority row."""
+    session = SessionId.of(r[0])
+    if seal(tuple(r[:_FIXED])) != r[_FIXED] or r[16] not in _STATUSES:
+        raise Damage(f"the row of session {session} is damaged")
+    lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
+    try:
+        tags = tuple(json.loads(r[15]))
+    except ValueError as error:
+        raise Damage(f"the tags of session {session} are damaged") from error
+    return SessionRow(
+        session=session, family=SessionId.of(r[1]), plan=r[2], graph=r[3], seed=r[4], mode=r[5],
+        origin=_id_or_none(SessionId, r[6]), origin_checkpoint=_id_or_none(CheckpointId, r[7]), lineage=lineage,
+        caller=_id_or_none(SessionId, r[9]), caller_superstep=r[10], caller_path=r[11], created_at=r[12],
+        name=r[14], tags=tags, status=r[16], reason=r[17], epoch=r[18], owner=_id_or_none(WorkerId, r[19]),
+        attempts=r[20], commit_n=r[21], commit_token=r[22], head=CheckpointId.of(r[23]), head_superstep=r[24],
+        head_digest=r[25], event_n=r[26], input_n=r[27], taken_n=r[28], updated_at=r[30],
+    )  # fmt: skip
+
+
+def session_entry(r: Row) -> SessionEntry:
+    """An authority row and the number of its open interrupts."""
+    return SessionEntry(session_row(r), runs=r[29], interrupts=r[-1])
+
+
+# ---- history ---------------------------------------------------------------------------------------------------------
+
+
+def checkpoint_values(session: SessionId, row: CheckpointRow, plan: bytes) -> tuple[Any, ...]:
+    """A row of `checkpoints`; `plan` is the session's, which isn't repeated."""
+    codec, manifest = pack(row.manifest)
+    own = None if row.plan == plan else row.plan
+    head = (raw(row.checkpoint), raw(session), row.superstep, _KINDS.index(row.kind), raw_or_none(row.parent), own)
+    tail = (codec, row.digest, row.opened_at, row.committed_at)
+    return (*head, manifest, *tail, seal(head + tail, manifest))
+
+
+def checkpoint_row(r: Row) -> CheckpointRow:
+    """A row of `checkpoints` with the session's plan as its last column."""
+    ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened, committed, check, session_plan = r
+    plain = (ckp, sid, superstep, kind, parent, plan, codec, digest, opened, committed)
+    plan = session_plan if plan is None else plan
+    if seal(plain, manifest) != check or plan is None:
+        name = CheckpointId.of(ckp)
+        raise Damage(
+            f"checkpoint {name} (superstep {superstep} of session {SessionId.of(sid)}) is damaged", checkpoint=name
+        )
+    return CheckpointRow(
+        checkpoint=CheckpointId.of(ckp), superstep=superstep, kind=_KINDS[kind],
+        parent=_id_or_none(CheckpointId, parent), plan=plan, manifest=unpack(codec, manifest), digest=digest,
+        opened_at=opened, committed_at=committed,
+    )  # fmt: skip
+
+
+def blob_values(family: bytes, blob: Blob) -> tuple[Any, ...]:
+    codec, data = pack(blob.data)
+    return (family, blob.hash, codec, len(blob.data), data)
+
+
+def blob_data(hash: bytes, r: Row) -> bytes:
+    """The bytes of a blob, compared with its hash."""
+    codec, size, data = r
+    try:
+        # The size bounds what damaged bytes can inflate to.
+        plain = zlib.decompressobj().decompress(data, size + 1) if codec else data
+    except zlib.error:
+        plain = b""
+    if sha256(plain).digest() != hash:
+        raise Damage(f"blob {hash.hex()} is damaged")
+    return plain
+
+
+def delta_values(session: SessionId, row: Delta) -> tuple[Any, ...]:
+    codec, items = pack(row.items)
+    head = (raw(session), row.channel, row.superstep, codec)
+    return (*head, items, seal(head, items))
+
+
+def delta_row(session: SessionId, r: Row) -> Delta:
+    channel, superstep, codec, items, check = r
+    if seal((raw(session), channel, superstep, codec), items) != check:
+        raise Damage(f"what superstep {superstep} of session {session} added to channel {channel!r} is damaged")
+    return Delta(channel, superstep, unpack(codec, items))
+
+
+def events_values(session: SessionId, row: EventBatch, first: int) -> tuple[Any, ...]:
+    codec, body = pack(row.body)
+    head = (raw(session), row.superstep, first, row.count, codec)
+    return (*head, body, row.at, seal((*head, row.at), body))
+
+
+def events_row(session: SessionId, r: Row) -> EventBatch:
+    superstep, first, count, codec, body, at, check = r
+    if seal((raw(session), superstep, first, count, codec, at), body) != check:
+        raise Damage(f"events from number {first} (superstep {superstep} of session {session}) are damaged")
+    return EventBatch(superstep, count, unpack(codec, body), at, first)
+
+
+def _pack_all(*bodies: bytes | None) -> tuple[int, list[bytes | None]]:
+    codec, out = 0, []
+    for bit, body in enumerate(bodies):
+        if body is not None:
+            short, body = pack(body)
+            codec |= short << bit
+        out.append(body)
+    return codec, out
+
+
+def _unpack_bit(codec: int, bit: int, body: bytes | None) -> bytes | None:
+    return None if body is None else unpack(codec >> bit & 1, body)
+
+
+def effect_values(session: SessionId, row: EffectRow) -> tuple[Any, ...]:
+    codec, bodies = _pack_all(row.request, row.outcome, row.cost)
+    head = (
+        raw(session), row.superstep, row.path, row.attempt, row.ordinal, row.kind, row.name,
+        _CLASSES.index(row.effect_class), int(row.state), row.request_hash, codec,
+    )  # fmt: skip
+    tail = (row.write_key, row.attempt_token, row.tries, row.fingerprint, row.started_at, row.ended_at)
+    return (*head, *bodies, *tail, seal(head + tail, *bodies))
+
+
+def effect_row(r: Row) -> EffectRow:
+    """A row of `effects`."""
+    codec, request, outcome, cost = r[10:14]
+    if seal((*r[:11], *r[14:20]), request, outcome, cost) != r[20]:
+        raise Damage(f"effect {r[4]} of task {r[2]!r} (superstep {r[1]} of session {SessionId.of(r[0])}) is damaged")
+    return EffectRow(
+        superstep=r[1], path=r[2], attempt=r[3], ordinal=r[4], kind=r[5], name=r[6], effect_class=_CLASSES[r[7]],
+        state=EffectState(r[8]), request_hash=r[9], request=_unpack_bit(codec, 0, request),
+        outcome=_unpack_bit(codec, 1, outcome), write_key=r[14], attempt_token=r[15], tries=r[16],
+        cost=_unpack_bit(codec, 2, cost), fingerprint=r[17], started_at=r[18], ended_at=r[19],
+    )  # fmt: skip
+
+
+# ---- inputs and interrupts -------------------------------------------------------------------------------------------
+
+
+def input_values(session: SessionId, new: NewInput, n: int, at: int) -> tuple[Any, ...]:
+    codec, body = pack(new.body)
+    head = (raw(session), n, new.kind, new.message_id, codec)
+    tail = (new.principal, at)
+    return (*head, body, *tail, seal(head + tail, body))
+
+
+def input_row(r: Row) -> InputRow:
+    sid, n, kind, message_id, codec, body, principal, accepted_at, check, taken_by = r
+    if seal((sid, n, kind, message_id, codec, principal, accepted_at), body) != check:
+        raise Damage(f"input {n} of session {SessionId.of(sid)} is damaged")
+    return InputRow(kind, message_id, unpack(codec, body), principal, n, accepted_at, taken_by)
+
+
+def interrupt_values(row: InterruptRow) -> tuple[Any, ...]:
+    codec, (question, answer) = _pack_all(row.question, row.answer)
+    head = (raw(row.interrupt), raw(row.session), row.superstep, row.path, row.node, row.kind, codec)
+    times = (row.opened_at, row.expires_at)
+    answered = (row.answered_by, row.answered_at)
+    check = seal(head + times + answered, question, answer)
+    return (*head, question, *times, answer, *answered, check, row.status)
+
+
+def interrupt_row(r: Row) -> InterruptRow:
+    iid, sid, superstep, path, node, kind, codec, question, opened, expires, answer, by, at, check, status = r
+    plain = (iid, sid, superstep, path, node, kind, codec, opened, expires, by, at)
+    if seal(plain, question, answer) != check or status not in _INTERRUPT_STATUSES:
+        raise Damage(f"interrupt {InterruptId.of(iid)} of session {SessionId.of(sid)} is damaged")
+    return InterruptRow(
+        interrupt=InterruptId.of(iid), session=SessionId.of(sid), superstep=superstep, path=path, node=node,
+        kind=kind, question=unpack(codec & 1, question), status=status, opened_at=opened, expires_at=expires,
+        answer=_unpack_bit(codec, 1, answer), answered_by=by, answered_at=at,
+    )  # fmt: skip

@@ -1,0 +1,656 @@
+"""The contract of `ports.Store`: every async function here runs on every store.
+
+A case gets a `World`: it opens stores on one place, as several processes would, and lets one die.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+import pytest
+import trio
+
+from graphagent.codec import digest, encode
+from graphagent.errors import (
+    Conflict,
+    Fenced,
+    InterruptAnswered,
+    InterruptExpired,
+    NotFound,
+    SessionBusy,
+    StoreCorrupt,
+)
+from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ports import Store
+from graphagent.snapshot import (
+    Blob,
+    CheckpointRow,
+    Commit,
+    Delta,
+    EffectRow,
+    EffectState,
+    EventBatch,
+    InterruptRow,
+    LineageEntry,
+    NewInput,
+    Opened,
+    SessionQuery,
+    SessionRow,
+    Span,
+)
+
+T0 = 1_700_000_000_000_000
+PLAN = digest(b"plan")
+ANN, BOB = WorkerId.derive("ann"), WorkerId.derive("bob")
+
+
+class HandClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = T0
+
+    def now_us(self) -> int:
+        return self.now
+
+
+class World(Protocol):
+    """One place where sessions are kept."""
+
+    clock: HandClock
+
+    async def open(self) -> Store:
+        """A store object on this place."""
+        ...
+
+    async def die(self, store: Store, worker: WorkerId) -> None:
+        """The process that holds `store`, and is `worker`, dies."""
+        ...
+
+
+Case = Callable[[World], Awaitable[None]]
+
+
+# ---- makers ----------------------------------------------------------------------------------------------------------
+
+
+def session_row(n: int = 1, **fields: Any) -> SessionRow:
+    session = SessionId.timed(T0 + n * 1000, digest(b"%d" % n))
+    first: dict[str, Any] = {
+        "session": session, "family": session, "plan": PLAN, "graph": "demo", "seed": digest(b"seed%d" % n)[:16],
+        "created_at": T0 + n, "updated_at": T0 + n,
+    }  # fmt: skip
+    return SessionRow(**(first | fields))
+
+
+def checkpoint_row(row: SessionRow, superstep: int, parent: CheckpointId | None = None, **fields: Any) -> CheckpointRow:
+    at = T0 + (superstep + 2) * 1000
+    first: dict[str, Any] = {
+        "checkpoint": CheckpointId.timed(at, digest(row.session.encode() + b"%d" % superstep)), "superstep": superstep,
+        "kind": "genesis" if superstep < 0 else "superstep", "parent": parent, "plan": row.plan,
+        "manifest": encode({"channels": {"n": [superstep, "v", superstep]}}), "digest": digest(b"%d" % superstep),
+        "opened_at": at, "committed_at": at + 10,
+    }  # fmt: skip
+    return CheckpointRow(**(first | fields))
+
+
+def effect_row(superstep: int = 0, ordinal: int = 0, **fields: Any) -> EffectRow:
+    first: dict[str, Any] = {
+        "superstep": superstep, "path": "node", "attempt": 0, "ordinal": ordinal, "kind": "model", "name": "fast",
+        "effect_class": "read", "state": EffectState.DONE, "request_hash": digest(b"q"), "request": b'{"q":1}',
+        "outcome": b'"yes"', "started_at": T0,
+    }  # fmt: skip
+    return EffectRow(**(first | fields))
+
+
+def interrupt_row(row: SessionRow, name: str = "ask", **fields: Any) -> InterruptRow:
+    first: dict[str, Any] = {
+        "interrupt": InterruptId.derive(row.session, name), "session": row.session, "superstep": 0, "path": name,
+        "node": name, "kind": "question", "question": encode({"prompt": "Really?" * 100}), "opened_at": T0,
+    }  # fmt: skip
+    return InterruptRow(**(first | fields))
+
+
+def run_input(message_id: str = "m1", **fields: Any) -> NewInput:
+    return NewInput(**({"kind": "run", "message_id": message_id, "body": b'{"topic":"x"}', "principal": "me"} | fields))
+
+
+def next_commit(row: SessionRow, superstep: int | None, **fields: Any) -> Commit:
+    """The commit of a superstep, or a park for None, on the authority row as it was read."""
+    first: dict[str, Any] = {
+        "session": row.session, "epoch": row.epoch, "commit_n": row.commit_n, "status": "running", "reason": None,
+        "token": digest(b"%d.%d" % (row.epoch, row.commit_n))[:16], "head_superstep": row.head_superstep,
+        "at": T0 + 100 + row.commit_n,
+    }  # fmt: skip
+    if superstep is not None:
+        first |= {"checkpoint": checkpoint_row(row, superstep, row.head), "head_superstep": superstep + 1}
+    return Commit(**(first | fields))
+
+
+def batch(superstep: int, count: int = 2, text: str = "happened") -> EventBatch:
+    return EventBatch(superstep, count, encode([{"kind": text}] * count), T0 + superstep)
+
+
+async def started(store: Store, row: SessionRow | None = None, *inputs: NewInput, worker: WorkerId = ANN) -> Opened:
+    """A new session, taken over."""
+    row = row or session_row()
+    assert await store.create(row, checkpoint_row(row, -1), (), inputs)
+    return await store.takeover(row.session, worker)
+
+
+async def run_on(store: Store, row: SessionRow, supersteps: int) -> SessionRow:
+    """Commit so many more supersteps with two events and a delta each."""
+    for _ in range(supersteps):
+        k = row.head_superstep
+        delta = Delta("log", k, encode([f"{row.session[-4:]}:{k}"]))
+        await store.commit(next_commit(row, k, events=batch(k), deltas=[delta], effects=[effect_row(k)]))
+        row = await store.session(row.session)
+    return row
+
+
+def fork_row(origin: SessionRow, superstep: int, checkpoint: CheckpointRow, n: int) -> SessionRow:
+    """A fork that reads supersteps below `superstep` from its origin."""
+    lineage = (*origin.lineage, LineageEntry(origin.session, superstep, 2 * superstep))
+    return session_row(
+        n, family=origin.family, origin=origin.session, origin_checkpoint=checkpoint.checkpoint, lineage=lineage,
+        head=checkpoint.checkpoint, head_superstep=superstep, head_digest=checkpoint.digest, event_n=2 * superstep,
+    )  # fmt: skip
+
+
+# ---- sessions and ownership ------------------------------------------------------------------------------------------
+
+
+async def a_created_session_is_read_back_whole(world: World) -> None:
+    store = await world.open()
+    row = session_row(
+        name="Ünï", tags=("a", 'b"c'), caller=SessionId.derive("hub"), caller_superstep=3, caller_path="node[2]",
+        mode="pipelined",
+    )  # fmt: skip
+    genesis = checkpoint_row(row, -1)
+    assert await store.create(row, genesis, (), (run_input("a"), run_input("b", kind="resume")))
+    got = await store.session(row.session)
+    assert got == replace(
+        row, head=genesis.checkpoint, head_superstep=0, head_digest=genesis.digest, input_n=2
+    )
+    assert await store.checkpoint(genesis.checkpoint) == genesis
+    assert [(i.n, i.message_id, i.accepted_at) for i in await store.inputs(row.session)] == [(1, "a", T0), (2, "b", T0)]
+
+
+async def a_second_creation_changes_nothing(world: World) -> None:
+    store = await world.open()
+    row = session_row()
+    assert await store.create(row, checkpoint_row(row, -1), (), (run_input(),))
+    assert not await store.create(replace(row, graph="other"), checkpoint_row(row, -1), (), (run_input("m2"),))
+    assert (await store.session(row.session)).graph == "demo"
+    assert len(await store.inputs(row.session)) == 1
+
+
+async def what_is_unknown_is_not_found(world: World) -> None:
+    store = await world.open()
+    row = session_row()
+    unknown: list[Awaitable[Any]] = [
+        store.session(row.session),
+        store.takeover(row.session, ANN),
+        store.accept(row.session, run_input()),
+        store.label(row.session, "x", None),
+        store.checkpoint(CheckpointId.derive("x")),
+        store.interrupt(InterruptId.derive("x")),
+        store.answer(InterruptId.derive("x"), b"1", None, ()),
+        store.fork(replace(row, head=CheckpointId.derive("x")), ()),
+    ]
+    for call in unknown:
+        with pytest.raises(NotFound):
+            await call
+    assert await store.inputs(row.session) == []
+    assert await store.events(row.spans()) == []
+
+
+async def takeover_gives_all_that_is_needed(world: World) -> None:
+    store = await world.open()
+    opened = await started(store, None, run_input())
+    assert (opened.row.epoch, opened.row.owner, opened.row.attempts) == (1, ANN, 1)
+    question = interrupt_row(opened.row)
+    journal = [effect_row(1, 1), effect_row(1, 0), effect_row(1, -1, kind="task")]
+    await store.commit(next_commit(opened.row, 0, taken_n=1, events=batch(0), effects=[effect_row(0)]))
+    await store.accept(opened.row.session, run_input("m2"))
+    await store.append(opened.row.session, 1, journal)
+    row = await store.session(opened.row.session)
+    closed = (interrupt_row(row, "gone").interrupt, "cancelled")
+    asked = [question, interrupt_row(row, "gone")]
+    await store.commit(next_commit(row, None, status="waiting", interrupts=asked, closed=[closed], events=batch(1)))
+    again = await store.takeover(row.session, ANN)
+    assert again.row == await store.session(row.session)
+    assert (again.row.epoch, again.row.attempts, again.row.head_superstep, again.row.event_n) == (2, 1, 1, 4)
+    assert again.checkpoint == checkpoint_row(row, 0, opened.checkpoint.checkpoint)
+    assert again.journal == tuple(sorted(journal, key=lambda e: e.key))
+    assert [i.n for i in again.inputs] == [2]
+    assert again.interrupts == (question,)
+
+
+async def a_living_owner_keeps_its_session(world: World) -> None:
+    first, second = await world.open(), await world.open()
+    opened = await started(first)
+    with pytest.raises(SessionBusy):
+        await second.takeover(opened.row.session, BOB)
+    await first.release(opened.row.session, opened.row.epoch)
+    taken = await second.takeover(opened.row.session, BOB)
+    assert (taken.row.epoch, taken.row.owner, taken.row.attempts) == (2, BOB, 1)
+
+
+async def a_dead_owner_loses_its_session_at_once(world: World) -> None:
+    first = await world.open()
+    opened = await started(first)
+    second = await world.open()
+    await world.die(first, ANN)
+    assert (await second.takeover(opened.row.session, BOB)).row.attempts == 2
+
+
+async def an_old_epoch_changes_nothing(world: World) -> None:
+    store = await world.open()
+    old = (await started(store)).row
+    await store.takeover(old.session, ANN)
+    before = await store.session(old.session)
+    for call in (store.commit(next_commit(old, 0, effects=[effect_row()])), store.append(old.session, 1, [effect_row()])):
+        with pytest.raises(Fenced):
+            await call
+    await store.release(old.session, 1)
+    assert await store.session(old.session) == before
+    assert await store.effects(old.spans()) == []
+    with pytest.raises(Fenced):
+        await store.commit(next_commit(session_row(99), 0))
+
+
+async def release_takes_back_an_attempt(world: World) -> None:
+    store = await world.open()
+    opened = await started(store)
+    await store.release(opened.row.session, 1)
+    row = await store.session(opened.row.session)
+    assert (row.owner, row.attempts, row.epoch) == (None, 0, 1)
+
+
+# ---- commits ---------------------------------------------------------------------------------------------------------
+
+
+async def a_commit_moves_everything_together(world: World) -> None:
+    store = await world.open()
+    row = (await started(store, None, run_input("a"), run_input("b"))).row
+    data = encode("x" * 5000)
+    commit = next_commit(
+        row, 0, status="waiting", reason="answer", events=batch(0, 3), effects=[effect_row()], taken_n=1,
+        deltas=[Delta("log", 0, b"[1]")], blobs=[Blob(digest(data), data)], interrupts=[interrupt_row(row)],
+    )  # fmt: skip
+    await store.commit(commit)
+    got = await store.session(row.session)
+    assert commit.checkpoint is not None
+    assert got == replace(
+        row, status="waiting", reason="answer", attempts=0, commit_n=1, commit_token=commit.token,
+        head=commit.checkpoint.checkpoint, head_superstep=1, head_digest=commit.checkpoint.digest, event_n=3, taken_n=1,
+        updated_at=commit.at,
+    )  # fmt: skip
+    assert await store.events(got.spans()) == [replace(batch(0, 3), first=0)]
+    assert await store.effects(got.spans()) == [effect_row()]
+    assert await store.deltas(got.spans(), "log") == [Delta("log", 0, b"[1]")]
+    assert await store.deltas(got.spans(), "other") == []
+    assert await store.blobs(row.family, [digest(data)]) == {digest(data): data}
+    assert await store.interrupts(row.session) == [interrupt_row(row)]
+    assert [i.taken_by for i in await store.inputs(row.session)] == [1, None]
+    assert [i.n for i in await store.inputs(row.session, after=1)] == [2]
+
+
+async def the_same_commit_again_is_stored_once(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    commit = next_commit(row, 0, events=batch(0))
+    await store.commit(commit)
+    await store.commit(commit)
+    got = await store.session(row.session)
+    assert (got.commit_n, got.event_n) == (1, 2)
+    with pytest.raises(Fenced):
+        await store.commit(replace(commit, token=b"another token..."))
+    await store.takeover(row.session, ANN)
+    with pytest.raises(Fenced):  # epoch first: whether it had landed no longer matters
+        await store.commit(commit)
+
+
+async def a_park_keeps_head_and_attempts(world: World) -> None:
+    store = await world.open()
+    opened = await started(store)
+    await store.commit(next_commit(opened.row, None, status="failed", reason="raised", events=batch(0, 1)))
+    got = await store.session(opened.row.session)
+    assert (got.head, got.head_superstep, got.attempts, got.commit_n) == (opened.row.head, 0, 1, 1)
+    assert (got.status, got.reason, got.event_n) == ("failed", "raised", 1)
+
+
+async def a_state_of_an_effect_is_never_lowered(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    intent = effect_row(state=EffectState.INTENT, effect_class="write", write_key=b"k" * 32, outcome=None)
+    done = replace(intent, state=EffectState.DONE, outcome=encode("z" * 3000), cost=b"{}", ended_at=T0 + 5)
+    await store.append(row.session, 1, [intent, intent])
+    await store.append(row.session, 1, [replace(intent, state=EffectState.IN_DOUBT)])
+    await store.append(row.session, 1, [intent])
+    assert [e.state for e in await store.effects(row.spans())] == [EffectState.IN_DOUBT]
+    await store.commit(next_commit(row, 0, effects=[done]))
+    await store.append(row.session, 1, [intent, replace(done, outcome=b'"late"')])
+    assert await store.effects(row.spans()) == [done]
+
+
+async def a_write_key_belongs_to_one_row(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    await store.append(row.session, 1, [effect_row(write_key=b"k" * 32)])
+    with pytest.raises(Conflict):
+        await store.append(row.session, 1, [effect_row(ordinal=1), effect_row(ordinal=2, write_key=b"k" * 32)])
+    with pytest.raises(Conflict):
+        await store.commit(next_commit(row, 0, effects=[effect_row(ordinal=3, write_key=b"k" * 32)]))
+    assert [e.ordinal for e in await store.effects(row.spans())] == [0]
+    assert (await store.session(row.session)).commit_n == 0
+
+
+async def a_question_that_is_settled_stays_so(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    question = interrupt_row(row)
+    await store.commit(next_commit(row, None, interrupts=[question]))
+    await store.answer(question.interrupt, b'"yes"', "me", ())
+    row = await store.session(row.session)
+    await store.commit(next_commit(row, None, interrupts=[question], closed=[(question.interrupt, "cancelled")]))
+    assert (await store.interrupt(question.interrupt)).status == "answered"
+
+
+async def events_are_dense_over_commits_and_parks(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    for superstep, count in ((0, 2), (None, 1), (None, 3), (1, 2), (2, 0), (3, 1)):
+        events = batch(row.head_superstep, count, "long " * 200)
+        await store.commit(next_commit(row, superstep, events=events))
+        row = await store.session(row.session)
+    got = await store.events(row.spans())
+    assert [(b.superstep, b.first, b.count) for b in got] == [
+        (0, 0, 2), (1, 2, 1), (1, 3, 3), (1, 6, 2), (2, 8, 0), (3, 8, 1)
+    ]  # fmt: skip
+    assert all(b.body == batch(b.superstep, b.count, "long " * 200).body for b in got)
+    assert await store.events(row.spans(), limit=2) == got[:2]
+    assert await store.events(row.spans(1, 2)) == got[1:4]
+    assert row.event_n == 9
+
+
+async def many_sessions_commit_at_once(world: World) -> None:
+    store = await world.open()
+    rows = [(await started(store, session_row(n))).row for n in range(1, 31)]
+
+    async def run(row: SessionRow) -> None:
+        assert (await run_on(store, row, 5)).head_superstep == 5
+
+    async with trio.open_nursery() as nursery:
+        for row in rows:
+            nursery.start_soon(run, row)
+    for row in rows:
+        assert [c.superstep for c in await store.checkpoints(row.spans())] == [-1, 0, 1, 2, 3, 4]
+
+
+async def one_of_two_racing_commits_is_fenced(world: World) -> None:
+    store = await world.open()
+    rows = [(await started(store, session_row(n))).row for n in (1, 2)]
+    results: list[str] = []
+
+    async def send(commit: Commit) -> None:
+        try:
+            await store.commit(commit)
+            results.append("stored")
+        except Fenced:
+            results.append("fenced")
+
+    async with trio.open_nursery() as nursery:
+        for row in rows:
+            for token in (b"a" * 16, b"b" * 16):
+                nursery.start_soon(send, next_commit(row, 0, token=token, events=batch(0)))
+    assert sorted(results) == ["fenced", "fenced", "stored", "stored"]
+    for row in rows:
+        assert (await store.session(row.session)).event_n == 2
+
+
+async def a_cancelled_commit_is_whole(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await store.commit(next_commit(row, 0, events=batch(0)))
+    assert (await store.session(row.session)).head_superstep == 1
+
+
+# ---- inputs and answers ----------------------------------------------------------------------------------------------
+
+
+async def inputs_are_numbered_and_taken_once(world: World) -> None:
+    store = await world.open()
+    row = (await started(store, None, run_input("first"))).row
+    second = await store.accept(row.session, run_input("m"))
+    world.clock.now += 1000
+    assert (second.n, second.accepted_at, second.kind, second.principal) == (2, T0, "run", "me")
+    assert await store.accept(row.session, run_input("m")) == second
+    for other in (run_input("m", body=b"{}"), run_input("m", kind="cancel")):
+        with pytest.raises(Conflict):
+            await store.accept(row.session, other)
+    assert (await store.accept(row.session, run_input("n", principal=None))).n == 3
+    got = await store.session(row.session)
+    assert (got.input_n, got.taken_n, got.commit_n) == (3, 0, 0)
+    await store.commit(next_commit(got, 0, taken_n=2))
+    assert [(i.n, i.taken_by) for i in await store.inputs(row.session)] == [(1, 1), (2, 1), (3, None)]
+    assert (await store.accept(row.session, run_input("m"))).taken_by == 1
+
+
+async def the_first_answer_wins(world: World) -> None:
+    store = await world.open()
+    hub = (await started(store, session_row(1))).row
+    spoke = (await started(store, session_row(2, family=hub.family, caller=hub.session))).row
+    question = interrupt_row(spoke)
+    await store.commit(next_commit(spoke, None, interrupts=[question]))
+    world.clock.now += 7
+    follow = [(spoke.session, run_input("ans:1", kind="answer")), (hub.session, run_input("ans:1", kind="child"))]
+    got = await store.answer(question.interrupt, b'"yes"', "ann", follow)
+    assert got == replace(
+        question, status="answered", answer=b'"yes"', answered_by="ann", answered_at=world.clock.now
+    )
+    assert await store.interrupt(question.interrupt) == got
+    world.clock.now += 1
+    assert await store.answer(question.interrupt, b'"yes"', "bob", follow) == got
+    with pytest.raises(InterruptAnswered, match="ann"):
+        await store.answer(question.interrupt, b'"no"', "bob", follow)
+    for row, kind in ((spoke, "answer"), (hub, "child")):
+        assert [i.kind for i in await store.inputs(row.session)] == [kind]
+    assert await store.interrupts(spoke.session) == []
+    assert await store.interrupts(spoke.session, status="answered") == [got]
+
+
+async def a_late_answer_changes_nothing(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    timed = interrupt_row(row, "timed", expires_at=T0 + 50)
+    dropped = interrupt_row(row, "dropped")
+    await store.commit(next_commit(row, None, interrupts=[timed, dropped], closed=[(dropped.interrupt, "cancelled")]))
+    with pytest.raises(InterruptExpired):
+        await store.answer(dropped.interrupt, b"1", None, [(row.session, run_input())])
+    world.clock.now = T0 + 50
+    with pytest.raises(InterruptExpired):
+        await store.answer(timed.interrupt, b"1", None, [(row.session, run_input())])
+    assert await store.inputs(row.session) == []
+    assert (await store.interrupt(timed.interrupt)).status == "open"
+
+
+async def an_answer_whose_inputs_are_refused_is_not_taken(world: World) -> None:
+    store = await world.open()
+    row = (await started(store, None, run_input("m"))).row
+    question = interrupt_row(row)
+    await store.commit(next_commit(row, None, interrupts=[question]))
+    refused = [(row.session, run_input("new")), (row.session, run_input("m", body=b"other"))]
+    with pytest.raises(Conflict):
+        await store.answer(question.interrupt, b"1", None, refused)
+    with pytest.raises(NotFound):
+        await store.answer(question.interrupt, b"1", None, [(session_row(9).session, run_input())])
+    assert await store.interrupt(question.interrupt) == question
+    assert [i.message_id for i in await store.inputs(row.session)] == ["m"]
+
+
+# ---- forks and history -----------------------------------------------------------------------------------------------
+
+
+async def forks_read_through_their_lineage(world: World) -> None:
+    store = await world.open()
+    root = await run_on(store, (await started(store)).row, 5)
+    middle = (await store.checkpoints(root.spans()))[3]
+    assert middle.snapshot == 3
+    await store.fork(fork_row(root, 3, middle, 2), (run_input("f"),))
+    opened = await store.takeover(session_row(2).session, ANN)
+    assert opened.checkpoint == middle
+    assert ([i.n for i in opened.inputs], opened.journal, opened.row.epoch) == ([1], (), 1)
+    fork = await run_on(store, opened.row, 2)
+    head = await store.checkpoint(fork.head or CheckpointId(""))
+    await store.fork(fork_row(fork, 5, head, 3), ())
+    third = await run_on(store, (await store.takeover(session_row(3).session, ANN)).row, 1)
+    assert [s.session for s in third.spans()] == [root.session, fork.session, third.session]
+    own = [root.session[-4:]] * 3 + [fork.session[-4:]] * 2 + [third.session[-4:]]
+    deltas = await store.deltas(third.spans(), "log")
+    assert [d.items for d in deltas] == [encode([f"{name}:{k}"]) for k, name in enumerate(own)]
+    assert [c.superstep for c in await store.checkpoints(third.spans())] == [-1, 0, 1, 2, 3, 4, 5]
+    assert [c.superstep for c in await store.checkpoints(third.spans(), newest=True, limit=3)] == [3, 4, 5]
+    assert [c.superstep for c in await store.checkpoints(third.spans(), limit=5)] == [-1, 0, 1, 2, 3]
+    assert [c.superstep for c in await store.checkpoints([Span(root.session, 1, 3)])] == [1, 2]
+    assert [b.first for b in await store.events(third.spans())] == [0, 2, 4, 6, 8, 10]
+    assert [e.superstep for e in await store.effects(third.spans(2))] == [2, 3, 4, 5]
+    assert (await store.session(root.session)).head_superstep == 5
+    assert [f.session for f in await store.forks(root.session)] == [fork.session]
+    assert third.lineage == (LineageEntry(root.session, 3, 6), LineageEntry(fork.session, 5, 10))
+
+
+async def a_fork_is_stored_once(world: World) -> None:
+    store = await world.open()
+    root = await run_on(store, (await started(store)).row, 2)
+    head = await store.checkpoint(root.head or CheckpointId(""))
+    row = fork_row(root, 2, head, 2)
+    await store.fork(row, (run_input("f"),))
+    await store.fork(row, (run_input("f"),))
+    assert len(await store.inputs(row.session)) == 1
+    with pytest.raises(Conflict):
+        await store.fork(replace(row, seed=b"other"), ())
+
+
+async def blobs_belong_to_a_family(world: World) -> None:
+    store = await world.open()
+    row, other = (await started(store)).row, (await started(store, session_row(2))).row
+    datas = [encode("a" * 1000), encode(1), bytes(range(256)) * 4]
+    blobs = [Blob(digest(d), d) for d in datas]
+    await store.commit(next_commit(row, 0, blobs=blobs[:2]))
+    await store.commit(next_commit(await store.session(row.session), 1, blobs=blobs))
+    assert await store.blobs(row.family, [b.hash for b in blobs]) == {b.hash: b.data for b in blobs}
+    assert await store.blobs(row.family, []) == {}
+    with pytest.raises(StoreCorrupt, match="missing"):
+        await store.blobs(other.family, [blobs[0].hash])
+
+
+# ---- listings --------------------------------------------------------------------------------------------------------
+
+
+async def sessions_are_found_by_prefix(world: World) -> None:
+    store = await world.open()
+    rows = [session_row(n * 40_000_000) for n in range(1, 6)]
+    for row in rows:
+        await store.create(row, checkpoint_row(row, -1), (), ())
+    newest = [r.session for r in reversed(rows)][:3]
+    for prefix in ("", "s", "ses_", rows[0].session[:6]):
+        assert await store.find(prefix) == newest
+    assert await store.find(rows[1].session) == [rows[1].session]
+    assert await store.find(rows[1].session[:-1]) == [rows[1].session]
+    for prefix in ("ses_zzz", "ses_!", "run_", rows[0].session + "0", "%", "ses_u"):
+        assert await store.find(prefix) == []
+
+
+async def sessions_are_listed_newest_first(world: World) -> None:
+    store = await world.open()
+    a = session_row(1, name="Morning Paper", tags=("news", "daily"), updated_at=T0 + 30)
+    b = session_row(2, graph="Other%", updated_at=T0 + 20)
+    c = session_row(3, tags=("news",), updated_at=T0 + 10, status="waiting")
+    child = session_row(4, caller=a.session, updated_at=T0 + 40)
+    for row in (a, b, c, child):
+        assert await store.create(row, checkpoint_row(row, -1), (), (run_input(),))
+
+    async def listed(**filters: Any) -> list[SessionId]:
+        return [entry.row.session for entry in await store.sessions(SessionQuery(**filters))]
+
+    everything = [a.session, b.session, c.session]
+    assert await listed() == everything
+    assert await listed(children=True) == [child.session, *everything]
+    assert await listed(limit=2) == everything[:2]
+    assert await listed(before_us=T0 + 20) == [c.session]
+    assert await listed(since_us=T0 + 20) == [a.session, b.session]
+    assert await listed(status="waiting") == [c.session]
+    assert await listed(graph="Other%") == [b.session]
+    assert await listed(tag="news") == [a.session, c.session]
+    assert await listed(tag="new") == []
+    assert await listed(text="PAPER") == [a.session]
+    assert await listed(text="other%") == [b.session]
+    assert await listed(text="r_") == []
+    assert await listed(text=b.session) == [b.session]
+    opened = await store.takeover(c.session, ANN)
+    await store.accept(c.session, run_input("m2"))
+    await store.accept(c.session, run_input("m3", kind="cancel"))
+    await store.commit(next_commit(opened.row, None, interrupts=[interrupt_row(c), interrupt_row(c, "two")]))
+    entry = (await store.sessions(SessionQuery()))[0]
+    assert (entry.row.session, entry.runs, entry.interrupts) == (c.session, 2, 2)
+    assert entry.row == await store.session(c.session)
+
+
+async def children_come_in_order(world: World) -> None:
+    store = await world.open()
+    hub = (await started(store)).row
+    rows = [session_row(n, caller=hub.session, caller_superstep=0, caller_path="call") for n in (4, 2, 3)]
+    for row in rows:
+        await store.create(row, checkpoint_row(row, -1), (), ())
+    assert [r.session for r in await store.children(hub.session)] == [session_row(n).session for n in (2, 3, 4)]
+    assert await store.children(rows[0].session) == []
+
+
+async def labels_can_be_set(world: World) -> None:
+    store = await world.open()
+    row = (await started(store, session_row(name="old", tags=("x",)))).row
+    await store.label(row.session, "new", None)
+    await store.label(row.session, None, ["a", "b"])
+    got = await store.session(row.session)
+    assert (got.name, got.tags, got.updated_at) == ("new", ("a", "b"), row.updated_at)
+
+
+async def interrupts_of_all_sessions_are_listed(world: World) -> None:
+    store = await world.open()
+    asked = []
+    for n in (2, 1):
+        row = (await started(store, session_row(n))).row
+        asked.append(interrupt_row(row, opened_at=T0 + n))
+        await store.commit(next_commit(row, None, interrupts=asked[-1:]))
+    assert await store.interrupts() == asked[::-1]
+    await store.answer(asked[0].interrupt, b"1", None, ())
+    assert await store.interrupts() == [asked[1]]
+    assert [i.interrupt for i in await store.interrupts(status=None)] == [a.interrupt for a in asked[::-1]]
+    assert [i.status for i in await store.interrupts(status="answered")] == ["answered"]
+
+
+async def closing_twice_is_allowed(world: World) -> None:
+    store = await world.open()
+    await started(store)
+    await store.aclose()
+    await store.aclose()
+
+
+CASES: list[Case] = [
+    a_created_session_is_read_back_whole, a_second_creation_changes_nothing, what_is_unknown_is_not_found,
+    takeover_gives_all_that_is_needed, a_living_owner_keeps_its_session, a_dead_owner_loses_its_session_at_once,
+    an_old_epoch_changes_nothing, release_takes_back_an_attempt, a_commit_moves_everything_together,
+    the_same_commit_again_is_stored_once, a_park_keeps_head_and_attempts, a_state_of_an_effect_is_never_lowered,
+    a_write_key_belongs_to_one_row, a_question_that_is_settled_stays_so, events_are_dense_over_commits_and_parks,
+    many_sessions_commit_at_once, one_of_two_racing_commits_is_fenced, a_cancelled_commit_is_whole,
+    inputs_are_numbered_and_taken_once, the_first_answer_wins, a_late_answer_changes_nothing,
+    an_answer_whose_inputs_are_refused_is_not_taken, forks_read_through_their_lineage, a_fork_is_stored_once,
+    blobs_belong_to_a_family, sessions_are_found_by_prefix, sessions_are_listed_newest_first, children_come_in_order,
+    labels_can_be_set, interrupts_of_all_sessions_are_listed, closing_twice_is_allowed,
+]  # fmt: skip
