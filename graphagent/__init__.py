@@ -1,1 +1,148 @@
-"""graphagent."""
+"""Agent graphs written in YAML, run in supersteps, with a checkpoint of every one to replay and fork.
+
+    import graphagent as ga
+
+    graph = ga.load("graphs/summarize.graph.yaml")
+    result = graph.run(text=...)
+    print(result.outputs["summary"])
+
+Importing this package imports nothing heavy: every name below is loaded when it is first used.
+"""
+
+# Layers; imports point downwards only, and names on one line never import each other:
+#
+#   cli | server | testing
+#   session | cluster
+#   engine | nodes | stores | llm | tools | prompts | memory | sandbox | artifacts | telemetry | drawing
+#   graph
+#   channels
+#   registry
+#   ports
+#   events | messages | snapshot
+#   codec
+#   ids | faults | concurrency | marks
+#   errors
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphagent.errors import (
+        CodecError,
+        Conflict,
+        EffectOrder,
+        Fenced,
+        GraphAgentError,
+        GraphInvalid,
+        InDoubt,
+        InputInvalid,
+        InterruptAnswered,
+        InterruptExpired,
+        LoopRunning,
+        MissingExtra,
+        ModelError,
+        NodeError,
+        NotFound,
+        OutputTooLarge,
+        ReplayDivergence,
+        ReplayFloor,
+        RunCancelled,
+        RunError,
+        RunFailed,
+        RunLimited,
+        RunWaiting,
+        SchemaTooNew,
+        SessionBusy,
+        StoreCorrupt,
+        StoreError,
+        StoreFull,
+        StoreUnavailable,
+        Timeout,
+        ToolFailed,
+    )
+    from graphagent.graph.builder import X, channel, end, fail, file, route
+    from graphagent.marks import trio_node
+    from graphagent.session.graph import Graph, load, loads, validate
+    from graphagent.session.operations import Options as RunOptions
+    from graphagent.session.project import Project
+    from graphagent.session.session import Result, Session
+    from graphagent.session.stream import Stream
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CodecError",
+    "Conflict",
+    "EffectOrder",
+    "Fenced",
+    "Graph",
+    "GraphAgentError",
+    "GraphInvalid",
+    "InDoubt",
+    "InputInvalid",
+    "InterruptAnswered",
+    "InterruptExpired",
+    "LoopRunning",
+    "MissingExtra",
+    "ModelError",
+    "NodeError",
+    "NotFound",
+    "OutputTooLarge",
+    "Project",
+    "ReplayDivergence",
+    "ReplayFloor",
+    "Result",
+    "RunCancelled",
+    "RunError",
+    "RunFailed",
+    "RunLimited",
+    "RunOptions",
+    "RunWaiting",
+    "SchemaTooNew",
+    "Session",
+    "SessionBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
+    "Stream",
+    "Timeout",
+    "ToolFailed",
+    "X",
+    "channel",
+    "end",
+    "fail",
+    "file",
+    "load",
+    "loads",
+    "route",
+    "trio_node",
+    "validate",
+]
+
+_HOMES = {
+    "graph.builder": ("X", "channel", "end", "fail", "file", "route"),
+    "marks": ("trio_node",),
+    "session.graph": ("Graph", "load", "loads", "validate"),
+    "session.operations": ("RunOptions",),
+    "session.project": ("Project",),
+    "session.session": ("Result", "Session"),
+    "session.stream": ("Stream",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_ELSEWHERE = {"RunOptions": "Options"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'graphagent' has no attribute {name!r}")
+    module = import_module(f"graphagent.{_HOME.get(name, 'errors')}")
+    value = getattr(module, _ELSEWHERE.get(name, name))
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,15 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from graphagent.errors import CodecError
 
 MAX_DEPTH = 200
 _INT_LIMIT = 1 << 63
-_encode = json.JSONEncoder(
+_encoder = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
-).encode
+)
 
 _TYPE_NAMES: dict[type, str] = {bytes: "bytes", set: "a set", frozenset: "a set", tuple: "a tuple"}
 
@@ -86,6 +87,22 @@ def _check_text(value: str, path: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise CodecError(path, "the text holds a lone surrogate") from error
+
+
+def _text_encoder() -> Callable[[Any], str]:
+    """The encoder as one function. `JSONEncoder.encode` makes a new C encoder at each call; this keeps one."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _encoder.encode
+    chunks = make(None, _encoder.default, json.encoder.encode_basestring, None, ":", ",", True, False, False)
+
+    def encode_text(value: Any) -> str:
+        return "".join(chunks(value, 0))
+
+    return encode_text
+
+
+_encode = _text_encoder()
 
 
 def encode(value: Any) -> bytes:

@@ -35,11 +35,12 @@ class ValueEntry:
     def digest(self) -> bytes:
         return self.hash
 
-    def data(self) -> list[Any]:
-        """As it stands in a manifest."""
+    @property
+    def manifest(self) -> bytes:
+        """As it stands in a manifest: canonical bytes."""
         if self.inline is not None:
-            return [self.version, "v", decode(self.inline)]
-        return [self.version, "b", self.hash.hex(), self.size]
+            return b'[%d,"v",%s]' % (self.version, self.inline)
+        return b'[%d,"b","%s",%d]' % (self.version, self.hash.hex().encode(), self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ class AppendEntry:
     def digest(self) -> bytes:
         return self.roll
 
-    def data(self) -> list[Any]:
-        """As it stands in a manifest."""
+    @property
+    def manifest(self) -> bytes:
+        """As it stands in a manifest: canonical bytes."""
         root = self.root.hex() if self.root else None
-        return [self.version, "a", self.count, root, self.sealed, self.sealed_at, self.roll.hex(),
+        data = [self.version, "a", self.count, root, self.sealed, self.sealed_at, self.roll.hex(),
                 self.roll_at_seal.hex(), self.tail_bytes]  # fmt: skip
+        return encode(data)
 
 
 Entry = ValueEntry | AppendEntry

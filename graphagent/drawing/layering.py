@@ -39,9 +39,9 @@ def back_edges(count: int, pairs: Sequence[Pair]) -> list[bool]:
 
 
 def layers(count: int, forward: Sequence[Pair], top: frozenset[int]) -> list[int]:
-    """The longest path from a source to each box; a source itself lies right above what it leads to.
+    """The longest path from a source to each box; a source itself lies as low as what it shares allows.
 
-    What hangs only on such a source doesn't count for its place: a leaf moves nobody.
+    What hangs only on such a source follows it and doesn't count for its place: a leaf moves nobody.
 
     Args:
         forward: Edges without cycles.
@@ -54,12 +54,29 @@ def layers(count: int, forward: Sequence[Pair], top: frozenset[int]) -> list[int
         targets[source].append(target)
     order = _topological(count, targets, entering)
     layer = _longest(order, targets, [0] * count)
-    lowered = [0] * count
+    latest = _latest(order, targets, layer)
+    least = [0] * count
     for box in range(count):
-        if entering[box] == 0 and box not in top:
-            others = [layer[t] for t in targets[box] if entering[t] > 1]
-            lowered[box] = max(min(others, default=1) - 1, 0)
-    return _longest(order, targets, lowered) if any(lowered) else layer
+        if entering[box] == 0 and box not in top and latest[box] is not None:
+            least[box] = latest[box] or 0
+    return _longest(order, targets, least) if any(least) else layer
+
+
+def _latest(order: list[int], targets: list[list[int]], layer: list[int]) -> list[int | None]:
+    """The lowest layer of each box that moves no box reached from several sources; None if there is no bound."""
+    origin: list[int | None] = [None] * len(order)  # the only source that leads to a box, -1 if there are several
+    for box in order:
+        mine = origin[box] if origin[box] is not None else box
+        for target in targets[box]:
+            origin[target] = mine if origin[target] in (None, mine) else -1
+    latest: list[int | None] = [None] * len(order)
+    for box in reversed(order):
+        if origin[box] == -1:
+            latest[box] = layer[box]
+            continue
+        bounds = [bound - 1 for target in targets[box] if (bound := latest[target]) is not None]
+        latest[box] = min(bounds, default=None)
+    return latest
 
 
 def _topological(count: int, targets: list[list[int]], entering: list[int]) -> list[int]:

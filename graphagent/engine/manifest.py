@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from graphagent.channels.entries import Entry, read_entry
@@ -126,11 +127,24 @@ def read_control(graph: GraphPlan, data: Mapping[str, Any]) -> Control:
 
 
 def write_manifest(
-    graph: GraphPlan, entries: Sequence[Entry | None], control: Mapping[str, Any], run_id: str | None, started: int
+    graph: GraphPlan, entries: Sequence[Entry | None], control: bytes, run_id: str | None, started: int
 ) -> bytes:
-    """Canonical bytes of a manifest; `control` comes from `control_data`."""
-    channels = {c.name: e.data() for c, e in zip(graph.channels, entries, strict=True) if e is not None}
-    return encode({"channels": channels, "control": control, "run": [run_id, started]})
+    """Canonical bytes of a manifest; `control` is the canonical form of `control_data`.
+
+    Joined from parts that are canonical already, so that nothing is encoded twice.
+    """
+    named = [(c.name, e) for c, e in zip(graph.channels, entries, strict=True) if e is not None]
+    channels = b",".join([_key(name) + e.manifest for name, e in sorted(named, key=_first)])
+    return b'{"channels":{%s},"control":%s,"run":%s}' % (channels, control, encode([run_id, started]))
+
+
+@cache
+def _key(name: str) -> bytes:
+    return encode(name) + b":"
+
+
+def _first(pair: tuple[str, Entry]) -> str:
+    return pair[0]
 
 
 def read_manifest(graph: GraphPlan, data: bytes) -> Manifest:

@@ -57,10 +57,11 @@ class Stop:
 
 @dataclass(slots=True)
 class Line:
-    """One session while it is hosted. `row` is its authority row as of the last commit."""
+    """One session while it is hosted. `opened` is its authority row as of the takeover; what commits change of it
+    stands in the fields from `status` on, and `row` joins both."""
 
     plan: Plan
-    row: SessionRow
+    opened: SessionRow
     snapshot: Snapshot
     journal: Journal
     store: Store
@@ -73,6 +74,37 @@ class Line:
     inputs: list[InputRow] = field(default_factory=list)
     outputs: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
+    status: Status = field(init=False)
+    reason: str | None = field(init=False)
+    commit_n: int = field(init=False)
+    event_n: int = field(init=False)
+    taken_n: int = field(init=False)
+    last: Commit | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        row = self.opened
+        self.status, self.reason, self.commit_n = row.status, row.reason, row.commit_n
+        self.event_n, self.taken_n = row.event_n, row.taken_n
+
+    @property
+    def row(self) -> SessionRow:
+        """The authority row as of the last commit."""
+        last, snap = self.last, self.snapshot
+        if last is None:
+            return self.opened
+        return replace(
+            self.opened,
+            status=self.status,
+            reason=self.reason,
+            commit_n=self.commit_n,
+            commit_token=last.token,
+            event_n=self.event_n,
+            taken_n=self.taken_n,
+            head=snap.checkpoint,
+            head_superstep=snap.superstep,
+            head_digest=snap.digest,
+            updated_at=last.at,
+        )
 
     @property
     def graph(self) -> GraphPlan:
@@ -80,11 +112,11 @@ class Line:
 
     @property
     def session(self) -> SessionId:
-        return self.row.session
+        return self.opened.session
 
     @property
     def facts(self) -> RunFacts:
-        return RunFacts(self.snapshot.run_id or "", self.row.session)
+        return RunFacts(self.snapshot.run_id or "", self.opened.session)
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 
@@ -103,7 +135,7 @@ class Line:
         while True:
             if self.inputs and not self._open():
                 await self.take_inputs()
-                if self.row.status in ("cancelled", "failed"):
+                if self.status in ("cancelled", "failed"):
                     return
             tokens = due(self.snapshot.control)
             if not tokens:
@@ -122,7 +154,7 @@ class Line:
         """Whether the superstep after the head has begun, so that inputs wait for its barrier."""
         if not self.snapshot.control.due or not self.journal.sealed(self.snapshot.superstep):
             return False
-        return not any(row.kind in ("run", "cancel") for row in self.inputs) or self.row.status == "running"
+        return not any(row.kind in ("run", "cancel") for row in self.inputs) or self.status == "running"
 
     def _stops(self, stop: Stop) -> bool:
         if stop.asked is not None and stop.asked():
@@ -148,7 +180,7 @@ class Line:
             await self._stuck(step, results, outcome)
             return False
         await self._commit_superstep(step, results, outcome, rows)
-        return self.row.status == "running"
+        return self.status == "running"
 
     def _step(self) -> Step:
         snap = self.snapshot
@@ -168,7 +200,7 @@ class Line:
                 LiveEvent("x.superstep.started", snap.superstep, None, None, None, {"due": names, "kind": "superstep"})
             )
         return Step(
-            self.session, snap.run_id or "", self.depth, self.row.seed, self.plan, self.graph, self.kinds,
+            self.session, snap.run_id or "", self.depth, self.opened.seed, self.plan, self.graph, self.kinds,
             snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink, resumed,
             answers,
         )  # fmt: skip
@@ -218,7 +250,7 @@ class Line:
 
     def _absorbed(self) -> int:
         """Inputs that this barrier takes: answers and wake-ups meant for tasks inside the superstep, in order."""
-        taken = self.row.taken_n
+        taken = self.taken_n
         waiting = self.snapshot.control.waiting
         ids = {interrupt_of(self.session, self.graph, w) for w in waiting if w.reason == "interrupt"}
         has_child = any(w.reason == "child" for w in waiting)
@@ -235,7 +267,7 @@ class Line:
 
     async def take_inputs(self) -> None:
         """Apply all accepted inputs in a superstep of their own."""
-        dead = self.row.status in ("failed", "cancelled", "done")
+        dead = self.status in ("failed", "cancelled", "done")
         rows, self.inputs = self.inputs, []
         snap = self.snapshot
         applied = apply_inputs(self.graph, self.plan.hash, snap, self.session, rows, dead=dead)
@@ -250,7 +282,7 @@ class Line:
             list(snap.values), list(snap.versions), replace(control, queue=control.queue[1:]), snap.run_id, 0
         )
         begin_run(self.graph, self.plan.hash, applied, self.session, n, body["at"], body["inputs"], body["limits"])
-        await self._commit_applied(applied, self.row.taken_n)
+        await self._commit_applied(applied, self.taken_n)
 
     async def _commit_applied(self, applied: Applied, taken_n: int, *, dead: bool = False) -> None:
         place_start(self.graph, applied, self.snapshot.superstep)
@@ -269,12 +301,12 @@ class Line:
         if applied.cancelled:
             return "cancelled", None
         if applied.kind == "edit" and not applied.began:
-            return self.row.status, self.row.reason
+            return self.status, self.reason
         if applied.control.due:
             return "running", None
         if applied.control.waiting:
             return "waiting", "interrupt"
-        return self.row.status, self.row.reason
+        return self.status, self.reason
 
     async def _commit(
         self, change: Change, batch: Batch, status: Status, reason: str | None,
@@ -289,7 +321,7 @@ class Line:
         sealed = seal(self.graph, snap, change, batch.chained(), rows, stamp)
         events = EventBatch(snap.superstep, batch.count(), batch.body(snap.run_id), now)
         commit = Commit(
-            self.session, self.row.epoch, self.row.commit_n, os.urandom(16), status, reason, snap.superstep + 1,
+            self.session, self.opened.epoch, self.commit_n, os.urandom(16), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
             taken_n, now,
         )  # fmt: skip
@@ -298,14 +330,10 @@ class Line:
 
     def _committed(self, commit: Commit, sealed: Sealed | None) -> None:
         events, checkpoint = commit.events, commit.checkpoint
-        first = self.row.event_n
-        self.row = replace(
-            self.row, status=commit.status, reason=commit.reason, commit_n=commit.commit_n + 1,
-            commit_token=commit.token, event_n=first + (events.count if events else 0), taken_n=commit.taken_n,
-            head_superstep=commit.head_superstep, updated_at=commit.at,
-            head=checkpoint.checkpoint if checkpoint else self.row.head,
-            head_digest=checkpoint.digest if checkpoint else self.row.head_digest,
-        )  # fmt: skip
+        first = self.event_n
+        self.last, self.status, self.reason, self.taken_n = commit, commit.status, commit.reason, commit.taken_n
+        self.commit_n += 1
+        self.event_n += events.count if events else 0
         opened_at = self.snapshot.committed_at
         if sealed is not None:
             self.journal.close(self.snapshot.superstep)
@@ -367,9 +395,9 @@ class Line:
         events = None
         if batch.count(parked=True):
             events = EventBatch(snap.superstep, batch.count(parked=True), batch.body(snap.run_id, parked=True), now)
-        taken = self._absorbed() if status == "failed" else self.row.taken_n
+        taken = self._absorbed() if status == "failed" else self.taken_n
         commit = Commit(
-            self.session, self.row.epoch, self.row.commit_n, os.urandom(16), status, reason, snap.superstep, None,
+            self.session, self.opened.epoch, self.commit_n, os.urandom(16), status, reason, snap.superstep, None,
             events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now,
         )  # fmt: skip
         await self._send(commit)

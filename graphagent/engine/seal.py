@@ -69,9 +69,9 @@ def seal(
 ) -> Sealed:
     """Seal a superstep. `chained` are the canonical bytes of its chained events, `rows` its journal."""
     entries, deltas, blobs = store_channels(graph, before, change)
-    control = control_data(graph, change.control)
+    control = encode(control_data(graph, change.control))
     effects = encode(digest_rows(rows)) if rows else NO_EFFECTS
-    digest = _chain(before.digest, values_part(graph, entries), encode(control), chained, effects)
+    digest = _chain(before.digest, values_part(graph, entries), control, chained, effects)
     manifest = write_manifest(graph, entries, control, stamp.run_id, stamp.run_started_at)
     superstep = before.superstep
     checkpoint = CheckpointId.timed(stamp.committed_at, digest128(stamp.session, superstep, digest))

@@ -192,9 +192,9 @@ class _Barrier:
     def settle(self, results: Sequence[TaskResult], taken: Sequence[Taken]) -> Closed:
         snap, control = self.snapshot, self.snapshot.control
         placed = place(self.graph, control, snap.superstep, results, taken)
-        nxt = replace(
-            control, due=placed.due, waiting=placed.waiting, joins=placed.joins, visits=self.visits(results),
-            last_run=self.last_run(results), steps=control.steps + 1, spent=self.spent,
+        nxt = Control(
+            control.run, control.inputs, placed.due, placed.waiting, placed.joins, self.visits(results),
+            self.last_run(results), control.steps + 1, self.spent, control.limited, control.queue, control.bounds,
         )  # fmt: skip
         nxt = self.wake_subscribers(nxt)
         closed = Closed(tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(taken))

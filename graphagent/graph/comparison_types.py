@@ -39,15 +39,15 @@ def check_membership(report: Report, place: Node, part: Side, container: Side) -
 def _check_items(report: Report, place: Node, part: Side, container: Side) -> None:
     node, t = container
     present = (part[0], without_none(part[1]))
-    if not isinstance(node, ListNode):
-        if item_type(t) != NONE and _alike(report, place, present, (node, without_none(item_type(t)))):
-            _check_ever_equal(report, place, part, (node, item_type(t)))
-        return
-    for item in node.items:
-        if isinstance(item, Constant) and item.value is not None:
+    constants = [item for item in node.items if isinstance(item, Constant)] if isinstance(node, ListNode) else []
+    for item in constants:
+        if item.value is not None:
             side = (item, LiteralOf((item.value,)))
-            if _alike(report, item, present, side):
-                _check_ever_equal(report, item, part, side)
+            if not _alike(report, item, present, side):
+                return
+            _check_ever_equal(report, item, part, side)
+    if item_type(t) != NONE and _alike(report, place, present, (node, without_none(item_type(t)))) and not constants:
+        _check_ever_equal(report, place, part, (node, item_type(t)))
 
 
 def _check_equality(report: Report, place: Node, operator: Comparison, left: Side, right: Side) -> None:

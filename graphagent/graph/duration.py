@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_FORM = re.compile(r"(\d{1,12})(\.\d{1,3})?(ms|s|m|h|d)")
+_FORM = re.compile(r"(\d{1,12})(\.\d{1,3})?(ms|s|m|h|d)", re.ASCII)
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 

@@ -339,6 +339,16 @@ class Environment:
             fields.append(Field("form", form))
         return ObjectOf(tuple(fields))
 
+    def resolve(self) -> None:
+        """Looks at every type that the graph declares, so that all findings about them are made."""
+        _ = self.inputs, self.outputs, self.channels
+        for node in self.spec.nodes.values():
+            item = getattr(node.body, "do", None)
+            for found in (node, *([item] if isinstance(item, NodeSpec) else [])):
+                self.returns(found)
+                if isinstance(found.body, HumanBody):
+                    self.form(found, found.body)
+
     def called(self, body: GraphBody) -> Environment | None:
         """The environment of the graph that a node calls."""
         return self if body.graph == SELF else self.environment_of(body.graph)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Final
 
 from graphagent.graph.analysis import Analysis, GraphAnalysis
-from graphagent.graph.diagnostics import Diagnostic, Span, place
+from graphagent.graph.diagnostics import Diagnostic, Span, place, split_lines
 from graphagent.graph.document import Document, document_of
+from graphagent.graph.plan import Position
 from graphagent.graph.project import Project
 from graphagent.graph.rules import RULES, SILENCEABLE
 from graphagent.graph.source import parse_yaml
-from graphagent.graph.spec import Path, Spec
+from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
 from graphagent.graph.walker import read_spec
 
 NAMES: Final = ("GA101", "GA102", "GA103", "GA104", "GA106", "GA108")
@@ -62,6 +64,29 @@ def spec_from_data(
     return spec, found, document
 
 
+def positions_of(spec: Spec, document: Document) -> dict[Path, Position]:
+    """Where each node stands, by its path: a code node where it names its function, the others at their name."""
+    out: dict[Path, Position] = {}
+    for graph in spec.all_graphs:
+        for node in graph.nodes.values():
+            item = getattr(node.body, "do", None)
+            for found in (node, *([item] if isinstance(item, NodeSpec) else [])):
+                out[found.path] = _position(found, document)
+    return out
+
+
+def _position(node: NodeSpec, document: Document) -> Position:
+    span = document.key_span(node.path)
+    if isinstance(node.body, CodeBody):
+        path = (*node.path, "python")
+        span, value = document.key_span(path), document.span(path)
+        if value.line == span.line:
+            span = replace(span, end_column=value.end_column)
+    lines = split_lines(document.source.text)
+    text = lines[span.line - 1] if span.line <= len(lines) else ""
+    return Position(span.file, span.line, span.column, span.end_column, text)
+
+
 def _validate(document: Document, project: Project | None) -> tuple[Spec | None, list[Diagnostic]]:
     spec, walker = read_spec(document)
     found = [*document.diagnostics, *walker.diagnostics]
@@ -84,7 +109,7 @@ def _check(analysis: Analysis) -> Iterator[Diagnostic]:
         yield from _run(USES, graph)
         if not graph.broken and not any(item.code in {"GA101", "GA102"} for item in first):
             yield from _run(WHOLE, graph)
-        _ = graph.environment.inputs, graph.environment.outputs
+        graph.environment.resolve()
     analysis.types.named()
     yield from analysis.types.findings
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from graphagent import concurrency
 from graphagent.errors import GraphAgentError, NodeError
+from graphagent.marks import TRIO_MARK
 
-TRIO_MARK = "__graphagent_trio__"
 _PACKAGE = str(Path(__file__).parents[1])
 
 

@@ -93,7 +93,7 @@ class Host:
         session = new.session or SessionId.timed(now, os.urandom(10))
         digest = genesis_digest(plan.hash, new.seed)
         graph = plan.graph
-        control = control_data(graph, Control(visits=(0,) * len(graph.nodes)))
+        control = encode(control_data(graph, Control(visits=(0,) * len(graph.nodes))))
         manifest = write_manifest(graph, (None,) * len(graph.channels), control, None, 0)
         checkpoint = CheckpointId.timed(now, digest128(session, -1, digest))
         genesis = CheckpointRow(checkpoint, -1, "genesis", None, plan.hash, manifest, digest, now, now)

@@ -19,6 +19,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -214,6 +215,22 @@ class Writer:
         self._cursor = connection.cursor()
         self._waits = True
 
+    def _reopen(self) -> apsw.Connection:
+        """A new connection after a failure.
+
+        What the failed one wrote may be read though it isn't on the disk, and fsync doesn't report an error twice. So
+        all of it is folded into the main file, whose own sync says whether this disk can be trusted again.
+        """
+        connection = self._connect()
+        try:
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_FULL)
+        except BaseException:
+            with suppress(apsw.Error):
+                connection.close(True)
+            raise
+        self._use(connection)
+        return connection
+
     def _committed(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._pages = pages
         self._wrote = True
@@ -223,9 +240,7 @@ class Writer:
         """Run the jobs in one transaction. False if another process holds the lock and `wait` is off."""
         try:
             self._check_file()
-            connection = self._connection
-            if connection is None:
-                self._use(connection := self._connect())
+            connection = self._connection or self._reopen()
             if wait != self._waits:
                 connection.set_busy_timeout(BUSY_MS if wait else 0)
                 self._waits = wait
@@ -287,7 +302,7 @@ class Writer:
         """Rule 3: what happened is unknown. Open anew, and run each job again by itself; what had landed shows."""
         self._drop()
         try:
-            self._use(self._connect())
+            self._reopen()
         except Exception as second:
             return _fail(batch, explained(second, self._path))
         for waiter in batch:
@@ -331,7 +346,8 @@ class Writer:
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close(True)
+            with suppress(apsw.Error):  # closing folds the log back; what is in it is safe without that
+                connection.close(True)
 
     def _close(self) -> None:
         with self._lock:

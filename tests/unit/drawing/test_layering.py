@@ -25,3 +25,15 @@ def test_a_source_moves_down_to_what_it_shares_with_others() -> None:
     assert layers(4, [(0, 1), (1, 2), (3, 2)], frozenset({0})) == [0, 1, 2, 1]
     assert layers(5, [(0, 1), (1, 2), (3, 2), (3, 4)], frozenset({0})) == [0, 1, 2, 1, 2]
     assert layers(4, [(0, 1), (1, 2), (3, 2)], frozenset({0, 3})) == [0, 1, 2, 0]
+
+
+def test_a_source_never_pushes_what_it_shares() -> None:
+    # 0-1-2-3-4 is a chain, 5 leads to 4 and by way of 6 to 2: it stays where 2 may stay
+    pairs = [(0, 1), (1, 2), (2, 3), (3, 4), (5, 4), (5, 6), (6, 2)]
+    assert layers(7, pairs, frozenset({0})) == [0, 1, 2, 3, 4, 0, 1]
+
+
+def test_there_is_no_empty_layer() -> None:
+    pairs = [(0, 1), (1, 2), (0, 3), (4, 3), (4, 5), (5, 6), (6, 3)]
+    found = layers(7, pairs, frozenset())
+    assert set(found) == set(range(max(found) + 1))

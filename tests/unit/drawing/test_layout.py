@@ -127,10 +127,10 @@ def test_a_document_holds_everything_and_only_plain_data() -> None:
     assert (node["group"], group["id"], group["parent"]) == ("each", "each", None)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """The least processor time of three runs."""
-    times = []
-    for _ in range(3):
+def seconds(work: Callable[[], object], enough: float) -> float:
+    """The least processor time of up to three runs; the first one below `enough` will do."""
+    times: list[float] = []
+    while len(times) < 3 and (not times or min(times) >= enough):
         start = time.process_time()
         work()
         times.append(time.process_time() - start)
@@ -148,7 +148,7 @@ def seconds(work: Callable[[], object]) -> float:
 )
 def test_a_layout_keeps_its_budget(diagram: Diagram, budget_s: float) -> None:
     # Three times the budget: this machine may be slower than the one for which the budget was set, and busy.
-    assert seconds(lambda: lay_out(diagram)) < 3 * budget_s
+    assert seconds(lambda: lay_out(diagram), 3 * budget_s) < 3 * budget_s
 
 
 def test_200_nodes_have_no_faults_in_pixels() -> None:

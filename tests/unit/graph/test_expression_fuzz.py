@@ -187,7 +187,7 @@ def _extend_python(inner: st.SearchStrategy[ast.expr]) -> st.SearchStrategy[ast.
 python_trees = st.recursive(_any_leaf, _extend_python, max_leaves=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.text(max_size=40) | st.text(ALPHABET, max_size=40), environments)
 def test_any_text(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -195,7 +195,7 @@ def test_any_text(text: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.sampled_from(["", " "]), environments)
 def test_any_words(words: list[str], space: str, env: dict[str, Any]) -> None:
     expression = attempt(space.join(words))
@@ -203,7 +203,7 @@ def test_any_words(words: list[str], space: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(trees, environments)
 def test_trees_of_the_language(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -211,7 +211,7 @@ def test_trees_of_the_language(text: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(python_trees, environments)
 def test_trees_of_python(tree: ast.expr, env: dict[str, Any]) -> None:
     try:
@@ -254,7 +254,7 @@ _typed_leaves = st.sampled_from([
 typed_trees = st.recursive(_typed_leaves, _extend, max_leaves=5)
 
 
-@settings(max_examples=600)
+@settings(max_examples=300)
 @given(typed_trees, typed_environments)
 def test_well_typed_expressions_do_not_go_wrong(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphagent.drawing import Diagram, draw, draw_plan, from_plan
+from graphagent.drawing.layout import lay_out
+from graphagent.graph.compile import compile_spec
+from graphagent.graph.plan import Plan
+from graphagent.graph.validate import validate_text
+from tests.unit.drawing.geometry import faults
+
+VALID = Path(__file__).parents[2] / "golden" / "valid"
+
+
+def plan_of(text: str) -> Plan:
+    spec, found, _ = validate_text(text, "x.graph.yaml")
+    assert spec is not None, found
+    return compile_spec(spec, lambda _: "")
+
+
+def diagram_of(body: str) -> Diagram:
+    head = "apiVersion: graphagent/v1\nkind: Graph\nmetadata: { name: drawn }\n"
+    return from_plan(plan_of(head + body))
+
+
+def ways(diagram: Diagram) -> dict[str, tuple[str, str, str, str]]:
+    return {e.id: (e.source, e.target, e.kind, e.label) for e in diagram.edges}
+
+
+ROUTES = """
+channels: { n: { type: int, default: 0 }, m: { type: int, default: 0 } }
+limits: { supersteps: 9, on_limit: stop }
+start: ask
+nodes:
+  ask:
+    kind: human
+    mode: approve
+    prompt: Go?
+    timeout: 1h
+    on_error: [{ when: "error.kind == 'timeout'", to: stop }, { to: fail, label: lost }]
+    next:
+      - { when: n > 3, to: stop, label: enough }
+      - { when: n > 2, to: [left, right] }
+      - { to: ask, writes: { n: "${ m }" } }
+  left: { kind: set, writes: { m: 1 }, next: both }
+  right: { kind: set, writes: { n: 2 }, next: both }
+  both: { kind: router, join: all, next: end }
+  stop: { kind: set, next: end }
+"""
+
+
+def test_routes_are_edges() -> None:
+    assert ways(diagram_of(ROUTES)) == {
+        "(start)": ("(start)", "ask", "route", ""),
+        "ask.next[0]": ("ask", "stop", "route", "enough"),
+        "ask.next[1][0]": ("ask", "left", "fork", "n > 2"),
+        "ask.next[1][1]": ("ask", "right", "fork", "n > 2"),
+        "ask.next[2]": ("ask", "ask", "else", ""),
+        "ask.on_error[0]": ("ask", "stop", "error", "error.kind == 'timeout'"),
+        "ask.on_error[1]": ("ask", "(fail)", "error", "lost"),
+        "left.next[0]": ("left", "both", "route", ""),
+        "right.next[0]": ("right", "both", "route", ""),
+        "both.next[0]": ("both", "(end)", "route", ""),
+        "stop.next[0]": ("stop", "(end)", "route", ""),
+        "(limits)": ("(limits)", "stop", "limit", ""),
+    }
+
+
+def test_nodes_say_what_they_are() -> None:
+    nodes = {n.id: n for n in diagram_of(ROUTES).nodes}
+    assert list(nodes) == ["(start)", "ask", "left", "right", "both", "stop", "(limits)", "(end)", "(fail)"]
+    assert (nodes["ask"].kind, nodes["ask"].sublabel) == ("human", "approve")
+    assert (nodes["ask"].reads, nodes["ask"].writes) == (("m", "n"), ("n",))
+    assert (nodes["both"].join, nodes["left"].join) == ("all", "any")
+
+
+GROUPS = """
+inputs: { words: "list[str]" }
+channels: { parts: { type: "list[str]", default: [] }, text: { type: str, default: "" } }
+start: each
+nodes:
+  each:
+    kind: map
+    over: inputs.words
+    as: word
+    do: { kind: graph, graph: loud, with: { text: "${ word }" } }
+    writes: { parts: "${ [r.text for r in results] }" }
+    next: once
+  once: { kind: graph, graph: loud, with: { text: "${ text }" }, writes: { text: "${ out.text }" }, next: end }
+graphs:
+  loud:
+    inputs: { text: str }
+    outputs: { text: str }
+    channels: { text: { type: str, default: "" } }
+    start: say
+    nodes:
+      say: { kind: set, writes: { text: "${ inputs.text }" }, next: end }
+"""
+
+
+def test_subgraphs_and_bodies_of_maps_are_groups() -> None:
+    diagram = diagram_of(GROUPS)
+    assert [(g.id, g.kind, g.parent, g.label, g.sublabel, g.count) for g in diagram.groups] == [
+        ("each", "map", None, "each", "over inputs.words", 1),
+        ("each/do", "graph", "each", "each word", "loud", 1),
+        ("once", "graph", None, "once", "loud", 1),
+    ]
+    assert [n.id for n in diagram.nodes if n.group == "each/do"] == ["each/do/(start)", "each/do/say", "each/do/(end)"]
+    assert ways(diagram)["each/do/say.next[0]"] == ("each/do/say", "each/do/(end)", "route", "")
+    assert "1 node" in draw(diagram, expand="none")
+
+
+def test_a_graph_within_itself_is_one_node() -> None:
+    text = (VALID / "map_reduce.graph.yaml").read_text(encoding="utf-8")
+    diagram = from_plan(plan_of(text))
+    (condense,) = [n for n in diagram.nodes if n.id == "condense"]
+    assert condense.kind == "graph"
+    assert condense.sublabel.startswith("self")
+
+
+def test_one_edge_stands_for_many_nodes_that_go_to_one_place_on_error() -> None:
+    nodes = "\n".join(f"  n{i}: {{ kind: set, next: {f'n{i + 1}' if i < 4 else 'end'} }}" for i in range(5))
+    diagram = diagram_of(
+        f"defaults: {{ on_error: stop }}\nstart: n0\nnodes:\n{nodes}\n  stop: {{ kind: set, next: end }}\n"
+    )
+    (mark,) = [n for n in diagram.nodes if n.kind == "errors"]
+    assert (mark.label, mark.description) == ("5 of 6 nodes", "on error of: n0, n1, n2, n3, n4")
+    assert [e for e in ways(diagram).values() if e[2] == "error"] == [("(errors)", "stop", "error", "")]
+
+
+@pytest.mark.parametrize("path", sorted(VALID.glob("*.yaml")), ids=lambda p: p.name.split(".")[0])
+@pytest.mark.parametrize("direction", ["tb", "lr"])
+def test_valid_graphs_draw_without_faults(path: Path, direction: str) -> None:
+    plan = plan_of(path.read_text(encoding="utf-8"))
+    assert faults(lay_out(from_plan(plan), direction=direction)) == []  # type: ignore[arg-type]
+    drawing = draw_plan(plan, channels=True)
+    assert plan.name in drawing.svg()
+    assert drawing.text() == str(drawing)
