@@ -46,26 +46,33 @@ class Batch:
 
     def chained(self) -> bytes:
         """What the digest sees."""
-        return encode([self.begin, self.tasks, self.end])
+        return b"[%s,%s,%s]" % (_list(self.begin), _list(self.tasks), _list(self.end))
 
     def body(self, run: str | None, *, parked: bool = False) -> bytes:
-        """The stored form."""
-        tree: dict[str, Any] = {"run": run}
-        for name in ("begin", "tasks", "end", "opening", "closing", "notes", "at"):
+        """The stored form: canonical bytes of a mapping, without the parts that are empty."""
+        parts = [b'"run":' + encode(run)]
+        for name in _PARTS:
             part = getattr(self, name)
             if part:
-                tree[name] = part
+                parts.append(b'"%s":%s' % (name.encode(), _list(part)))
         if parked:
-            tree["parked"] = True
+            parts.append(b'"parked":true')
         if self.dead:
-            tree["dead"] = True
-        return encode(tree)
+            parts.append(b'"dead":true')
+        return b"{%s}" % b",".join(sorted(parts))
 
     def count(self, *, parked: bool = False) -> int:
         """How many events `expand` makes of it."""
         inner = sum(2 + len(task[4]) for task in self.tasks) + len(self.notes)
         around = len(self.begin) + len(self.end) + len(self.opening) + len(self.closing)
         return inner + around + (0 if parked else 2)
+
+
+_PARTS = ("at", "begin", "closing", "end", "notes", "opening", "tasks")
+
+
+def _list(part: list[Entry]) -> bytes:
+    return encode(part) if part else b"[]"
 
 
 CHAINED_TASK_EVENTS = ("x.user.", "x.interrupt.")

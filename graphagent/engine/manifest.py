@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from graphagent.channels.entries import Entry, read_entry
@@ -135,7 +135,12 @@ def write_manifest(
     """
     named = [(c.name, e) for c, e in zip(graph.channels, entries, strict=True) if e is not None]
     channels = b",".join([_key(name) + e.manifest for name, e in sorted(named, key=_first)])
-    return b'{"channels":{%s},"control":%s,"run":%s}' % (channels, control, encode([run_id, started]))
+    return b'{"channels":{%s},"control":%s,"run":%s}' % (channels, control, _run(run_id, started))
+
+
+@lru_cache(1024)
+def _run(run_id: str | None, started: int) -> bytes:
+    return encode([run_id, started])
 
 
 @cache

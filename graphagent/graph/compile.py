@@ -28,6 +28,9 @@ from graphagent.graph.plan import (
     RoutePlan,
     Writes,
 )
+from graphagent.graph.source import document_of
+from graphagent.graph.spec import END as END_NAME
+from graphagent.graph.spec import FAIL as FAIL_NAME
 from graphagent.graph.spec import (
     SELF,
     CodeBody,
@@ -43,12 +46,9 @@ from graphagent.graph.spec import (
     Route,
     Spec,
 )
-from graphagent.graph.spec import END as END_NAME
-from graphagent.graph.spec import FAIL as FAIL_NAME
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.types import Type, checker, parse_decl, parse_object, parse_type
 from graphagent.graph.values import Value, parse_value
-from graphagent.graph.source import document_of
 from graphagent.graph.walker import read_spec
 from graphagent.snapshot import UNSET, EffectClass
 
@@ -92,7 +92,8 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
         m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key)
         for m in spec.models.values()
     }
-    graphs = {g.name: _Graph(g, types, positions or {}).plan() for g in spec.all_graphs}
+    model = spec.graph.defaults.model
+    graphs = {g.name: _Graph(g, types, positions or {}, model).plan() for g in spec.all_graphs}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types
     )
@@ -100,25 +101,27 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
 
 def resolve_types(spec: Spec) -> dict[str, Type]:
     """The named types of a document, in whatever order they refer to each other."""
-    done: dict[str, Type] = {}
+    known = _Types(spec.types)
+    return {name: known[name] for name in spec.types}
 
-    class Lazy(dict[str, Type]):
-        def __missing__(self, name: str) -> Type:
-            if name not in spec.types:
-                raise KeyError(name)
-            self[name] = parse_object(spec.types[name], self, name)
-            return self[name]
 
-        def __contains__(self, name: object) -> bool:
-            return dict.__contains__(self, name) or name in spec.types
+class _Types(Mapping[str, Type]):
+    """The named types, each parsed when another one first refers to it."""
 
-        def get(self, name: str, default: Any = None) -> Any:
-            return self[name] if name in self else default
+    def __init__(self, declared: Mapping[str, Mapping[str, Any]]) -> None:
+        self._declared = declared
+        self._done: dict[str, Type] = {}
 
-    lazy = Lazy()
-    for name in spec.types:
-        done[name] = lazy[name]
-    return done
+    def __getitem__(self, name: str) -> Type:
+        if name not in self._done:
+            self._done[name] = parse_object(self._declared[name], self, name)
+        return self._done[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)
 
 
 def read_type(text: Any, types: Mapping[str, Type]) -> Type:
@@ -166,8 +169,10 @@ def _files(spec: Spec) -> Iterator[str]:
 class _Graph:
     """Compiles one graph of a document."""
 
-    def __init__(self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions) -> None:
-        self.spec, self.types, self.positions = spec, types, positions
+    def __init__(
+        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None
+    ) -> None:
+        self.spec, self.types, self.positions, self.default_model = spec, types, positions, model
         self.nodes = {name: i for i, name in enumerate(spec.nodes)}
         self.channels = {name: i for i, name in enumerate(spec.channels)}
         self.flow = Flow(spec)
@@ -183,8 +188,8 @@ class _Graph:
         values = tuple((name, self.value(value)) for name, value in result.items())
         start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", START_NAME in self.grouped)
         return GraphPlan(
-            spec.name, tuple(self.ports(spec.inputs)), outputs, tuple(self.channel(i) for i in range(len(self.channels))),
-            nodes, start, self.limits(), values, self.nodes, self.channels, "run" in self.roots,
+            spec.name, tuple(self.ports(spec.inputs)), outputs,
+            tuple(self.channel(i) for i in range(len(self.channels))), nodes, start, self.limits(), values, self.nodes, self.channels, "run" in self.roots,
         )  # fmt: skip
 
     def ports(self, declared: Mapping[str, Any]) -> Iterator[PortPlan]:
@@ -243,7 +248,7 @@ class _Graph:
             body=body,
             values=self.values(spec),
             over=self.expression(body.over) if isinstance(body, MapBody) else None,
-            model=(body.model or defaults.model) if isinstance(body, LLMBody) else None,
+            model=(body.model or defaults.model or self.default_model) if isinstance(body, LLMBody) else None,
             returns=kind,
             check_returns=None if kind is None else checker(kind),
             item=item,
@@ -258,8 +263,6 @@ class _Graph:
         found: dict[str, Any] = {}
         if isinstance(body, HumanBody):
             found = {"options": body.options, "value": body.value, "assign": body.assign}
-        elif isinstance(body, CodeBody):
-            found = {"idempotency_key": body.idempotency_key}
         elif isinstance(body, MapBody):
             found = {"collect": body.collect}
         elif isinstance(body, EmitBody):

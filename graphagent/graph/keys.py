@@ -115,7 +115,6 @@ NODE: Final[Shape] = {
     "join": Key("join"),
     "on_update": Key("names"),
     "on_error": Key("routes"),
-    "interrupt": Key("choice", ("before", "after")),
 }
 KINDS: Final[Mapping[str, Shape]] = {
     "set": {},
@@ -123,7 +122,6 @@ KINDS: Final[Mapping[str, Shape]] = {
     "code": {
         "python": Key("function", required=True),
         "effects": Key("choice", ("pure", "read", "write")),
-        "idempotency_key": Key("value"),
         "returns": Key("type"),
     },
     "llm": {
@@ -162,8 +160,8 @@ LATER: Final[Mapping[str, frozenset[str]]] = {
     "channel": frozenset({"secret"}),
     "model": frozenset({"fallback"}),
     "prompt": frozenset({"use", "vars", "blocks"}),
-    "node": frozenset({"cache"}),
-    "code": frozenset({"run", "files", "sandbox"}),
+    "node": frozenset({"cache", "interrupt"}),
+    "code": frozenset({"run", "files", "sandbox", "idempotency_key"}),
 }
 LATER_VALUES: Final = frozenset({("overflow", "summarize")})
 FOREIGN: Final[Mapping[str, str]] = {

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from graphagent.graph.environment import Environment
 from graphagent.graph.expressions import ExpressionError, Finding, Read, infer, infer_guard, parse
-from graphagent.graph.spec import CodeBody, EmitBody, GraphSpec, HumanBody, MapBody, NodeSpec, Path, Route
+from graphagent.graph.spec import EmitBody, GraphSpec, HumanBody, MapBody, NodeSpec, Path, Route
 from graphagent.graph.type_model import ANY, Error, Type
 from graphagent.graph.values import infer_value, literal_type, parse_value
 
@@ -139,10 +139,7 @@ def _task(environment: Environment, node: NodeSpec, owner: NodeSpec | None) -> I
     for name, raw in node.arguments.items():
         path = (*node.path, "with", name)
         yield Occurrence(path, raw, "value", "before", before, node, owner, "with", name)
-    keys: tuple[str, ...] = ("idempotency_key",) if isinstance(body, CodeBody) else ()
-    if isinstance(body, HumanBody):
-        keys = ("options", "value", "assign")
-    for key in keys:
+    for key in ("options", "value", "assign") if isinstance(body, HumanBody) else ():
         raw = getattr(body, key)
         if raw is not None:
             yield Occurrence((*node.path, key), raw, "value", "before", before, node, owner, key=key)

@@ -142,13 +142,11 @@ class CodeBody:
 
     python: str
     effects: Literal["pure", "read", "write"] = "read"
-    idempotency_key: RawValue | None = None
     returns: TypeText | None = None
 
     def data(self) -> dict[str, Any]:
         out: dict[str, Any] = {"python": self.python}
         _put(out, "effects", self.effects, "read")
-        _put(out, "idempotency_key", self.idempotency_key)
         _put(out, "returns", self.returns)
         return out
 
@@ -273,7 +271,6 @@ class NodeSpec:
     on_error: tuple[Route, ...] | None = None
     retry: Retry | None = None
     timeout: Duration | None = None
-    interrupt: Literal["before", "after"] | None = None
     description: str | None = None
     path: Path = field(default=(), compare=False, repr=False)
 
@@ -287,7 +284,6 @@ class NodeSpec:
         _put(out, "writes", dict(self.writes))
         _put(out, "retry", None if self.retry is None else self.retry.data(), None)
         _put(out, "timeout", None if self.timeout is None else self.timeout.text)
-        _put(out, "interrupt", self.interrupt)
         if self.on_error is not None:
             out["on_error"] = routes_data(self.on_error)
         if self.next:

@@ -67,8 +67,7 @@ class Tokens:
     def _can_wait(self, name: str) -> bool:
         """Whether a token can stay at this node while other branches go on."""
         node = self.nodes[name]
-        held = any(e.source != START and self.nodes[e.source].interrupt == "after" for e in self.flow.incoming[name])
-        return node.join == "all" or node.kind in _PARKING or node.interrupt == "before" or held
+        return node.join == "all" or node.kind in _PARKING
 
     def pushed(self, edge: Edge, stack: Stack) -> Stack:
         """The stack of a token that `edge` places."""

@@ -68,7 +68,9 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
     body = graph.nodes[index].body if index is not None else None
     if not isinstance(body, HumanBody):
         return
-    if body.form is not None and "form" in answer:
+    if body.form is not None and "form" not in answer:
+        answer["form"] = {}
+    elif body.form is not None:
         answer["form"] = checked("$.form", _checker(parse_object(body.form, plan.types)), answer["form"])
     if mode == "edit" and index is not None:
         value = graph.nodes[index].values.get("value")

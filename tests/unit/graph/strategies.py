@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from graphagent.graph.expressions import EvaluationError, ExpressionError
 from graphagent.graph.types import (
     ANY,
     ARTIFACT,
@@ -22,11 +23,19 @@ from graphagent.graph.types import (
     LiteralOf,
     ObjectOf,
     Type,
+    TypeSyntaxError,
     UnionOf,
     union,
 )
 
 NAMES = ("a", "b", "c")
+
+
+def assert_inside(error: ExpressionError | EvaluationError | TypeSyntaxError, text: str) -> None:
+    """An error says something, about a place in the text."""
+    assert error.message
+    assert 0 <= error.start <= error.end <= len(text)
+
 
 scalars = (
     st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from([0.5, -1.0, 1e300]) | st.text("ab'é", max_size=3)

@@ -26,15 +26,15 @@ from graphagent.graph.expressions import (
     parse,
 )
 from graphagent.graph.types import ANY, Type, check, parse_object, parse_type
-from tests.unit.graph.strategies import data, values_of
+from tests.unit.graph.strategies import assert_inside, data, values_of
 
 CODES = {"GA104", "GA201", "GA202", "GA207"}
 ROOTS = ("a", "b", "c", "out", "run")
 ALPHABET = "abcx01.,:()[]{}'\"+-*/%<>=!&|^~@$#\\ \n_éｅ"
 WORDS = (
-    *FUNCTION_NAMES, *ROOTS, "and", "or", "not", "in", "is", "if", "else", "for", "lambda", "null", "true", "await",
-    "yield", "async", "__class__", "f''", "b''", "'x'", "0", "1.5", "(", ")", "[", "]", "{", "}", ",", ":", ".", "+", "-",
-    "*", "**", "/", "//", "%", "<", ">", "==", "!=", ":=", "=", "${", "\\", "\n", "0x", "1e999", "'\\ud800'",
+    *sorted(FUNCTION_NAMES), *ROOTS, "and", "or", "not", "in", "is", "if", "else", "for", "lambda", "null", "true", "await",
+    "yield", "async", "__class__", "f''", "b''", "'x'", "0", "1.5", "(", ")", "[", "]", "{", "}", ",", ":", ".",
+    "+", "-", "*", "**", "/", "//", "%", "<", ">", "==", "!=", ":=", "=", "${", "\\", "\n", "0x", "1e999", "'\\ud800'",
 )  # fmt: skip
 
 
@@ -45,10 +45,10 @@ def attempt(text: str) -> Expression | None:
         try:
             return parse(text)
         except ExpressionError as error:
-            assert error.code in CODES
-            assert 0 <= error.start <= error.end <= max(len(text), 2_000)
-            assert error.message
-            return None
+            assert_inside(error, text)
+            refusal = error
+    assert refusal.code in CODES
+    return None
 
 
 def outcome(expression: Expression, env: Mapping[str, Any]) -> str | None:
@@ -56,8 +56,7 @@ def outcome(expression: Expression, env: Mapping[str, Any]) -> str | None:
     try:
         value = expression.evaluate(env)
     except EvaluationError as error:
-        assert 0 <= error.start <= error.end <= len(expression.text)
-        assert error.message
+        assert_inside(error, expression.text)
         return None
     assert freeze(value) == value
     assert len(encode(value)) <= 1 << 20
@@ -119,12 +118,37 @@ def _extend(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.lists(inner, min_size=1, max_size=2),
     )
     templates = (
-        "(%s)", "not %s", "-(%s)", "(%s) + (%s)", "(%s) - (%s)", "(%s) * (%s)", "(%s) / (%s)", "(%s) // (%s)", "(%s) %% (%s)",
-        "%s == %s", "%s != %s", "%s < %s", "%s in %s", "%s not in %s", "(%s) < (%s) <= (%s)", "%s is null", "%s is not null",
-        "(%s) and (%s)", "(%s) or (%s)", "(%s) if (%s) else (%s)", "[%s, %s]", "{'a': %s, 'b': %s}", "{(%s): 1}",
-        "(%s)[%s]", "(%s)[%s:]", "(%s)[:%s]", "(%s).a", "[%s for y in %s]", "[%s for y in %s if %s]",
+        "(%s)",
+        "not %s",
+        "-(%s)",
+        "(%s) + (%s)",
+        "(%s) - (%s)",
+        "(%s) * (%s)",
+        "(%s) / (%s)",
+        "(%s) // (%s)",
+        "(%s) %% (%s)",
+        "%s == %s",
+        "%s != %s",
+        "%s < %s",
+        "%s in %s",
+        "%s not in %s",
+        "(%s) < (%s) <= (%s)",
+        "%s is null",
+        "%s is not null",
+        "(%s) and (%s)",
+        "(%s) or (%s)",
+        "(%s) if (%s) else (%s)",
+        "[%s, %s]",
+        "{'a': %s, 'b': %s}",
+        "{(%s): 1}",
+        "(%s)[%s]",
+        "(%s)[%s:]",
+        "(%s)[:%s]",
+        "(%s).a",
+        "[%s for y in %s]",
+        "[%s for y in %s if %s]",
         "[%s for y in %s for z in %s]",
-    )  # fmt: skip
+    )
     probes = st.builds(
         lambda name, path, last: f"has({path})" if name == "has" else f"default({path}, {last})",
         st.sampled_from(["has", "default"]), _paths, inner,
@@ -203,7 +227,7 @@ def test_any_words(words: list[str], space: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=250)
+@settings(max_examples=150)
 @given(trees, environments)
 def test_trees_of_the_language(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -243,8 +267,8 @@ SCOPE: dict[str, Type] = {
 }
 PARTIAL = (
     "is out of range", "division by zero", "of an empty list", "64 bits", "too large", "is no int", "is no float",
-    "has no field", "there is no field", "`bool` takes 'true'", "the separator of `split` is empty", "the digits of `round`",
-    "larger than", "more than 10,000", "too much data", "is not set",
+    "has no field", "there is no field", "`bool` takes 'true'", "the separator of `split` is empty",
+    "the digits of `round`", "larger than", "more than 10,000", "too much data", "is not set",
 )  # fmt: skip
 typed_environments = st.fixed_dictionaries({name: values_of(t) for name, t in SCOPE.items()})
 _typed_leaves = st.sampled_from([
@@ -254,7 +278,7 @@ _typed_leaves = st.sampled_from([
 typed_trees = st.recursive(_typed_leaves, _extend, max_leaves=5)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(typed_trees, typed_environments)
 def test_well_typed_expressions_do_not_go_wrong(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -266,10 +290,15 @@ def test_well_typed_expressions_do_not_go_wrong(text: str, env: dict[str, Any]) 
     try:
         value = expression.evaluate(env)
     except EvaluationError as error:
-        if "any" not in repr(t) and "[]" not in text and "{}" not in text:
-            assert any(part in error.message for part in PARTIAL), (text, error.message)
+        assert_partial(error, text)
         return
     check(t, value)
+
+
+def assert_partial(error: EvaluationError, text: str) -> None:
+    """The failure is one that types don't exclude; of the items of `[]` and `{}` nothing is known."""
+    if "[]" not in text and "{}" not in text:
+        assert any(part in error.message for part in PARTIAL), (text, error.message)
 
 
 @pytest.mark.parametrize("text", ["[y for y in a][0].n + 1", "sorted(a, 'n')[0].id + b", "default(out.note, b) + 'a'"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from graphagent.graph.expressions import EvaluationError, ExpressionError
 from graphagent.graph.types import INT, STR, assignable, check, describe, parse_type
 from graphagent.graph.values import infer_value, literal_type, parse_value
-from tests.unit.graph.strategies import data
+from tests.unit.graph.strategies import assert_inside, data
 
 ENV: dict[str, Any] = {"n": 3, "s": "text", "x": 2.5, "xs": [1, "é"], "d": {"b": None, "a": True}, "nil": None}
 SCOPE = {"n": INT, "s": STR, "nil": parse_type("str | None", {}), "xs": parse_type("list[any]", {})}
@@ -206,7 +206,7 @@ def test_any_text_is_a_value_or_our_error(text: str) -> None:
     try:
         value = parse_value(text)
     except ExpressionError as error:
-        assert 0 <= error.start <= error.end <= len(text)
+        assert_inside(error, text)
         return
     for _, expression, offset in value.parts():
         assert text[offset : offset + len(expression.text)] == expression.text
@@ -216,7 +216,7 @@ def test_any_text_is_a_value_or_our_error(text: str) -> None:
     try:
         value.evaluate(ENV)
     except EvaluationError as error:
-        assert 0 <= error.start <= error.end <= len(text)
+        assert_inside(error, text)
 
 
 @given(data)

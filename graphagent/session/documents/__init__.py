@@ -1,0 +1,30 @@
+"""Every JSON document, built once: command line, HTTP, Python and studio show the same fields.
+
+Builders take a `Host` and an authority row, read the store and return a frozen document; `document.data()` is
+plain data, `str(document)` a table. All are awaited from trio. Nothing is owned and nothing is written.
+"""
+
+from __future__ import annotations
+
+from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part
+from graphagent.session.documents.fork import fork_document
+from graphagent.session.documents.forms import DOCUMENTS
+from graphagent.session.documents.history import history_document
+from graphagent.session.documents.replay import replay_document
+from graphagent.session.documents.run import run_document
+from graphagent.session.documents.sessions import sessions_document
+from graphagent.session.documents.show import channel_document, show_document
+from graphagent.session.documents.validate import (
+    CheckedFile,
+    answer_document,
+    diagnostic_parts,
+    error_document,
+    exception_part,
+    validate_document,
+)
+
+__all__ = [
+    "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "error_document", "error_of",
+    "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in", "interrupt_part",
+    "replay_document", "run_document", "sessions_document", "show_document", "validate_document",
+]  # fmt: skip
