@@ -8,10 +8,11 @@ microseconds (UTC), hashes are 32 bytes, values are canonical plain data (`codec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import Any, Final, Literal
 
+from graphagent.frozen import dataclass
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 
 

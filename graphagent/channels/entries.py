@@ -9,11 +9,11 @@ segmented is no part of a result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from graphagent.codec import decode, digest, encode
 from graphagent.errors import StoreCorrupt
+from graphagent.frozen import dataclass
 from graphagent.snapshot import Blob, Delta
 
 INLINE_BYTES = 256

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from graphagent.cli.exits import Exit
-from graphagent.cli.terminal import Terminal
+from graphagent.cli.terminal import Terminal, painted
 from graphagent.errors import (
     CodecError,
     Conflict,
@@ -95,33 +96,36 @@ def tell_unexpected(terminal: Terminal, error: BaseException) -> None:
 
 def tell_diagnostics(terminal: Terminal, text: str) -> None:
     """The frames of a graph's findings; the text is the same everywhere, here it has colours."""
-    terminal.tell("\n".join(color_frame(terminal, line) for line in text.splitlines()))
+    colored = terminal.colored(terminal.err)
+    terminal.tell("\n".join(color_frame(line, colored=colored) for line in text.splitlines()))
 
 
-def color_frame(terminal: Terminal, line: str) -> str:
+def color_frame(line: str, *, colored: bool) -> str:
     """One line of a frame in its colours."""
-    if line.startswith("error["):
-        head, _, rest = line.partition(":")
-        return terminal.paint(head, "red", "bold") + ":" + terminal.paint(rest, "bold")
-    if line.startswith("warning["):
-        head, _, rest = line.partition(":")
-        return terminal.paint(head, "yellow", "bold") + ":" + terminal.paint(rest, "bold")
+    if not colored:
+        return line
+    for word, color in (("error", "red"), ("warning", "yellow")):
+        if line.startswith(word + "["):
+            head, _, rest = line.partition(":")
+            return painted(head, color, "bold") + ":" + painted(rest, "bold")
     if line.startswith(("note:", "help:")):
-        return terminal.paint(line[:5], "cyan") + line[5:]
-    bar = line.find("|")
-    if bar >= 0 and line[:bar].strip().isdigit() | (not line[:bar].strip()):
-        rest = line[bar + 1 :]
-        return terminal.paint(line[: bar + 1], "blue") + (terminal.paint(rest, "red") if "^" in rest else rest)
-    if line.lstrip().startswith("-->"):
-        return terminal.paint(line, "blue")
-    return line
+        return painted(line[:5], "cyan") + line[5:]
+    gutter, bar, rest = line.partition("|")
+    if bar and (gutter.isspace() or gutter.strip().isdigit()):
+        return painted(gutter + bar, "blue") + (painted(rest, "red") if rest.lstrip().startswith("^") else rest)
+    return painted(line, "blue") if line.lstrip().startswith("-->") else line
 
 
 def error_document(error: Exception) -> Mapping[str, Any]:
     """The `error` document of an error before which nothing was started."""
     from graphagent.session.documents import error_document as build
 
-    document: Mapping[str, Any] = build(error).data()
+    texts: dict[str, str] = {}
+    for found in getattr(error, "diagnostics", []):
+        file = Path(found.span.file)
+        if file.is_file():
+            texts[found.span.file] = file.read_text(encoding="utf-8", errors="replace")
+    document: Mapping[str, Any] = build(error, texts).data()
     return document
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from graphagent.cli.coercion import make_plain
 from graphagent.cli.exits import Exit
 from graphagent.cli.flags import global_flags
 from graphagent.cli.terminal import Flags, Terminal
@@ -108,6 +109,7 @@ def build(name: str) -> Any:
     app.command(name, cls=Command, no_args_is_help=False)(getattr(import_module(module), attribute))
     command = typer.main.get_command(app)
     command.params += global_params()
+    make_plain(command.params)
     return command
 
 
@@ -120,6 +122,7 @@ def global_params() -> list[Any]:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command()(global_flags)
         _params.extend(typer.main.get_command(app).params)
+        make_plain(_params)
     return _params
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan
 from graphagent.snapshot import UNSET, Control
 

@@ -8,13 +8,14 @@ events of a session read the same live, from the store, and in a replay.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from graphagent.codec import decode, encode, show_digest
 from graphagent.engine.failures import view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.events import Event
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import END, FAIL, GraphPlan
 from graphagent.ids import EventId, RunId, SessionId, StepId
 from graphagent.snapshot import CheckpointRow, EventBatch
@@ -22,7 +23,7 @@ from graphagent.snapshot import CheckpointRow, EventBatch
 Entry = list[Any]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class Batch:
     """A batch while it is made.
 
@@ -39,6 +40,7 @@ class Batch:
     notes: list[Entry]
     at: list[Entry]
     dead: bool = False
+    sealed_tasks: bytes | None = None
 
     @classmethod
     def empty(cls) -> Batch:
@@ -46,20 +48,33 @@ class Batch:
 
     def chained(self) -> bytes:
         """What the digest sees."""
-        return b"[%s,%s,%s]" % (_list(self.begin), _list(self.tasks), _list(self.end))
+        return b"[%s,%s,%s]" % (_list(self.begin), self.encoded_tasks(), _list(self.end))
+
+    def encoded_tasks(self) -> bytes:
+        """The canonical bytes of `tasks`, which must be complete by now."""
+        if self.sealed_tasks is None:
+            self.sealed_tasks = _list(self.tasks)
+        return self.sealed_tasks
 
     def body(self, run: str | None, *, parked: bool = False) -> bytes:
         """The stored form: canonical bytes of a mapping, without the parts that are empty."""
-        parts = [b'"run":' + encode(run)]
-        for name in _PARTS:
-            part = getattr(self, name)
-            if part:
-                parts.append(b'"%s":%s' % (name.encode(), _list(part)))
-        if parked:
-            parts.append(b'"parked":true')
+        parts = []
+        if self.at:
+            parts.append(b'"at":[%s]' % b",".join([b"[%d,%d]" % (start, length) for start, length in self.at]))
+        for name in ("begin", "closing"):
+            if part := getattr(self, name):
+                parts.append(b'"%s":%s' % (name.encode(), encode(part)))
         if self.dead:
             parts.append(b'"dead":true')
-        return b"{%s}" % b",".join(sorted(parts))
+        for name in ("end", "notes", "opening"):
+            if part := getattr(self, name):
+                parts.append(b'"%s":%s' % (name.encode(), encode(part)))
+        if parked:
+            parts.append(b'"parked":true')
+        parts.append(_run_part(run))
+        if self.tasks:
+            parts.append(b'"tasks":' + self.encoded_tasks())
+        return b"{%s}" % b",".join(parts)
 
     def count(self, *, parked: bool = False) -> int:
         """How many events `expand` makes of it."""
@@ -68,7 +83,9 @@ class Batch:
         return inner + around + (0 if parked else 2)
 
 
-_PARTS = ("at", "begin", "closing", "end", "notes", "opening", "tasks")
+@lru_cache(1024)
+def _run_part(run: str | None) -> bytes:
+    return b'"run":' + encode(run)
 
 
 def _list(part: list[Entry]) -> bytes:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import RoutePlan
 from graphagent.snapshot import Token, Waiting
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class TaskResult:
     """How one token's task ended.
 

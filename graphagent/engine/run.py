@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import trio
@@ -29,6 +29,7 @@ from graphagent.engine.superstep import Closed, Stuck, close, due
 from graphagent.errors import ReplayDivergence, StoreUnavailable
 from graphagent.events import Event
 from graphagent.faults import fault
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
@@ -55,7 +56,7 @@ class Stop:
     asked: Callable[[], bool] | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class Line:
     """One session while it is hosted. `opened` is its authority row as of the takeover; what commits change of it
     stands in the fields from `status` on, and `row` joins both."""
@@ -80,9 +81,12 @@ class Line:
     event_n: int = field(init=False)
     taken_n: int = field(init=False)
     last: Commit | None = field(init=False, default=None)
+    graph: GraphPlan = field(init=False)
+    session: SessionId = field(init=False)
 
     def __post_init__(self) -> None:
         row = self.opened
+        self.graph, self.session = self.plan.graph, row.session
         self.status, self.reason, self.commit_n = row.status, row.reason, row.commit_n
         self.event_n, self.taken_n = row.event_n, row.taken_n
 
@@ -105,14 +109,6 @@ class Line:
             head_digest=snap.digest,
             updated_at=last.at,
         )
-
-    @property
-    def graph(self) -> GraphPlan:
-        return self.plan.graph
-
-    @property
-    def session(self) -> SessionId:
-        return self.opened.session
 
     @property
     def facts(self) -> RunFacts:

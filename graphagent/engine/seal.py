@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 from graphagent.channels.entries import AppendEntry, Entry, store_items, store_value
@@ -17,8 +16,9 @@ from graphagent.channels.reducers import REDUCERS
 from graphagent.codec import encode
 from graphagent.engine.journal import digest_rows
 from graphagent.engine.manifest import control_data, write_manifest
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan
-from graphagent.ids import CheckpointId, SessionId, digest128
+from graphagent.ids import CheckpointId, SessionId
 from graphagent.snapshot import Blob, CheckpointRow, Control, Delta, EffectRow, Snapshot, SuperstepKind
 
 NO_EFFECTS = b"[]"
@@ -74,7 +74,7 @@ def seal(
     digest = _chain(before.digest, values_part(graph, entries), control, chained, effects)
     manifest = write_manifest(graph, entries, control, stamp.run_id, stamp.run_started_at)
     superstep = before.superstep
-    checkpoint = CheckpointId.timed(stamp.committed_at, digest128(stamp.session, superstep, digest))
+    checkpoint = checkpoint_id(stamp.session, stamp.committed_at, digest)
     row = CheckpointRow(
         checkpoint, superstep, stamp.kind, before.checkpoint, stamp.plan, manifest, digest, stamp.opened_at,
         stamp.committed_at,
@@ -84,6 +84,11 @@ def seal(
         stamp.committed_at, stamp.run_started_at, stamp.run_id,
     )  # fmt: skip
     return Sealed(snapshot, row, deltas, blobs)
+
+
+def checkpoint_id(session: SessionId, committed_at: int, digest: bytes) -> CheckpointId:
+    """Sorts by time; the rest depends on the digest chain and on the session, since two sessions may agree."""
+    return CheckpointId.timed(committed_at, hashlib.sha256(digest + session.encode()).digest())
 
 
 def store_channels(
@@ -125,8 +130,4 @@ def values_part(graph: GraphPlan, entries: Sequence[Entry | None]) -> bytes:
 
 
 def _chain(*parts: bytes) -> bytes:
-    h = hashlib.sha256(b"1")
-    for part in parts:
-        h.update(len(part).to_bytes(8, "big"))
-        h.update(part)
-    return h.digest()
+    return hashlib.sha256(b"1" + b"".join([len(part).to_bytes(8, "big") + part for part in parts])).digest()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from graphagent.engine.environment import Env
 from graphagent.engine.journal import Journal
+from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, ItemEnd, Node, TaskServices
@@ -62,7 +63,7 @@ RunItem = Callable[[Any, int, Mapping[str, Any]], Awaitable[ItemEnd]]
 """Runs one item of a map for the context of the map's task."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=False, slots=True)
 class Step:
     """An open superstep. `kinds` are the bound node kinds by node index; `opened` collects the interrupts that hold
     it open; `resumed` says from which attempt on the tasks of a failed run have a fresh retry budget."""

@@ -8,7 +8,7 @@ Source of the contract: `docs/explanation/supersteps.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from graphagent.channels.reducers import REDUCERS
@@ -16,6 +16,7 @@ from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.engine.tokens import place
+from graphagent.frozen import dataclass
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
 from graphagent.graph.types import TypeMismatch

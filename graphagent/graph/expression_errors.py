@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from graphagent.errors import GraphAgentError
 
@@ -55,6 +56,20 @@ class Failure(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+class Place(Protocol):
+    """A part of an expression."""
+
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+def placed(failure: Failure, place: Place) -> EvaluationError:
+    """The failure as an error of this part of the expression."""
+    return EvaluationError(failure.message, place.start, place.end, failure.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ is no operation on a Python object here but those of plain data: no attribute, n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
-from graphagent.graph.expression_errors import EvaluationError, Failure
+from graphagent.graph.comparison_eval import Closure, Env, compare_constant, comparison
+from graphagent.graph.expression_errors import EvaluationError, Failure, placed
 from graphagent.graph.expression_names import SCOPE_NAMES
+from graphagent.graph.expression_size import SCALARS, makes_data
 from graphagent.graph.expression_tree import (
     Binary,
     Call,
@@ -34,24 +36,18 @@ from graphagent.graph.expression_tree import (
 from graphagent.graph.functions import FUNCTIONS
 from graphagent.graph.plain import (
     ARITHMETIC,
-    COMPARISONS,
     Budget,
     check_result,
-    contains,
-    equal,
     is_number,
     kind,
     made_list,
     number,
-    ordered,
     room_for,
     spend_size,
     spend_steps,
 )
 from graphagent.graph.suggest import suggest
 
-Env = Mapping[str, Any]
-Closure = Callable[[Env, Budget], Any]
 _Loop = Callable[[Env, Budget, list[Any]], None]
 
 _MISSING: Final = object()
@@ -62,10 +58,6 @@ FIRST_SLOT: Final = 2
 def build(node: Node, text: str) -> Closure:
     """The closure of a tree; `text` is for the messages. It refuses a result of more than 1 MiB."""
     return _Builder(text).result(node)
-
-
-def _placed(failure: Failure, node: Node) -> EvaluationError:
-    return EvaluationError(failure.message, node.start, node.end, failure.hint)
 
 
 class _Builder:
@@ -82,16 +74,16 @@ class _Builder:
         if isinstance(node, Call) and node.function == "default":
             return self._default(node, self.result)
         inner = self.build(node)
-        if not _makes_data(node):
+        if not makes_data(node):
             return inner
 
         def measured(env: Env, frame: Budget) -> Any:
             value = inner(env, frame)
             try:
-                if type(value) not in _SCALARS:
+                if type(value) not in SCALARS:
                     check_result(value)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
             return value
 
         return measured
@@ -184,12 +176,12 @@ class _Builder:
         try:
             what = kind(value)
         except Failure as failure:
-            return _placed(failure, node.value)
+            return placed(failure, node.value)
         hint = f"`[x.{key[:40]} for x in {shown}]`" if type(value) is list else ""
         return EvaluationError(f"`{shown}` is {what}, it has no fields", node.start, node.end, hint or None)
 
     def _index(self, node: Index) -> Closure:
-        inner, index = self.build(node.value), self.build(node.index)
+        inner, index = self.build(node.value), self.build(node.key)
         missing = self._missing
 
         def item(env: Env, frame: Budget) -> Any:
@@ -203,7 +195,7 @@ class _Builder:
             try:
                 return _item(value, key)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return item
 
@@ -223,7 +215,7 @@ class _Builder:
                 room_for(length, frame) if type(value) is list else spend_size(frame, length)
                 return value[low:high]
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return cut
 
@@ -240,7 +232,7 @@ class _Builder:
                     raise Failure(f"`-` takes a number, this is {kind(value)}")
                 return number(-value)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return negative
 
@@ -257,7 +249,7 @@ class _Builder:
             try:
                 what = kind(value)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
             hint = "there is no truthiness: compare, `len(xs) > 0`, `x != ''`, `has(x)`"
             raise EvaluationError(f"{where} takes a bool, this is {what}", node.start, node.end, hint)
 
@@ -285,7 +277,7 @@ class _Builder:
             try:
                 return operation(a, b, frame)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return binary
 
@@ -294,8 +286,8 @@ class _Builder:
         if len(node.rest) == 1:
             operator, right = node.rest[0]
             if isinstance(right, Constant):
-                return _compare_constant(node, first, operator, right.value)
-        parts = tuple((_comparison(operator), self.build(value)) for operator, value in node.rest)
+                return compare_constant(node, first, operator, right.value)
+        parts = tuple((comparison(operator), self.build(value)) for operator, value in node.rest)
 
         def compare(env: Env, frame: Budget) -> Any:
             a = first(env, frame)
@@ -306,7 +298,7 @@ class _Builder:
                         return False
                     a = b
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
             return True
 
         return compare
@@ -322,7 +314,7 @@ class _Builder:
             try:
                 return made_list([item(env, frame) for item in items], frame)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return listed
 
@@ -339,7 +331,7 @@ class _Builder:
             try:
                 room_for(2 * len(items), frame)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
             return out
 
         return mapping
@@ -360,7 +352,7 @@ class _Builder:
             try:
                 return made_list(out, frame)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return comprehension
 
@@ -377,7 +369,7 @@ class _Builder:
                     raise Failure(f"`for` goes through a list, this is {kind(items)}", hint)
                 spend_steps(frame, len(items))
             except Failure as failure:
-                raise _placed(failure, place) from None
+                raise placed(failure, place) from None
             for value in items:
                 frame[slot] = value
                 if all(test(env, frame) for test in tests):
@@ -399,7 +391,7 @@ class _Builder:
             try:
                 return function(values, frame)
             except Failure as failure:
-                raise _placed(failure, node) from None
+                raise placed(failure, node) from None
 
         return call
 
@@ -433,7 +425,7 @@ class _Builder:
         if not isinstance(path, Member | Index):
             raise AssertionError(path)  # the syntax lets only paths through
         inner = self._probe(path.value)
-        key = _constant(path.name) if isinstance(path, Member) else self.build(path.index)
+        key = _constant(path.name) if isinstance(path, Member) else self.build(path.key)
 
         def step(env: Env, frame: Budget) -> Any:
             value = inner(env, frame)
@@ -471,77 +463,3 @@ def _item(value: Any, key: Any) -> Any:
     if not -len(value) <= key < len(value):
         raise Failure(f"index {key} is out of range, the length is {len(value)}", "ask with `has(...)` or `len(...)`")
     return value[key]
-
-
-def _comparison(operator: str) -> Callable[[Any, Any, Budget], bool]:
-    if operator in COMPARISONS:
-        compare = COMPARISONS[operator]
-        return lambda a, b, budget: ordered(a, b, compare, budget)
-    return _OTHER_COMPARISONS[operator]
-
-
-_OTHER_COMPARISONS: dict[str, Callable[[Any, Any, Budget], bool]] = {
-    "==": equal,
-    "!=": lambda a, b, budget: not equal(a, b, budget),
-    "in": lambda a, b, budget: contains(b, a, budget),
-    "not in": lambda a, b, budget: not contains(b, a, budget),
-    "is": lambda a, b, budget: a is None,
-    "is not": lambda a, b, budget: a is not None,
-}
-
-
-def _compare_constant(node: Compare, left: Closure, operator: str, constant: Any) -> Closure:
-    """A comparison with a constant, the usual form of a guard."""
-    general = _comparison(operator)
-    expected = type(constant)
-    fast: Callable[[Any, Any], Any] | None = COMPARISONS.get(operator)
-    if operator in ("==", "!="):
-        fast = _EQUALITIES[operator]
-    if fast is None or constant is None or (expected is bool and operator in COMPARISONS):
-        fast, expected = _EQUALITIES["=="], _Nothing
-    quick = fast
-
-    def compare(env: Env, frame: Budget) -> Any:
-        value = left(env, frame)
-        if type(value) is expected:
-            return quick(value, constant)
-        try:
-            return general(value, constant, frame)
-        except Failure as failure:
-            raise _placed(failure, node) from None
-
-    return compare
-
-
-class _Nothing:
-    """The type of no value."""
-
-
-_EQUALITIES: dict[str, Callable[[Any, Any], Any]] = {"==": lambda a, b: a == b, "!=": lambda a, b: a != b}
-
-_SMALL = frozenset({
-    "len", "int", "float", "bool", "hash", "sum", "abs", "round", "any", "all", "contains", "startswith", "endswith",
-    "has",
-})  # fmt: skip
-
-
-_SCALARS = frozenset({int, float, bool, type(None)})
-
-
-def _makes_data(node: Node) -> bool:
-    """Whether the value may be a text, list or object that the expression made itself."""
-    match node:
-        case Constant() | Name() | Not() | Negative() | Logic() | Compare():
-            return False
-        case Member() | Index():
-            return _makes_data(node.value)
-        case Binary():
-            return node.operator == "+"
-        case Choice():
-            return _makes_data(node.then) or _makes_data(node.other)
-        case Call() if node.function in _SMALL:
-            return False
-        case Call() if node.function in ("first", "last", "min", "max", "default"):
-            return any(_makes_data(argument) for argument in node.arguments)
-        case _:
-            return True

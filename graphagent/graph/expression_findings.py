@@ -35,7 +35,7 @@ class Report:
         suggestion: str | None = None,
     ) -> Type:
         """Note a finding; returns the type of the broken part."""
-        start, end = place if isinstance(place, tuple) else (place.start, place.end)
+        start, end = place[:2]  # every node begins with its place
         self._found.append(Finding(code, message, start, end, label, hint, suggestion))
         return ANY
 

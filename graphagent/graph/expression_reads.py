@@ -150,11 +150,11 @@ class _Collector:
         chain = self._chain(node.value, nested)
         if isinstance(node, Member):
             key: str | int | None = node.name
-        elif isinstance(node.index, Constant) and type(node.index.value) in (str, int):
-            key = node.index.value  # type: ignore[assignment]
+        elif isinstance(node.key, Constant) and type(node.key.value) in (str, int):
+            key = node.key.value  # type: ignore[assignment]
         else:
             key = None
-            nested.append(node.index)
+            nested.append(node.key)
         if chain is None or not chain.open:
             return chain
         if key is None:

@@ -7,23 +7,20 @@ evaluating never meet a Python syntax tree. `start` and `end` count code points 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 Arithmetic = Literal["+", "-", "*", "/", "//", "%"]
 Comparison = Literal["==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not"]
 
 
-@dataclass(frozen=True, slots=True)
-class Constant:
+class Constant(NamedTuple):
     start: int
     end: int
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """`slot` numbers the variables of comprehensions from 0; it is None for a name from outside."""
 
     start: int
@@ -32,8 +29,7 @@ class Name:
     slot: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """`value.name`: a key of an object."""
 
     start: int
@@ -42,16 +38,14 @@ class Member:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     start: int
     end: int
     value: Node
-    index: Node
+    key: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     start: int
     end: int
     value: Node
@@ -59,30 +53,26 @@ class Slice:
     upper: Node | None
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     start: int
     end: int
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Negative:
+class Negative(NamedTuple):
     start: int
     end: int
     value: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Logic:
+class Logic(NamedTuple):
     start: int
     end: int
     operator: Literal["and", "or"]
     values: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+class Binary(NamedTuple):
     start: int
     end: int
     operator: Arithmetic
@@ -90,8 +80,7 @@ class Binary:
     right: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(NamedTuple):
     """`first op value op value ...`; `is` and `is not` only with null."""
 
     start: int
@@ -100,8 +89,7 @@ class Compare:
     rest: tuple[tuple[Comparison, Node], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """`then if test else other`."""
 
     start: int
@@ -111,22 +99,19 @@ class Choice:
     other: Node
 
 
-@dataclass(frozen=True, slots=True)
-class ListNode:
+class ListNode(NamedTuple):
     start: int
     end: int
     items: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DictNode:
+class DictNode(NamedTuple):
     start: int
     end: int
     items: tuple[tuple[Node, Node], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Generator:
+class Generator(NamedTuple):
     """`for target in source if test ...`; `start` and `end` are those of the target."""
 
     start: int
@@ -137,16 +122,14 @@ class Generator:
     tests: tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comprehension:
+class Comprehension(NamedTuple):
     start: int
     end: int
     item: Node
     generators: tuple[Generator, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     start: int
     end: int
     function: str
@@ -167,7 +150,7 @@ def children(node: Node) -> Iterator[Node]:
         case Member() | Not() | Negative():
             yield node.value
         case Index():
-            yield from (node.value, node.index)
+            yield from (node.value, node.key)
         case Slice():
             yield from (part for part in (node.value, node.lower, node.upper) if part is not None)
         case Logic():
@@ -204,8 +187,8 @@ def constant_path(node: Node) -> tuple[Name, tuple[str | int, ...]] | None:
     while not isinstance(node, Name):
         if isinstance(node, Member):
             keys.append(node.name)
-        elif isinstance(node, Index) and isinstance(node.index, Constant) and type(node.index.value) in (str, int):
-            keys.append(node.index.value)  # type: ignore[arg-type]
+        elif isinstance(node, Index) and isinstance(node.key, Constant) and type(node.key.value) in (str, int):
+            keys.append(node.key.value)  # type: ignore[arg-type]
         else:
             return None
         node = node.value

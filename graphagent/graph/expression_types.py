@@ -166,10 +166,10 @@ class _Typer:
         return add("GA203", f"unknown name `{name}`", node, "not known here", help, near)
 
     def _index(self, node: Index, t: Type, known: frozenset[Fact], guarded: bool) -> Type:
-        index = self.type(node.index, known)
-        key = node.index.value if isinstance(node.index, Constant) else None
+        index = self.type(node.key, known)
+        key = node.key.value if isinstance(node.key, Constant) else None
         if isinstance(key, str) and kinds(t) - {NULL} != {LIST} and kinds(t) - {NULL} != {TEXT}:
-            return check_field(self.report, node, t, key, (node.index.start, node.index.end), guarded)
+            return check_field(self.report, node, t, key, (node.key.start, node.key.end), guarded)
         if t == ANY:
             return ANY
         found = kinds(t) - ({NULL} if guarded else frozenset())
@@ -178,10 +178,10 @@ class _Typer:
         if not self.report.need(node.value, present, {LIST, TEXT, OBJECT}, "`[ ]`", what) or len(found) > 1:
             return ANY
         if found == {OBJECT}:
-            ok = self.report.need(node.index, index, {TEXT}, "an object's `[ ]`", "text")
+            ok = self.report.need(node.key, index, {TEXT}, "an object's `[ ]`", "text")
             return common(fields_of(t, None)[0]) if ok else ANY
         who = "the index of a list" if found == {LIST} else "the index of text"
-        if not self.report.need_int(node.index, index, who):
+        if not self.report.need_int(node.key, index, who):
             return ANY
         return STR if found == {TEXT} else item_type(t)
 

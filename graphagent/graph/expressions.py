@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from graphagent.graph.comparison_eval import Closure
 from graphagent.graph.expression_errors import EvaluationError, ExpressionError, Finding
-from graphagent.graph.expression_eval import Closure, build
+from graphagent.graph.expression_eval import build
 from graphagent.graph.expression_names import FUNCTION_NAMES, RESERVED_NAMES, SCOPE_NAMES
 from graphagent.graph.expression_reads import EACH, Read, reads
 from graphagent.graph.expression_syntax import parse_tree

@@ -28,6 +28,8 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class ListOf:
+    """A list of `item`."""
+
     item: Type
 
 
@@ -56,6 +58,8 @@ class LiteralOf:
 
 @dataclass(frozen=True, slots=True)
 class UnionOf:
+    """One of `members`, of which there are at least two."""
+
     members: tuple[Type, ...]
 
 

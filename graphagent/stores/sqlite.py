@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -198,7 +199,9 @@ class SqliteStore:
         def read(db: apsw.Connection) -> list[CheckpointRow]:
             out: list[CheckpointRow] = []
             for span in reversed(spans) if newest else spans:
-                out += [checkpoint_row(r) for r in db.execute(SQL[name], (*_bounds(span), limit - len(out)))]
+                found = [checkpoint_row(r) for r in db.execute(SQL[name], (*_bounds(span), limit - len(out)))]
+                _check_order(span.session, sorted(c.superstep for c in found), "checkpoint after superstep")
+                out += found
             return out[::-1] if newest else out
 
         return await self._read_long(read)
@@ -233,7 +236,9 @@ class SqliteStore:
 
     async def inputs(self, session: SessionId, *, after: int = 0) -> list[InputRow]:
         def read(db: apsw.Connection) -> list[InputRow]:
-            return [input_row(r) for r in db.execute(SQL["inputs"], (raw(session), after))]
+            found = [input_row(r) for r in db.execute(SQL["inputs"], (raw(session), after))]
+            _check_order(session, [after, *(i.n for i in found)], "input")
+            return found
 
         return await self._read_long(read)
 
@@ -261,14 +266,14 @@ class SqliteStore:
             return self._with_reader(read, busy_ms=0)
         except apsw.BusyError:
             return await self._read_long(read)
-        except (apsw.Error, OSError, Damage) as error:
+        except (apsw.Error, OSError, UnicodeDecodeError, Damage) as error:
             raise sqlite_file.explained(error, self._path) from error
 
     async def _read_long(self, read: Callable[[apsw.Connection], T]) -> T:
         """A read that may take a while, in a thread."""
         try:
             return await trio.to_thread.run_sync(partial(self._with_reader, read, busy_ms=sqlite_file.BUSY_MS))
-        except (apsw.Error, OSError, Damage) as error:
+        except (apsw.Error, OSError, UnicodeDecodeError, Damage) as error:
             raise sqlite_file.explained(error, self._path) from error
 
     def _with_reader(self, read: Callable[[apsw.Connection], T], *, busy_ms: int) -> T:
@@ -304,7 +309,7 @@ def _open(
         except BaseException:
             connection.close(True)
             raise
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         raise sqlite_file.explained(error, path) from error
 
 
@@ -317,6 +322,13 @@ def _found(db: apsw.Connection, name: str, id: Any, missing: str) -> Row:
     if row is None:
         raise NotFound(missing)
     return row
+
+
+def _check_order(session: SessionId, numbers: Sequence[int], what: str) -> None:
+    """A damaged index may hide a row: there must be no gap."""
+    for low, high in pairwise(numbers):
+        if high != low + 1:
+            raise Damage(f"{what} {low + 1} of session {session} is missing")
 
 
 def _read_events(db: apsw.Connection, spans: Iterable[Span], limit: int) -> list[EventBatch]:

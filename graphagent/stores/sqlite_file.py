@@ -88,7 +88,9 @@ def _is_current(connection: apsw.Connection, path: Path, newest: int) -> bool:
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise StoreCorrupt(f"{path} is a database of another program", hint="give the store another path, with --store")
     meta = dict(connection.execute("select key, value from meta"))
-    if int(meta.get("min_reader", "0")) > newest:
+    if not meta.get("min_reader", "").isdecimal():
+        raise StoreCorrupt(f"{path} is damaged: it doesn't say who can read it", hint=_RESTORE)
+    if int(meta["min_reader"]) > newest:
         raise SchemaTooNew(
             f"{path} was written by a newer release (schema {meta.get('schema_version')}, this one knows {newest})",
             hint="upgrade graphagent, or use another store",
@@ -122,9 +124,10 @@ def explained(error: Exception, path: Path) -> Exception:
     """What a reader of the error must know, for what SQLite, a row or a lock file raised."""
     if isinstance(error, Damage):
         return StoreCorrupt(f"{path}: {error}", checkpoint=error.checkpoint, hint=error.hint or _RESTORE)
-    if isinstance(error, GraphAgentError) or not isinstance(error, (apsw.Error, OSError)):
+    if isinstance(error, GraphAgentError) or not isinstance(error, (apsw.Error, OSError, UnicodeDecodeError)):
         return error
-    if isinstance(error, apsw.CorruptError):
+    # A statement that doesn't fit the schema, or text that isn't text: the schema or a row was changed under us.
+    if isinstance(error, (apsw.CorruptError, apsw.SQLError, apsw.FormatError, UnicodeDecodeError)):
         return StoreCorrupt(f"{path} is damaged: {error}", hint=_RESTORE)
     if isinstance(error, apsw.NotADBError):
         return StoreCorrupt(f"{path} is not a database: {error}", hint="give the store another path, or " + _RESTORE)

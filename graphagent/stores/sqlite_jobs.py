@@ -26,6 +26,7 @@ from graphagent.snapshot import (
 from graphagent.stores.queries import queries
 from graphagent.stores.rules import settle
 from graphagent.stores.sqlite_rows import (
+    OPEN_N,
     Damage,
     Row,
     blob_values,
@@ -40,6 +41,7 @@ from graphagent.stores.sqlite_rows import (
     interrupt_row,
     interrupt_values,
     raw,
+    raw_or_none,
     session_row,
     session_values,
 )
@@ -65,7 +67,7 @@ def create(
     """A session, its genesis and its first inputs."""
     if one(cursor, "insert_session", *session_values(row, _runs(inputs))) is None:
         there = one(cursor, "session", raw(row.session))
-        return again and there is not None and there[4] == row.seed
+        return again and there is not None and session_row(there).seed == row.seed
     for blob in blobs:
         cursor.execute(SQL["insert_blob"], blob_values(raw(row.family), blob))
     cursor.execute(SQL["insert_checkpoint"], checkpoint_values(row.session, genesis, row.plan))
@@ -82,7 +84,7 @@ def fork(
         raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
     if one(cursor, "insert_session", *session_values(row, _runs(inputs))) is None:
         there = one(cursor, "session", raw(row.session))
-        if there is None or there[23] != head[0] or there[4] != row.seed:
+        if there is None or session_row(there).head != row.head or session_row(there).seed != row.seed:
             raise Conflict(f"session {row.session} is there already")
         return
     for blob in blobs:
@@ -113,11 +115,14 @@ def take_over(
         if pid is not None:
             raise SessionBusy(f"session {session} is owned by process {pid}", hint="wait for it, or stop that process")
     locks.hold(worker)
-    cursor.execute(SQL["take_over"], (raw(session), raw(worker), old[19], old[18]))
-    row = session_row(_must(one(cursor, "session", raw(session))))
+    cursor.execute(SQL["take_over"], (raw(session), raw(worker), raw_or_none(seen.owner), seen.epoch))
+    authority = _must(one(cursor, "session", raw(session)))
+    row = session_row(authority)
     checkpoint = _head(row, cursor)
     open_span = (raw(session), row.head_superstep, row.head_superstep + 1)
     journal = tuple(effect_row(r) for r in cursor.execute(SQL["effects"], open_span))
+    if len(journal) != authority[OPEN_N]:
+        raise Damage(f"the journal of session {session} lacks rows of its open superstep {row.head_superstep}")
     inputs = tuple(input_row(r) for r in cursor.execute(SQL["inputs"], (raw(session), row.taken_n)))
     asked = cursor.execute(SQL["session_interrupts"], (raw(session), "open"))
     opened = Opened(row, checkpoint, journal, inputs, tuple(interrupt_row(r) for r in asked))
@@ -165,7 +170,7 @@ def _last_good(row: SessionRow, cursor: apsw.Cursor) -> str | None:
 def _check_counters(opened: Opened, cursor: apsw.Cursor) -> None:
     row = opened.row
     last = one(cursor, "last_event", raw(row.session))
-    inputs_fit = [new.n for new in opened.inputs] == list(range(row.taken_n + 1, row.input_n + 1))
+    inputs_fit = [row.taken_n, *(new.n for new in opened.inputs)] == list(range(row.taken_n, row.input_n + 1))
     if (last is not None and last[0] != row.event_n) or not inputs_fit:
         raise Damage(f"the counters of session {row.session} disagree with its events and inputs")
 
@@ -181,7 +186,7 @@ def commit(c: Commit, cursor: apsw.Cursor, again: bool) -> None:
     gate = one(cursor, "gate", sid)
     if gate is None or gate[0] != c.epoch:
         raise Fenced(f"session {c.session} is no longer owned here")
-    _, commit_n, token, event_n, taken_n, family, plan = gate
+    _, commit_n, token, event_n, taken_n, family, plan, _ = gate
     if commit_n != c.commit_n:
         if token == c.token:
             return  # it had landed
@@ -206,7 +211,7 @@ def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> 
         cursor.execute(SQL["insert_blob"], blob_values(family, blob))
     for delta in c.deltas:
         cursor.execute(SQL["insert_delta"], delta_values(c.session, delta))
-    _upsert_effects(c.session, c.effects, cursor)
+    _upsert_effects(c.session, c.epoch, c.head_superstep, c.effects, cursor)
     for row in c.interrupts:
         cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
     for interrupt, status in c.closed:
@@ -215,12 +220,23 @@ def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> 
         cursor.execute(SQL["insert_checkpoint"], checkpoint_values(c.session, c.checkpoint, plan))
 
 
-def _upsert_effects(session: SessionId, rows: Sequence[EffectRow], cursor: apsw.Cursor) -> None:
+def _upsert_effects(
+    session: SessionId, epoch: int, open_superstep: int, rows: Sequence[EffectRow], cursor: apsw.Cursor
+) -> None:
+    new = 0
+    changes = cursor.connection.changes
     for row in rows:
+        values = effect_values(session, row)
         try:
-            cursor.execute(SQL["upsert_effect"], effect_values(session, row))
+            cursor.execute(SQL["insert_effect"], values)
+            if changes():
+                new += row.superstep == open_superstep
+            else:
+                cursor.execute(SQL["raise_effect"], values)
         except apsw.ConstraintError as error:
             raise Conflict(f"the write of task {row.path!r} has a key that another row has") from error
+    if new:
+        cursor.execute(SQL["count_open"], (raw(session), epoch, new))
 
 
 def append(session: SessionId, epoch: int, rows: Sequence[EffectRow], cursor: apsw.Cursor, again: bool) -> None:
@@ -228,7 +244,7 @@ def append(session: SessionId, epoch: int, rows: Sequence[EffectRow], cursor: ap
     gate = one(cursor, "gate", raw(session))
     if gate is None or gate[0] != epoch:
         raise Fenced(f"session {session} is no longer owned here")
-    _upsert_effects(session, rows, cursor)
+    _upsert_effects(session, epoch, gate[-1], rows, cursor)
 
 
 def accept(session: SessionId, new: NewInput, now: int, cursor: apsw.Cursor, again: bool) -> InputRow:

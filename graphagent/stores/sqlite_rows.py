@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
 from hashlib import sha256
-from typing import Any, TypeVar, get_args
+from typing import Any, ParamSpec, TypeVar, get_args
 
 from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
@@ -31,6 +31,8 @@ from graphagent.snapshot import (
 )
 
 Row = Sequence[Any]
+T = TypeVar("T")
+P = ParamSpec("P")
 I = TypeVar("I", bound=Id)  # noqa: E741
 
 PLAIN_BYTES = 256
@@ -39,8 +41,10 @@ _CLASSES: tuple[EffectClass, ...] = ("pure", "read", "write")
 _STATUSES = frozenset(get_args(Status))
 _INTERRUPT_STATUSES = frozenset(get_args(InterruptStatus))
 _LINEAGE = struct.Struct(">16sqq")
-_FIXED = 13
+_FIXED = 15
 """How many columns of a session never change; the seal is the one after them."""
+OPEN_N = 33
+"""The column of a session that counts the journal rows of its open superstep."""
 
 
 class Damage(Exception):
@@ -50,6 +54,19 @@ class Damage(Exception):
         super().__init__(what)
         self.checkpoint = checkpoint
         self.hint = hint
+
+
+def _verified(unpack_row: Callable[P, T]) -> Callable[P, T]:
+    """A flipped bit may make a number of what was text: that is damage too, and not an error of ours."""
+
+    @wraps(unpack_row)
+    def verified(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return unpack_row(*args, **kwargs)
+        except (TypeError, ValueError, LookupError, struct.error, zlib.error) as error:
+            raise Damage(f"a stored row can't be read ({unpack_row.__name__}: {error})") from error
+
+    return verified
 
 
 @lru_cache(maxsize=8192)
@@ -98,7 +115,7 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
     fixed = (
         raw(row.session), raw(row.family), row.plan, row.graph, row.seed, row.mode, raw_or_none(row.origin),
         raw_or_none(row.origin_checkpoint), lineage, raw_or_none(row.caller), row.caller_superstep, row.caller_path,
-        row.created_at,
+        row.created_at, row.graph_version, row.graph_file,
     )  # fmt: skip
     return (
         *fixed, seal(fixed), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
@@ -107,29 +124,28 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+@_verified
 def session_row(r: Row) -> SessionRow:
     """An authority row."""
     session = SessionId.of(r[0])
-    if seal(tuple(r[:_FIXED])) != r[_FIXED] or r[16] not in _STATUSES:
+    if seal(tuple(r[:_FIXED])) != r[_FIXED] or r[18] not in _STATUSES:
         raise Damage(f"the row of session {session} is damaged")
     lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
-    try:
-        tags = tuple(json.loads(r[15]))
-    except ValueError as error:
-        raise Damage(f"the tags of session {session} are damaged") from error
+    tags = tuple(json.loads(r[17]))
     return SessionRow(
         session=session, family=SessionId.of(r[1]), plan=r[2], graph=r[3], seed=r[4], mode=r[5],
         origin=_id_or_none(SessionId, r[6]), origin_checkpoint=_id_or_none(CheckpointId, r[7]), lineage=lineage,
         caller=_id_or_none(SessionId, r[9]), caller_superstep=r[10], caller_path=r[11], created_at=r[12],
-        name=r[14], tags=tags, status=r[16], reason=r[17], epoch=r[18], owner=_id_or_none(WorkerId, r[19]),
-        attempts=r[20], commit_n=r[21], commit_token=r[22], head=CheckpointId.of(r[23]), head_superstep=r[24],
-        head_digest=r[25], event_n=r[26], input_n=r[27], taken_n=r[28], updated_at=r[30],
+        graph_version=r[13], graph_file=r[14], name=r[16], tags=tags, status=r[18], reason=r[19], epoch=r[20],
+        owner=_id_or_none(WorkerId, r[21]), attempts=r[22], commit_n=r[23], commit_token=r[24],
+        head=CheckpointId.of(r[25]), head_superstep=r[26], head_digest=r[27], event_n=r[28], input_n=r[29],
+        taken_n=r[30], updated_at=r[32],
     )  # fmt: skip
 
 
 def session_entry(r: Row) -> SessionEntry:
     """An authority row and the number of its open interrupts."""
-    return SessionEntry(session_row(r), runs=r[29], interrupts=r[-1])
+    return SessionEntry(session_row(r), runs=r[31], interrupts=r[-1])
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------
@@ -144,6 +160,7 @@ def checkpoint_values(session: SessionId, row: CheckpointRow, plan: bytes) -> tu
     return (*head, manifest, *tail, seal(head + tail, manifest))
 
 
+@_verified
 def checkpoint_row(r: Row) -> CheckpointRow:
     """A row of `checkpoints` with the session's plan as its last column."""
     ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened, committed, check, session_plan = r
@@ -166,6 +183,7 @@ def blob_values(family: bytes, blob: Blob) -> tuple[Any, ...]:
     return (family, blob.hash, codec, len(blob.data), data)
 
 
+@_verified
 def blob_data(hash: bytes, r: Row) -> bytes:
     """The bytes of a blob, compared with its hash."""
     codec, size, data = r
@@ -174,7 +192,7 @@ def blob_data(hash: bytes, r: Row) -> bytes:
         plain = zlib.decompressobj().decompress(data, size + 1) if codec else data
     except zlib.error:
         plain = b""
-    if sha256(plain).digest() != hash:
+    if len(plain) != size or sha256(plain).digest() != hash:
         raise Damage(f"blob {hash.hex()} is damaged")
     return plain
 
@@ -185,6 +203,7 @@ def delta_values(session: SessionId, row: Delta) -> tuple[Any, ...]:
     return (*head, items, seal(head, items))
 
 
+@_verified
 def delta_row(session: SessionId, r: Row) -> Delta:
     channel, superstep, codec, items, check = r
     if seal((raw(session), channel, superstep, codec), items) != check:
@@ -198,6 +217,7 @@ def events_values(session: SessionId, row: EventBatch, first: int) -> tuple[Any,
     return (*head, body, row.at, seal((*head, row.at), body))
 
 
+@_verified
 def events_row(session: SessionId, r: Row) -> EventBatch:
     superstep, first, count, codec, body, at, check = r
     if seal((raw(session), superstep, first, count, codec, at), body) != check:
@@ -229,6 +249,7 @@ def effect_values(session: SessionId, row: EffectRow) -> tuple[Any, ...]:
     return (*head, *bodies, *tail, seal(head + tail, *bodies))
 
 
+@_verified
 def effect_row(r: Row) -> EffectRow:
     """A row of `effects`."""
     codec, request, outcome, cost = r[10:14]
@@ -252,6 +273,7 @@ def input_values(session: SessionId, new: NewInput, n: int, at: int) -> tuple[An
     return (*head, body, *tail, seal(head + tail, body))
 
 
+@_verified
 def input_row(r: Row) -> InputRow:
     sid, n, kind, message_id, codec, body, principal, accepted_at, check, taken_by = r
     if seal((sid, n, kind, message_id, codec, principal, accepted_at), body) != check:
@@ -268,6 +290,7 @@ def interrupt_values(row: InterruptRow) -> tuple[Any, ...]:
     return (*head, question, *times, answer, *answered, check, row.status)
 
 
+@_verified
 def interrupt_row(r: Row) -> InterruptRow:
     iid, sid, superstep, path, node, kind, codec, question, opened, expires, answer, by, at, check, status = r
     plain = (iid, sid, superstep, path, node, kind, codec, opened, expires, by, at)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagent.errors import ERROR_KINDS
@@ -130,6 +130,7 @@ def test_the_value_is_not_changed() -> None:
     assert value == {"id": "x"}
 
 
+@settings(max_examples=60)
 @given(types(), st.data())
 def test_a_value_of_a_type_passes_and_passes_again(t: Type, values: st.DataObject) -> None:
     value = values.draw(values_of(t))
@@ -137,6 +138,7 @@ def test_a_value_of_a_type_passes_and_passes_again(t: Type, values: st.DataObjec
     assert repr(check(t, once)) == repr(once) == repr(checker(t)(value))
 
 
+@settings(max_examples=60)
 @given(types(), data)
 def test_any_data_passes_or_is_refused_with_our_error(t: Type, value: Any) -> None:
     results = []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphagent.graph.type_model import has_none, members
@@ -71,6 +71,7 @@ def test_an_object_may_lack_what_has_a_default_and_nothing_else() -> None:
     assert not assignable(parse_object({"id": "str", "n": "int", "x": "int"}, {}), FULL)
 
 
+@settings(max_examples=60)
 @given(types())
 def test_every_type_takes_itself_and_any(found: Type) -> None:
     assert assignable(found, found)
@@ -80,6 +81,7 @@ def test_every_type_takes_itself_and_any(found: Type) -> None:
     assert assignable(found, common([found]))
 
 
+@settings(max_examples=60)
 @given(types(), types(), st.data())
 def test_a_value_of_an_assignable_type_passes_the_check(source: Type, target: Type, values: st.DataObject) -> None:
     if "any" in describe_deep(source) or "any" in describe_deep(target) or not assignable(source, target):
@@ -91,6 +93,7 @@ def describe_deep(found: Type) -> str:
     return describe(ObjectOf(found.fields)) if isinstance(found, ObjectOf) else describe(found)
 
 
+@settings(max_examples=60)
 @given(st.lists(types(), max_size=4))
 def test_the_common_type_takes_each(found: list[Type]) -> None:
     for each in found:
@@ -130,6 +133,7 @@ def test_literals_of_other_kinds_are_others() -> None:
     assert list(members(t("Literal['a', null] | int"))) == [LiteralOf(("a",)), NONE, t("int")]
 
 
+@settings(max_examples=60)
 @given(types())
 def test_types_can_be_hashed(found: Type) -> None:
     assert hash(found) == hash(found)

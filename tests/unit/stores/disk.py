@@ -19,7 +19,7 @@ class Disk(apsw.VFS):
         self.failing = 0
         self.full = False
 
-    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
+    def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
         return _File(self, name, flags)
 
 
@@ -29,7 +29,7 @@ class _File(apsw.VFSFile):
         self._disk = disk
         self._is_log = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802
+    def xSync(self, flags: int) -> None:
         if self._is_log:
             self._disk.syncs += 1
             if self._disk.failing:
@@ -37,13 +37,13 @@ class _File(apsw.VFSFile):
                 raise _io_error()
         super().xSync(flags)
 
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+    def xWrite(self, data: bytes, offset: int) -> None:
         if self._is_log and self._disk.full:
             raise apsw.FullError("no space")
         super().xWrite(data, offset)
 
 
 def _io_error() -> apsw.IOError:
-    error = apsw.IOError("the disk said no")
-    error.extendedresult = apsw.SQLITE_IOERR_FSYNC
+    error = apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
+    assert isinstance(error, apsw.IOError)
     return error

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -259,14 +258,19 @@ def test_what_was_submitted_is_finished_by_closing(tmp_path: Path) -> None:
     async def main() -> None:
         store = await SqliteStore.open(tmp_path / "s.db", on_loop_s=THREAD)
         row = (await started(store)).row
+        called = trio.Event()
+
+        async def send() -> None:
+            called.set()
+            await store.commit(next_commit(row, 0))
+
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(store.commit, next_commit(row, 0))
-            await trio.lowlevel.checkpoint()
+            nursery.start_soon(send)
+            await called.wait()
             await store.aclose()
         again = await SqliteStore.open(tmp_path / "s.db")
         assert (await again.session(row.session)).head_superstep == 1
         await again.aclose()
-        gc.collect()
 
     trio.run(main)
 

@@ -15,7 +15,8 @@ create table migrations (
     applied_at integer not null
 ) strict;
 
--- The authority rows. Columns up to `seal` never change, the rest does.
+-- The authority rows. Columns up to `seal` never change, the rest does. `open_n` counts the journal rows of the open
+-- superstep, so that one that a damaged index hides is missed before its effect is executed again.
 create table sessions (
     sid blob primary key not null,
     family blob not null,
@@ -30,6 +31,8 @@ create table sessions (
     caller_superstep integer,
     caller_path text,
     created_at integer not null,
+    graph_version text,
+    graph_file text,
     seal blob not null,
     name text,
     tags text not null,
@@ -47,7 +50,8 @@ create table sessions (
     input_n integer not null,
     taken_n integer not null,
     run_n integer not null,
-    updated_at integer not null
+    updated_at integer not null,
+    open_n integer not null default 0
 ) strict;
 create index sessions_updated on sessions (updated_at);
 create index sessions_caller on sessions (caller, caller_superstep) where caller is not null;

@@ -57,9 +57,6 @@ select first + count from events where sid = ?1 order by superstep desc, first d
 select * from effects where sid = ?1 and superstep >= ?2 and superstep < ?3
  order by superstep, path, attempt, ord
 
--- name: effect_of_key
-select sid, superstep, path, attempt, ord from effects where write_key = ?1
-
 -- name: inputs
 select * from inputs where sid = ?1 and n > ?2 order by n
 

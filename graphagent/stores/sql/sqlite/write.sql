@@ -3,24 +3,25 @@
 -- name: insert_session
 -- A new authority row; no row if the id is there.
 insert into sessions (sid, family, plan, graph, seed, mode, origin, origin_ckp, lineage, caller, caller_superstep,
-                      caller_path, created_at, seal, name, tags, status, reason, epoch, owner, attempts, commit_n,
-                      commit_token, head_ckp, head_superstep, head_digest, event_n, input_n, taken_n, run_n,
-                      updated_at)
+                      caller_path, created_at, graph_version, graph_file, seal, name, tags, status, reason, epoch,
+                      owner, attempts, commit_n, commit_token, head_ckp, head_superstep, head_digest, event_n, input_n,
+                      taken_n, run_n, updated_at)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)
 on conflict (sid) do nothing
 returning 1
 
 -- name: gate
 -- What a commit must know of the authority row.
-select epoch, commit_n, commit_token, event_n, taken_n, family, plan from sessions where sid = ?1
+select epoch, commit_n, commit_token, event_n, taken_n, family, plan, head_superstep from sessions where sid = ?1
 
 -- name: advance
 -- The compare-and-swap of a barrier commit.
 update sessions
    set commit_n = commit_n + 1, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
        event_n = event_n + ?8, taken_n = max(taken_n, ?9), updated_at = ?10,
-       attempts = 0, head_ckp = ?11, head_digest = ?12
+       attempts = 0, head_ckp = ?11, head_digest = ?12,
+       open_n = (select count(*) from effects e where e.sid = ?1 and e.superstep = ?7)
  where sid = ?1 and epoch = ?2 and commit_n = ?3
 
 -- name: park
@@ -45,18 +46,24 @@ insert into deltas (sid, channel, superstep, codec, items, seal) values (?1, ?2,
 -- name: insert_events
 insert into events (sid, superstep, first, count, codec, body, at, seal) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 
--- name: upsert_effect
--- A row of the journal; what is there is kept unless the new state is higher.
+-- name: insert_effect
+-- A row of the journal; no row if its key is there.
 insert into effects (sid, superstep, path, attempt, ord, kind, name, class, state, request_hash, codec, request,
                      outcome, cost, write_key, attempt_token, tries, fingerprint, started_at, ended_at, seal)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)
-on conflict (sid, superstep, path, attempt, ord) do update
-   set kind = excluded.kind, name = excluded.name, class = excluded.class, state = excluded.state,
-       request_hash = excluded.request_hash, codec = excluded.codec, request = excluded.request,
-       outcome = excluded.outcome, cost = excluded.cost, write_key = excluded.write_key,
-       attempt_token = excluded.attempt_token, tries = excluded.tries, fingerprint = excluded.fingerprint,
-       started_at = excluded.started_at, ended_at = excluded.ended_at, seal = excluded.seal
- where effects.state < excluded.state
+on conflict (sid, superstep, path, attempt, ord) do nothing
+
+-- name: raise_effect
+-- What is there is kept unless the new state is higher.
+update effects
+   set kind = ?6, name = ?7, class = ?8, state = ?9, request_hash = ?10, codec = ?11, request = ?12, outcome = ?13,
+       cost = ?14, write_key = ?15, attempt_token = ?16, tries = ?17, fingerprint = ?18, started_at = ?19,
+       ended_at = ?20, seal = ?21
+ where sid = ?1 and superstep = ?2 and path = ?3 and attempt = ?4 and ord = ?5 and state < ?9
+
+-- name: count_open
+-- So many more journal rows belong to the open superstep.
+update sessions set open_n = open_n + ?3 where sid = ?1 and epoch = ?2
 
 -- name: upsert_interrupt
 -- A question; one that is no longer open stays as it is.

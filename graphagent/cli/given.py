@@ -1,0 +1,149 @@
+"""What people give a run: inputs, edits, models, where to stop. Nothing here starts anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphagent.codec import freeze
+from graphagent.errors import CodecError, InputInvalid
+from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.graph.suggest import suggest
+from graphagent.graph.types import TypeMismatch, describe
+
+ALL = "*"
+
+
+def read_text(source: str, flag: str) -> str:
+    """The text of `@FILE`, of `-` (stdin), or the word itself; `@@` begins a word with `@`."""
+    if source == "-":
+        return sys.stdin.read()
+    if source.startswith("@@"):
+        return source[1:]
+    if not source.startswith("@"):
+        return source
+    try:
+        return Path(source[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputInvalid(flag, f"can't read {source[1:]}: {error}") from error
+
+
+def pairs(words: Iterable[str], flag: str) -> list[tuple[str, str]]:
+    """`k=v` words as pairs."""
+    out = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise InputInvalid(flag, f"{word!r} isn't NAME=VALUE")
+        out.append((name, value))
+    return out
+
+
+def read_inputs(graph: GraphPlan, words: Sequence[str], document: str | None) -> dict[str, Any]:
+    """The inputs of `-i k=v` and of `--input`; the former win. Unknown ones are left for the check to name."""
+    inputs: dict[str, Any] = {}
+    if document is not None:
+        data = parse_json(read_text(document, "--input"), "--input")
+        if not isinstance(data, dict):
+            raise InputInvalid("--input", "a JSON object is expected")
+        inputs.update(data)
+    ports = {port.name: port for port in graph.inputs}
+    for name, value in pairs(words, "-i"):
+        text = value if value == "-" else read_text(value, f"$.{name}")
+        port = ports.get(name)
+        inputs[name] = text if port is None else typed(text, describe(port.type), port.check)
+    return inputs
+
+
+def read_edits(graph: GraphPlan, words: Sequence[str]) -> dict[str, Any]:
+    """The edits of `--set ch=JSON`. A word that isn't JSON is text, if the channel takes text."""
+    edits: dict[str, Any] = {}
+    for name, value in pairs(words, "--set"):
+        text = read_text(value, f"$.{name}")
+        index = graph.channel_index.get(name)
+        edits[name] = text if index is None else typed(text, "", graph.channels[index].check)
+    return edits
+
+
+def typed(text: str, kind: str, check: Callable[[Any], Any]) -> Any:
+    """A word as its type wants it: text for `str`; for the others JSON, or the text where only that fits."""
+    if kind == "str":
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return text if not fits(value, check) and fits(text, check) else value
+
+
+def fits(value: Any, check: Callable[[Any], Any]) -> bool:
+    """Whether the type takes the value."""
+    try:
+        check(freeze(value))
+    except (TypeMismatch, CodecError):
+        return False
+    return True
+
+
+def parse_json(text: str, flag: str) -> Any:
+    """JSON that somebody typed."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputInvalid(flag, f"not JSON: {error}") from error
+
+
+def read_models(words: Sequence[str]) -> dict[str, str]:
+    """`NAME=SPEC` and bare `SPEC` words; SPEC is `provider/model` or `provider/model@base_url`."""
+    out: dict[str, str] = {}
+    for word in words:
+        name, equals, spec = word.partition("=")
+        if not equals or "/" in name:
+            name, spec = ALL, word
+        provider, slash, model = spec.partition("@")[0].partition("/")
+        if not (slash and provider and model):
+            hint = "such as openai/gpt-5-mini, local/smollm2, scripted/echo, or name/model@http://127.0.0.1:8000/v1"
+            raise InputInvalid("--model", f"{spec!r} isn't provider/model", hint=hint)
+        out[name] = spec
+    return out
+
+
+def check_models(plan: Plan, models: Mapping[str, str]) -> None:
+    """Every name must be one of the graph's models."""
+    for name in models:
+        if name != ALL and name not in plan.models:
+            raise InputInvalid("--model", f"the graph has no model {name!r}", hint=choices(name, plan.models, "models"))
+
+
+def read_until(words: Sequence[str], graph: GraphPlan) -> tuple[frozenset[str], int | None]:
+    """Nodes before which, and the snapshot at which, a run pauses."""
+    nodes: list[str] = []
+    snapshot = None
+    for word in words:
+        if word.isdigit():
+            snapshot = int(word)
+        elif word in graph.node_index:
+            nodes.append(word)
+        else:
+            raise InputInvalid("--until", f"the graph has no node {word!r}", hint=choices(word, graph.node_index, "nodes"))
+    return frozenset(nodes), snapshot
+
+
+def read_limits(supersteps: int | None, budget: float | None = None) -> dict[str, int]:
+    """Bounds over those of the graph."""
+    limits: dict[str, int] = {}
+    if supersteps is not None:
+        limits["supersteps"] = supersteps
+    if budget is not None:
+        limits["cost_micro"] = round(budget * 1_000_000)
+    return limits
+
+
+def choices(word: str, known: Iterable[str], what: str) -> str:
+    """What may have been meant, or what there is."""
+    names = list(known)
+    near = suggest(word, names)
+    return f"did you mean {near!r}?" if near else f"{what} are: {', '.join(names) or 'none'}"

@@ -1,0 +1,56 @@
+"""`graphagent resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphagent.cli.flags import terminal_of
+from graphagent.cli.run import JSONL_HELP, MODEL_HELP, UNTIL_HELP
+
+if TYPE_CHECKING:
+    from graphagent.session.host import Host
+    from graphagent.session.observer import Observer
+    from graphagent.session.operations import Outcome
+
+SESSION_HELP = "A session: its id, the first six or more characters of it, @last, or @-2 for the one before."
+
+
+def resume(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
+    retry: Annotated[
+        str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")
+    ] = None,
+    max_supersteps: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's supersteps.")] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
+    scripted: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
+    ] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
+) -> int:
+    """Run on from a session's newest checkpoint."""
+    from graphagent.cli import given as reading
+    from graphagent.cli.segment import Segment
+    from graphagent.cli.work import Work
+    from graphagent.session import operations
+
+    terminal = terminal_of(ctx)
+    models = reading.read_models(model or [])
+    with Work(terminal, models=models, scripted=scripted) as work:
+        row = work.row(session)
+
+        async def begin(host: Host, observer: Observer) -> Outcome:
+            plan = await host.plan_of(row)
+            reading.check_models(plan, models)
+            nodes, snapshot = reading.read_until(until or [], plan.graph)
+            options = operations.Options(
+                until=nodes, until_snapshot=snapshot, limits=reading.read_limits(max_supersteps), stop=work.stop_asked
+            )
+            return await operations.resume(host, row.session, options, observer, retry=retry)
+
+        segment = Segment(work, row.graph, jsonl=jsonl)
+        return segment.finish(segment.play(begin))

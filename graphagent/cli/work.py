@@ -1,0 +1,76 @@
+"""One command's project and event loop: everything awaited from trio goes through `Work.call`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from graphagent.cli.targets import project_folder
+from graphagent.cli.terminal import Terminal
+from graphagent.concurrency import SyncRunner
+from graphagent.session.project import Project
+
+if TYPE_CHECKING:
+    from graphagent.session.host import Host
+    from graphagent.snapshot import SessionRow
+
+T = TypeVar("T")
+
+
+class Work:
+    """The project that a command works on, and the loop on which it does. Use it as a context manager.
+
+    Args:
+        models: Overrides by name, `*` for all.
+        scripted: A file of recorded answers.
+    """
+
+    def __init__(
+        self, terminal: Terminal, *, models: Mapping[str, str] | None = None, scripted: Path | None = None
+    ) -> None:
+        flags = terminal.flags
+        self.terminal = terminal
+        self.project = Project(project_folder(terminal), store=flags.store, models=models, scripted=scripted)
+        self.stopping = False
+        self._runner: SyncRunner | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            try:
+                runner.run(self.project.aclose)
+            finally:
+                runner.close()
+
+    def call(self, afn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """`await afn(host, *args)` in trio. The first Ctrl-C asks to stop at the next barrier, the second stops now.
+
+        Raises:
+            KeyboardInterrupt: it was stopped now.
+        """
+        self._runner = self._runner or SyncRunner()
+
+        async def body() -> T:
+            return await afn(await self.project.host(), *args)
+
+        return self._runner.run(body, on_interrupt=self._interrupted)
+
+    def row(self, text: str) -> SessionRow:
+        """The session that people name so."""
+
+        async def find(host: Host) -> SessionRow:
+            return await self.project.resolve(text)
+
+        return self.call(find)
+
+    def stop_asked(self) -> bool:
+        """For `Options.stop`."""
+        return self.stopping
+
+    def _interrupted(self) -> None:
+        self.stopping = True
+        self.terminal.say("stopping at the next barrier; Ctrl-C once more stops now", "yellow")

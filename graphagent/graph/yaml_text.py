@@ -1,0 +1,58 @@
+"""Plain data as YAML in block style, so that our own reader, which is YAML 1.2, reads it back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from graphagent.graph.resolver import TooBig, old_boolean, resolve
+
+_TAGS: Final = {bool: "bool", int: "int", float: "float", type(None): "null", str: "str"}
+_WIDTH: Final = 1 << 20
+"""Long texts stay on one line: an expression that is broken up is hard to edit."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Decides by our own resolver what a plain scalar would be read as, and so what needs quotes."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return f"tag:yaml.org,2002:{_tag_of(value)}"
+        return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Lists are indented below their key."""
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def yaml_text(data: Any) -> str:
+    """The YAML of plain data; mappings keep their order."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+
+
+def _tag_of(plain: str) -> str:
+    try:
+        return _TAGS[type(resolve(plain))]
+    except TooBig:
+        return "float"
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = None
+    if "\n" in value.strip() and not value[:1].isspace():
+        style = "|"
+    elif old_boolean(value) is not None:
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(value))
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _float)

@@ -1,0 +1,350 @@
+"""A small world for scenarios: a project folder with a module `fns`, a store, a host that can crash and come back.
+
+Every scenario runs on both stores, undisturbed and with a crash after each barrier. When it has ended, every session
+in the store that isn't in the middle of a superstep is replayed and must be identical.
+"""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagent import concurrency
+from graphagent.codec import decode
+from graphagent.events import Event
+from graphagent.graph.compile import compile_spec
+from graphagent.graph.plan import Plan
+from graphagent.graph.project import ProjectFolder
+from graphagent.graph.validate import positions_of, validate_text
+from graphagent.ids import SessionId
+from graphagent.ports import Store
+from graphagent.session import operations as ops
+from graphagent.session.host import Host
+from graphagent.session.loading import load_snapshot
+from graphagent.session.new import NewSession
+from graphagent.session.operations import Fork, Options, Outcome
+from graphagent.session.reading import checkpoint_at, read_events
+from graphagent.session.services import Models
+from graphagent.session.settings import Settings
+from graphagent.snapshot import UNSET, Commit, InterruptRow, NewInput, SessionQuery, SessionRow
+from graphagent.stores.memory import MemoryStore
+from graphagent.stores.sqlite import SqliteStore
+
+HEAD = "apiVersion: graphagent/v1\nkind: Graph\nmetadata: { name: scenario }\n"
+PRELUDE = """
+import asyncio, time
+import trio
+from graphagent.errors import NodeError
+from graphagent.marks import trio_node
+
+CALLS = []
+
+def note(*what):
+    CALLS.append(what[0] if len(what) == 1 else what)
+    return CALLS.count(CALLS[-1])
+
+"""
+ALL = SessionQuery(children=True, limit=10_000)
+SEED = Options(seed=1)
+
+
+class Crash(BaseException):
+    """The process of this host died. Not an Exception: nothing in a process outlives its death."""
+
+
+class MovingClock:
+    """The machine's clock, and what was skipped."""
+
+    def __init__(self) -> None:
+        self.skipped = 0
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000 + self.skipped
+
+
+class Wire:
+    """A host's way to its store. Cut, nothing passes any more; armed, it is cut after each checkpoint."""
+
+    def __init__(self, store: Store, *, armed: bool) -> None:
+        self.store, self.armed, self.cut = store, armed, False
+        self.faults: list[Exception] = []
+        """Errors of the next commits: one before each is stored."""
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.store, name)
+        if name == "name":
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if self.cut:
+                raise Crash
+            return await method(*args, **kwargs)
+
+        return call
+
+    async def commit(self, commit: Commit) -> None:
+        if self.cut:
+            raise Crash
+        if self.faults:
+            raise self.faults.pop(0)
+        await self.store.commit(commit)
+        if self.armed and commit.checkpoint is not None:
+            self.cut = True
+            raise Crash
+
+    async def release(self, session: SessionId, epoch: int) -> None:
+        if not self.cut:
+            await self.store.release(session, epoch)
+
+    async def aclose(self) -> None:
+        pass
+
+
+class World:
+    """One project, one store, and the host that is alive now."""
+
+    host: Host
+    wire: Wire
+    store: Any
+
+    def __init__(self, folder: Path, kind: str, *, crashing: bool) -> None:
+        self.project, self.file = folder / "project", folder / "sessions.db"
+        self.project.mkdir()
+        self.kind, self.crashing = kind, crashing
+        self.clock = MovingClock()
+        self.settings = Settings(self.project, "memory:")
+
+    async def begin(self) -> None:
+        self.store = MemoryStore(clock=self.clock) if self.kind == "memory" else await self.file_store()
+        self.boot()
+
+    async def file_store(self) -> Store:
+        return await SqliteStore.open(self.file, clock=self.clock)
+
+    def boot(self) -> None:
+        """A new process."""
+        self.wire = Wire(self.store, armed=self.crashing)
+        self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, {}))
+
+    async def crash(self) -> None:
+        """The process dies, and another one starts."""
+        self.wire.cut = True
+        if isinstance(self.store, MemoryStore):
+            self.store.worker_died(self.host.worker)
+        else:
+            await self.store.aclose()
+            self.store = await self.file_store()
+        self.boot()
+
+    async def end(self) -> None:
+        """Replay everything, then let go of the store."""
+        try:
+            await self.verify_all()
+        finally:
+            await self.store.aclose()
+
+    # ---- graphs and functions
+
+    def functions(self, text: str) -> None:
+        """Write the module `fns`; `note(...)` in it counts calls."""
+        (self.project / "fns.py").write_text(PRELUDE + textwrap.dedent(text))
+
+    def calls(self, *what: Any) -> int:
+        """How often a function noted this."""
+        return self.noted().count(what[0] if len(what) == 1 else what)
+
+    def noted(self) -> list[Any]:
+        module = sys.modules.get("fns")
+        noted: list[Any] = getattr(module, "CALLS", [])
+        return noted if getattr(module, "__file__", None) == str(self.project.resolve() / "fns.py") else []
+
+    def plan(self, graph: str) -> Plan:
+        """Compile a graph that has no errors."""
+        files = ProjectFolder(self.project)
+        spec, found, document = validate_text(HEAD + textwrap.dedent(graph), "scenario.graph.yaml", files)
+        assert spec is not None, "\n".join(f"{d.code} {d.span.line}: {d.message}" for d in found)
+        return compile_spec(spec, files.template, positions_of(spec, document))
+
+    def findings(self, graph: str) -> list[tuple[str, int]]:
+        """Code and line of what the compiler finds, the first line of the text being 1."""
+        text = textwrap.dedent(graph)
+        _, found, _ = validate_text(HEAD + text, "scenario.graph.yaml", ProjectFolder(self.project))
+        return [(d.code, d.span.line - HEAD.count("\n")) for d in found]
+
+    # ---- running
+
+    async def create(self, graph: str | Plan, inputs: Mapping[str, Any] | None = None, options: Options = SEED) -> SessionId:
+        plan = self.plan(graph) if isinstance(graph, str) else graph
+        new = ops.run_input(plan, inputs or {}, options)
+        return await self.host.create(NewSession(plan, ops.seed_of(options), options.name, options.tags), [new])
+
+    async def start(
+        self, graph: str | Plan, inputs: Mapping[str, Any] | None = None, options: Options = SEED
+    ) -> Outcome:
+        """Create a session and run it until it ends or waits."""
+        return await self.drive(await self.create(graph, inputs, options), options)
+
+    async def drive(self, session: SessionId, options: Options = SEED) -> Outcome:
+        return await self.surviving(session, lambda: ops.drive(self.host, session, options), options)
+
+    async def resume(self, session: SessionId, options: Options = SEED, *, retry: str | None = None) -> Outcome:
+        return await self.surviving(session, lambda: ops.resume(self.host, session, options, retry=retry), options)
+
+    async def run_again(self, session: SessionId, inputs: Mapping[str, Any]) -> Outcome:
+        return await self.surviving(session, lambda: ops.run_again(self.host, session, inputs), SEED)
+
+    async def surviving(self, session: SessionId, act: Callable[[], Awaitable[Outcome]], options: Options) -> Outcome:
+        """Do it, and go on after every crash until nothing is left to do."""
+        while True:
+            try:
+                return await act()
+            except (Crash, BaseExceptionGroup) as error:
+                if isinstance(error, BaseExceptionGroup) and error.split(Crash)[1] is not None:
+                    raise
+                await self.crash()
+            row = await self.store.session(session)
+            if row.status not in ("running", "idle") and row.input_n == row.taken_n:
+                return await self.standing(session)
+
+            async def go_on() -> Outcome:
+                return await ops.drive(self.host, session, options)
+
+            act = go_on
+
+    async def standing(self, session: SessionId) -> Outcome:
+        outcome = await ops.standing(self.host, session)
+        if outcome.row.status != "done":
+            return outcome
+        return await self.calmly(lambda: ops.drive(self.host, session))
+
+    async def calmly(self, act: Callable[[], Awaitable[Any]]) -> Any:
+        """Do it without a crash at a barrier."""
+        armed, self.wire.armed = self.wire.armed, False
+        try:
+            return await act()
+        finally:
+            self.wire.armed = armed
+
+    async def answer(self, interrupt: InterruptRow, value: Any, by: str | None = None) -> InterruptRow:
+        return await ops.answer(self.host, interrupt, value, by=by)
+
+    async def fork(self, session: SessionId, at: int, edits: Mapping[str, Any] | None = None, **more: Any) -> Fork:
+        made: Fork = await self.calmly(lambda: ops.fork(self.host, session, at, edits=edits, **more))
+        return made
+
+    async def cancel(self, session: SessionId) -> Outcome:
+        outcome: Outcome = await self.calmly(lambda: ops.cancel(self.host, session, "enough", "me"))
+        return outcome
+
+    async def accept(self, session: SessionId, new: NewInput) -> None:
+        await self.store.accept(session, new)
+
+    # ---- looking
+
+    async def open(self, session: SessionId) -> list[InterruptRow]:
+        """All open questions below a session, oldest first."""
+        return await ops.open_interrupts(self.host, session)
+
+    async def asked(self, session: SessionId) -> dict[str, InterruptRow]:
+        """The open questions by prompt."""
+        rows = await self.open(session)
+        return {decode(row.question)["prompt"]: row for row in rows}
+
+    async def row(self, session: SessionId) -> SessionRow:
+        row: SessionRow = await self.store.session(session)
+        return row
+
+    async def values(self, session: SessionId, at: int | None = None) -> dict[str, Any]:
+        """Channel values of a snapshot, by default the head, read from the store."""
+        row = await self.row(session)
+        plan = await self.host.plan_of(row)
+        checkpoint = await checkpoint_at(self.store, row, row.head_superstep if at is None else at)
+        snapshot = await load_snapshot(self.store, row, plan.graph, checkpoint)
+        named = zip(plan.graph.channels, snapshot.values, strict=True)
+        return {channel.name: value for channel, value in named if value is not UNSET}
+
+    async def digests(self, session: SessionId) -> list[bytes]:
+        """The digest of every superstep from the first on."""
+        row = await self.row(session)
+        return [c.digest for c in await self.store.checkpoints(row.spans(0), limit=1_000_000)]
+
+    async def events(self, session: SessionId) -> list[Event]:
+        row = await self.row(session)
+        plan = await self.host.plan_of(row)
+        return await read_events(self.store, row, plan.graph)
+
+    async def kinds(self, session: SessionId, kind: str) -> list[Mapping[str, Any]]:
+        """The data of all events of a kind."""
+        return [event.data for event in await self.events(session) if event.kind == kind]
+
+    async def ran(self, session: SessionId) -> list[list[str]]:
+        """The nodes that finished in each superstep."""
+        by: dict[int, list[str]] = {}
+        for event in await self.events(session):
+            if event.kind == "x.task.finished" and event.superstep is not None and event.node is not None:
+                by.setdefault(event.superstep, []).append(event.node)
+        return [by[k] for k in sorted(by)]
+
+    async def sessions(self) -> list[SessionRow]:
+        return [entry.row for entry in await self.store.sessions(ALL)]
+
+    async def children(self, session: SessionId) -> list[SessionRow]:
+        rows: list[SessionRow] = await self.store.children(session)
+        return rows
+
+    # ---- what holds in every scenario
+
+    async def verify_all(self) -> None:
+        """Every session replays to the same digests, and its events are dense."""
+        self.wire.armed = False
+        called = len(self.noted())
+        for row in await self.sessions():
+            report = await ops.replay(self.host, row.session)
+            assert report.identical, (row.graph, report.first_difference)
+            assert len(report.supersteps) == row.head_superstep
+            assert all(step.identical for step in report.supersteps)
+            numbers = [event.seq for event in await self.events(row.session)]
+            assert numbers == list(range(len(numbers)))
+            assert len(numbers) == row.event_n
+        if not self.replays_call:
+            assert len(self.noted()) == called, f"a replay called {self.noted()[called:]}"
+
+    replays_call = False
+    """Set by scenarios whose functions are pure or take a context, so that a replay runs them again."""
+
+
+Scenario = Callable[[World], Awaitable[None]]
+
+
+def scenario(case: Scenario) -> Callable[..., None]:
+    """A test that runs the scenario on both stores, undisturbed and with a crash after every barrier."""
+
+    @pytest.mark.parametrize("crashing", [False, True], ids=["calm", "crashing"])
+    @pytest.mark.parametrize("kind", ["memory", "sqlite"])
+    def test(kind: str, crashing: bool, tmp_path: Path) -> None:
+        async def main() -> None:
+            world = World(tmp_path, kind, crashing=crashing)
+            await world.begin()
+            try:
+                await case(world)
+            except BaseException:
+                await world.store.aclose()
+                raise
+            await world.end()
+
+        concurrency.run_sync(main)
+
+    test.__name__, test.__doc__, test.__module__ = getattr(case, "__name__", ""), case.__doc__, case.__module__
+    return test
+
+
+def seeded(seed: int, **more: Any) -> Options:
+    """Options with a seed."""
+    return replace(Options(**more), seed=seed)
