@@ -61,10 +61,11 @@ def bare(annotation: Any) -> Any:
     return parts[0] if is_union and len(parts) == 1 else annotation
 
 
-def make_plain(params: list[Any]) -> None:
-    """Let these parameters of typer's coerce their values here."""
+def make_plain(params: list[Any]) -> list[Any]:
+    """The same parameters of typer's, which coerce their values here from now on."""
     for param in params:
         descriptor = getattr(param, "type_descriptor", None)
-        if descriptor is not None:
+        if descriptor is not None and not isinstance(getattr(param, "_runtime_param", None), Plain):
             info = descriptor.parameter_info
             param._runtime_param = Plain(descriptor.annotation, info.min, info.max)
+    return params

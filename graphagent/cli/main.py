@@ -50,6 +50,10 @@ USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 class Command(TyperCommand):
     """A command whose help lists the flags of all commands apart."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, that of `--help` too."""
+        return make_plain(super().get_params(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, then its own options, then those of all commands."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], "Global options": []}
@@ -68,6 +72,10 @@ class Command(TyperCommand):
 
 class LazyGroup(TyperGroup):
     """Finds commands in the registry. A name may have two words, such as `local install`."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The parameters, that of `--help` too."""
+        return make_plain(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """All names, in the order of the registry."""
@@ -109,7 +117,6 @@ def build(name: str) -> Any:
     app.command(name, cls=Command, no_args_is_help=False)(getattr(import_module(module), attribute))
     command = typer.main.get_command(app)
     command.params += global_params()
-    make_plain(command.params)
     return command
 
 
@@ -122,7 +129,6 @@ def global_params() -> list[Any]:
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
         app.command()(global_flags)
         _params.extend(typer.main.get_command(app).params)
-        make_plain(_params)
     return _params
 
 

@@ -23,6 +23,7 @@ def validate(
     format: Annotated[
         Literal["text", "json", "github", "sarif"], typer.Option(help="github: annotations of a workflow.")
     ] = "text",
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the changes that findings offer, then check again.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
 ) -> int:
     """Check graphs; all findings at once."""
@@ -32,6 +33,10 @@ def validate(
     terminal = terminal_of(ctx)
     root = project_folder(terminal)
     checked = [read_graph_file(file, root) for file in dict.fromkeys(files)]
+    if fix:
+        fixed = sum(heal(file) for file in checked)
+        terminal.say(f"{terminal.symbol('done')} {fixed} change{'' if fixed == 1 else 's'} applied")
+        checked = [read_graph_file(file, root) for file in dict.fromkeys(files)]
     found = [d for file in checked for d in file.diagnostics]
     ok = not any(strict or d.severity == "error" for d in found)
     if terminal.flags.json or format == "json":
@@ -44,6 +49,28 @@ def validate(
     else:
         as_text(terminal, checked, found)
     return Exit.OK if ok else Exit.INVALID
+
+
+def heal(file: GraphFile) -> int:
+    """Apply the changes that the findings of a file offer, and return how many; of two that overlap, the first."""
+    from graphagent.graph.diagnostics import split_lines
+
+    edits = sorted({e for d in file.diagnostics if d.fix is not None for e in d.fix.edits}, key=lambda e: e.span)
+    lines = split_lines(file.text)
+    starts, text = [0], file.text
+    for line in lines[:-1]:
+        after = starts[-1] + len(line)
+        starts.append(after + (2 if text[after : after + 2] == "\r\n" else 1))
+    out, position, done = [], 0, 0
+    for edit in edits:
+        begin = starts[edit.span.line - 1] + edit.span.column - 1
+        end = starts[edit.span.end_line - 1] + edit.span.end_column - 1
+        if begin >= position:
+            out += [text[position:begin], edit.text]
+            position, done = end, done + 1
+    if done:
+        file.path.write_bytes("".join([*out, text[position:]]).encode())
+    return done
 
 
 def as_text(terminal: Terminal, files: Sequence[GraphFile], found: Sequence[Diagnostic]) -> None:

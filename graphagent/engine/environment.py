@@ -42,8 +42,8 @@ def environment(
         due = {t.node for t in control.due if t.answer is None}
         visits = {n.name: v + (n.index in due) for n, v in zip(graph.nodes, control.visits, strict=True)}
         env["run"] = {
-            "id": facts.run,
-            "session": facts.session,
+            "id": str.__str__(facts.run),
+            "session": str.__str__(facts.session),
             "superstep": superstep,
             "visits": visits,
             "time": show_time(opened_at),

@@ -62,7 +62,7 @@ VIEW = ("kind", "cause", "message", "node", "attempt", "retryable", "hint")
 
 def view(error: Mapping[str, Any]) -> dict[str, Any]:
     """What a graph reads of an error record as `error`."""
-    return {key: error.get(key) for key in VIEW}
+    return {**{key: error.get(key) for key in VIEW}, "node": error.get("node") or ""}
 
 
 def node_error(node: NodePlan, error: NodeError, attempt: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from graphagent.frozen import dataclass
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
 from graphagent.graph.types import TypeMismatch
+from graphagent.ids import digest128, encode128
 from graphagent.snapshot import Control, Snapshot, Spent, Token
 
 
@@ -110,6 +111,7 @@ class _Barrier:
         self.versions = list(snapshot.versions)
         self.changed: dict[int, list[Any] | None] = {}
         self.writers: dict[int, tuple[int, ...]] = {}
+        self.named = 0
         for channel in graph.channels:
             if channel.scope == "step" and self.versions[channel.index] is not None:
                 self.values[channel.index], self.versions[channel.index] = channel.default, None
@@ -143,6 +145,8 @@ class _Barrier:
             writers = self.writers.get(index)
             if channel.reducer == "last" and writers and writers != (node,):
                 raise _Conflict(self.conflict(index, writers[0], node))
+            if channel.reducer == "messages":
+                write = [self.identified(item) for item in write]
             before = self.values[index] if self.versions[index] is not None else channel.neutral
             self.values[index] = channel.fold(before, write)
             self.versions[index] = self.snapshot.superstep
@@ -155,6 +159,13 @@ class _Barrier:
                 self.changed[index] = [*added, *write] if added else list(write)
             else:
                 self.changed[index] = None
+
+    def identified(self, message: dict[str, Any]) -> dict[str, Any]:
+        """The message with an id: its own, or one that depends on the superstep and its place in the merge."""
+        if "remove" in message or message.get("id") is not None:
+            return message
+        self.named += 1
+        return {**message, "id": "msg_" + encode128(digest128(self.snapshot.digest, self.named))}
 
     def conflict(self, index: int, one: int, other: int) -> dict[str, Any]:
         names = self.graph.nodes[one].name, self.graph.nodes[other].name
@@ -214,7 +225,10 @@ class _Barrier:
         return {**old, **ran} if ran else old
 
     def wake_subscribers(self, control: Control) -> Control:
-        """Tokens for nodes whose `on_update` channels were written in or after their last run."""
+        """Tokens for nodes whose `on_update` channels were written in or after their last run; none behind `on_limit`,
+        where nothing bounds them any more."""
+        if control.limited:
+            return control
         have = {t.node for t in control.due} | {w.token.node for w in control.waiting}
         tokens = []
         for node in self.graph.nodes:

@@ -10,7 +10,7 @@ Nothing raises while a graph is written: `compile` shows all findings at once, e
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as File
 from typing import Any, NamedTuple, Self, Unpack
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self, Unpack
 from graphagent.errors import GraphInvalid
 from graphagent.graph import builder_keys as k
 from graphagent.graph.callsite import caller_file, here, text_of
-from graphagent.graph.diagnostics import Diagnostic, Span, place, render, show_path, split_lines
+from graphagent.graph.diagnostics import Diagnostic, Span, place, render, split_lines
 from graphagent.graph.document import document_of
 from graphagent.graph.draft import Draft
 from graphagent.graph.plan import Position
@@ -148,7 +148,7 @@ class GraphPart:
 
     def map(self, name: str, **keys: Unpack[k.MapKeys]) -> MapNode:
         """Runs the node that `.do` gives once for each item of the list `over`."""
-        return MapNode(self._draft, self._written("map", name, keys))
+        return MapNode(*self._written("map", name, keys))
 
     def graph(self, name: str, **keys: Unpack[k.GraphKeys]) -> Node:
         """Runs a graph of this document as a child session; `with_` are its inputs."""
@@ -207,13 +207,12 @@ class GraphPart:
     # --- inside
 
     def _node(self, kind: str, name: str, keys: Mapping[str, Any]) -> Node:
-        return Node(self._draft, self._written(kind, name, keys))
+        return Node(*self._written(kind, name, keys))
 
-    def _written(self, kind: str, name: str, keys: Mapping[str, Any]) -> Path:
+    def _written(self, kind: str, name: str, keys: Mapping[str, Any]) -> tuple[Draft, Path]:
         site, path = here(), (*self._path, "nodes", str(name))
-        if not self._draft.add(path, {"kind": kind, **self._draft.keys(keys, path, site)}, site):
-            return ("rest", show_path(path), str(self._draft.edits))  # so that its `.next` isn't the first one's
-        return path
+        new = self._draft.add(path, {"kind": kind, **self._draft.keys(keys, path, site)}, site)
+        return (self._draft if new else Draft(site)), path  # what belongs to a second one isn't the first one's
 
     def _section(self, section: str, values: Mapping[str, Any], read: Any = None) -> None:
         site = here()
@@ -233,13 +232,12 @@ class GraphPart:
 class SubGraph(GraphPart):
     """A graph under `graphs`. It sees the document's types and models, never its channels or inputs."""
 
-    def __init__(self, owner: GraphBuilder, name: str) -> None:
+    def __init__(self, owner: GraphBuilder, name: str, draft: Draft) -> None:
         self._owner, self.name = owner, name
-        self._draft, self._path = owner._draft, ("graphs", name)
+        self._draft, self._path = draft, ("graphs", name)
 
     def _graph_spec(self) -> GraphSpec:
-        spec = self._owner._read()
-        return spec.graphs[self.name]
+        return self._owner._spec_now().graphs[self.name]
 
 
 class GraphBuilder(GraphPart):
@@ -297,8 +295,8 @@ class GraphBuilder(GraphPart):
     ) -> SubGraph:
         """A graph of this document, which a node of kind `graph` runs; written by the same methods."""
         site = here()
-        self._draft.add(("graphs", name), {}, site)
-        part = SubGraph(self, name)
+        new = self._draft.add(("graphs", name), {}, site)
+        part = SubGraph(self, name, self._draft if new else Draft(site))
         part._ports("inputs", inputs, site)
         part._ports("outputs", outputs, site)
         return part
@@ -331,16 +329,17 @@ class GraphBuilder(GraphPart):
             project: Where prompts and functions are looked up; by default `folder`, then the working folder.
         """
         files = project or ProjectFolder(File.cwd(), self.folder)
-        data, own = self._document(), self._draft.findings
-        spec, found, document = spec_from_data(data, self._draft.spans, "<python>", files)
-        broken = [item.path for item in own]
-        rest = [item for item in found if not any(_below(item.path, path) for path in broken)]
+        own = self._draft.findings
+        spec, found, document = spec_from_data(self._draft.data, self._draft.spans, "<python>", files)
+        rest = [item for item in found if not any(_below(item.path, path) for path in self._draft.broken)]
         diagnostics = sorted([*own, *rest], key=place)
         names = dict.fromkeys(span.file for span in self._draft.spans.values())
         texts = {name: text for name in names if (text := text_of(name))}
         if spec is None or own:
             return Checked(None, diagnostics, {}, texts)
-        return Checked(spec, diagnostics, _with_lines(positions_of(spec, document), texts), texts)
+        positions = {path: _shown(position, document.span(path), texts)
+                     for path, position in positions_of(spec, document).items()}  # fmt: skip
+        return Checked(spec, diagnostics, positions, texts)
 
     def to_yaml(self) -> str:
         """The graph as YAML, which reads back as the same spec.
@@ -350,34 +349,29 @@ class GraphBuilder(GraphPart):
         """
         from graphagent.graph.yaml_text import yaml_text
 
-        spec, walker = read_spec(document_of(self._document(), self._draft.spans))
+        spec, walker = read_spec(document_of(self._draft.data, self._draft.spans))
         found = [*self._draft.findings, *(item for item in walker.diagnostics if item.severity == "error")]
         if spec is None or found:
             raise GraphInvalid(found, render(found, {item.span.file: text_of(item.span.file) for item in found}))
         return yaml_text(spec.data())
 
-    def _document(self) -> dict[str, Any]:
-        return {key: value for key, value in self._draft.data.items() if key != "rest"}
-
-    def _read(self) -> Spec:
+    def _spec_now(self) -> Spec:
         """The spec as far as it can be read."""
-        spec, _ = read_spec(document_of(self._document(), self._draft.spans))
-        return spec or Spec(metadata=..., graph=GraphSpec("", (), {}))  # type: ignore[arg-type]
+        spec, _ = read_spec(document_of(self._draft.data))
+        assert spec is not None  # version and kind are ours
+        return spec
 
     def _graph_spec(self) -> GraphSpec:
-        return self._read().graph
+        return self._spec_now().graph
 
 
 def _below(path: str, broken: str) -> bool:
     return path == broken or path.startswith((f"{broken}.", f"{broken}["))
 
 
-def _with_lines(positions: Mapping[Path, Position], texts: Mapping[str, str]) -> dict[Path, Position]:
-    """A node's place is a call, and the text that is shown with it is the call's first line."""
-    lines: dict[str, Sequence[str]] = {name: split_lines(text) for name, text in texts.items()}
-    out = {}
-    for path, position in positions.items():
-        known = lines.get(position.file, ())
-        text = known[position.line - 1] if position.line <= len(known) else ""
-        out[path] = replace(position, text=text, end_column=max(position.end_column, position.column))
-    return out
+def _shown(position: Position, call: Span, texts: Mapping[str, str]) -> Position:
+    """With the text of the line; of a call over several lines the first is marked to its end."""
+    lines = split_lines(texts.get(position.file, ""))
+    text = lines[position.line - 1] if position.line <= len(lines) else ""
+    end_column = position.end_column if call.end_line == call.line else len(text) + 1
+    return replace(position, text=text, end_column=end_column)

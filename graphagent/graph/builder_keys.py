@@ -92,13 +92,11 @@ class NodeKeys(ItemKeys, total=False):
     join: Literal["any", "all"]
     on_update: Sequence[str]
     on_error: Routes
-    interrupt: Literal["before", "after"]
 
 
 class _Code(TypedDict, total=False):
     python: Required[Function]
     effects: Literal["pure", "read", "write"]
-    idempotency_key: Any
     returns: TypeForm
 
 

@@ -47,7 +47,7 @@ from graphagent.graph.spec import (
     Spec,
 )
 from graphagent.graph.tokens import Tokens
-from graphagent.graph.types import Type, checker, parse_decl, parse_object, parse_type
+from graphagent.graph.types import Type, TypeMismatch, checker, parse_decl, parse_object, parse_type
 from graphagent.graph.values import Value, parse_value
 from graphagent.graph.walker import read_spec
 from graphagent.snapshot import UNSET, EffectClass
@@ -312,15 +312,11 @@ def _show(path: tuple[str | int, ...]) -> str:
 
 def _message_writes(value: Any) -> Any:
     """Messages and markers: checked by shape, since a write may hold both."""
-    from graphagent.graph.types import TypeMismatch
-
     if not isinstance(value, list):
         raise TypeMismatch("$", "a list of messages is expected")
     for i, item in enumerate(value):
         if not isinstance(item, dict) or not ("remove" in item or {"role", "content"} <= item.keys()):
             raise TypeMismatch(f"$[{i}]", "a message needs `role` and `content`")
-        if "remove" not in item and "id" not in item:
-            item["id"] = digest(encode([i, item])).hex()[:26]
     return value
 
 

@@ -24,6 +24,7 @@ class Draft:
         data: The document.
         spans: Path as shown (`$.nodes.write`) -> the call that wrote it.
         findings: What no check of the document could find, since it can't be written there.
+        broken: The paths, as shown, at which something else stands than the author gave.
         edits: How often something was written.
     """
 
@@ -31,11 +32,14 @@ class Draft:
         self.data: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Graph"}
         self.spans: dict[str, Span] = {"$": place}
         self.findings: list[Diagnostic] = []
+        self.broken: list[str] = []
         self.edits = 0
         self._types = PythonTypes()
 
     def report(self, code: str, message: str, path: Path, place: Span, **more: Any) -> None:
-        """Adds an error."""
+        """Adds an error. GA003 leaves what was there first."""
+        if code != "GA003":
+            self.broken.append(show_path(path))
         self.findings.append(Diagnostic(code, "error", message, place, show_path(path), **more))
 
     def add(self, path: Path, value: Any, place: Span) -> bool:
@@ -131,8 +135,8 @@ class Draft:
         except NoType as error:
             self.report("GA006", error.message, path, place, help=error.hint)
             text = "any"
-        for error in self._types.take_errors():
-            self.report("GA006", error.message, path, place, help=error.hint)
+        for wrong in self._types.take_errors():
+            self.report("GA006", wrong.message, path, place, help=wrong.hint)
         for name, fields in self._types.named.items():
             if self.data.setdefault("types", {}).setdefault(name, fields) is fields:
                 self.spans.setdefault(show_path(("types", name)), place)

@@ -17,8 +17,7 @@ from graphagent.errors import CodecError, GraphAgentError
 
 _ATOMS: Final[dict[Any, str]] = {
     str: "str", int: "int", float: "float", bool: "bool", None: "None", type(None): "None", Any: "any", object: "any",
-    list: "list[any]", dict: "dict[str, any]", Mapping: "dict[str, any]", typing.List: "list[any]",
-    typing.Dict: "dict[str, any]",
+    list: "list[any]", dict: "dict[str, any]", Mapping: "dict[str, any]",
 }  # fmt: skip
 _CONSTANTS: Final[dict[Any, str]] = {True: "true", False: "false", None: "null"}
 
@@ -32,7 +31,7 @@ class PythonTypes:
 
     def __init__(self) -> None:
         self.named: dict[str, dict[str, Any]] = {}
-        self._classes: dict[str, type] = {}
+        self._classes: dict[str, Any] = {}
         self._errors: list[NoType] = []
 
     def take_errors(self) -> list[NoType]:
@@ -74,10 +73,10 @@ class PythonTypes:
             raise _unknown(found) from None
         origin, arguments = typing.get_origin(found), typing.get_args(found)
         if origin is not None:
-            return self._generic(found, origin, arguments)
+            return self._generic(found, origin, arguments) if arguments else self._text(origin)
         if isinstance(found, type) and issubclass(found, Enum):
             return f"Literal[{', '.join(literal(item.value) for item in found)}]"
-        if isinstance(found, type) and _is_model(found):
+        if _is_model(found):
             return self._model(found)
         raise _unknown(found)
 
@@ -90,7 +89,7 @@ class PythonTypes:
             return self._text(arguments[0])
         if origin is list:
             return f"list[{self._text(arguments[0])}]"
-        if origin in (dict, Mapping) or getattr(origin, "__name__", "") == "Mapping":
+        if origin in (dict, Mapping):
             if arguments[0] is not str:
                 raise NoType(f"the keys of {found!r} are no text", hint="keys are text: `dict[str, int]`")
             return f"dict[str, {self._text(arguments[1])}]"
@@ -137,19 +136,21 @@ def _literal(value: Any) -> str:
     return repr(value)
 
 
-def _is_model(found: type) -> bool:
+def _is_model(found: Any) -> bool:
     """Whether it is a class of pydantic; if pydantic isn't loaded, nothing is."""
     pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(found, pydantic.BaseModel)
+    return pydantic is not None and isinstance(found, type) and issubclass(found, pydantic.BaseModel)
 
 
-def _home(found: type) -> str:
+def _home(found: Any) -> str:
     return f"`{found.__module__}.{found.__qualname__}`"
 
 
 def _unknown(found: Any) -> NoType:
-    name = found.__name__ if isinstance(found, type) else repr(found)[:60]
+    known = isinstance(found, type)
+    name = found.__name__ if known else f"{found!r}"[:60] if typing.get_origin(found) else type(found).__name__
     meant = {"datetime": "str", "date": "str", "bytes": '"Artifact"', "tuple": "list", "set": "list"}.get(name)
     hint = f"write `{meant}`" if meant else "types: str, int, float, bool, None, Any, list[...], dict[str, ...], " \
         "Literal[...], unions, classes of pydantic, or text"  # fmt: skip
-    return NoType(f"`{name}` is not a type of the language", hint=hint)
+    what = f"`{name}`" if known or typing.get_origin(found) else f"an object of class {name}"
+    return NoType(f"{what} is not a type of the language", hint=hint)

@@ -38,7 +38,9 @@ def file(path: str) -> dict[str, str]:
     return {"file": path}
 
 
-def route(*to: str, when: str | None = None, writes: Mapping[str, Any] | None = None, label: str | None = None) -> Written:
+def route(
+    *to: str, when: str | None = None, writes: Mapping[str, Any] | None = None, label: str | None = None
+) -> Written:
     """One way out of a node. Several names fork; without `when` it is the else, and the last.
 
     Args:

@@ -21,12 +21,22 @@ class _Dumper(yaml.SafeDumper):
             return f"tag:yaml.org,2002:{_tag_of(value)}"
         return super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
+    def choose_scalar_style(self) -> str:
+        """Text that needs quotes and holds single ones, as expressions often do, gets double ones."""
+        style = str(super().choose_scalar_style())
+        text = getattr(self.event, "value", "")
+        return '"' if style == "'" and "'" in text and not set(text) & {'"', "\\"} else style
+
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Lists are indented below their key."""
         super().increase_indent(flow, False)
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
+"""What the parser takes for the end of a line, besides the one that we write."""
 
 
 def yaml_text(data: Any) -> str:
@@ -41,13 +51,22 @@ def _tag_of(plain: str) -> str:
         return "float"
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _text(dumper: yaml.SafeDumper, value: str, as_key: bool = False) -> yaml.ScalarNode:
     style = None
-    if "\n" in value.strip() and not value[:1].isspace():
+    if not _BREAKS.isdisjoint(value) or value == "<<":
+        style = '"'
+    elif as_key:
+        pass  # a key is text, whatever it looks like: `on` needs no quotes
+    elif "\n" in value.strip() and not value[:1].isspace():
         style = "|"
     elif old_boolean(value) is not None:
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+def _mapping(dumper: yaml.SafeDumper, value: dict[str, Any]) -> yaml.MappingNode:
+    pairs = [(_text(dumper, key, as_key=True), dumper.represent_data(item)) for key, item in value.items()]
+    return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False if pairs else None)
 
 
 def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
@@ -55,4 +74,5 @@ def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+_Dumper.add_representer(dict, _mapping)
 _Dumper.add_representer(float, _float)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graphagent.graph.builder import GraphBuilder
-
 from graphagent import concurrency
 from graphagent.errors import GraphInvalid, NotFound
-from graphagent.graph.compile import compile_spec
+from graphagent.graph.builder import GraphBuilder
+from graphagent.graph.compile import Positions, compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
 from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
+from graphagent.graph.spec import Spec
 from graphagent.graph.validate import positions_of, validate_text
 from graphagent.session import operations
 from graphagent.session.operations import DEFAULTS, Options
@@ -35,6 +35,7 @@ class Graph(GraphBuilder):
     """
 
     _plan: Plan | None = None
+    _compiled = -1
 
     @classmethod
     def from_yaml(cls, text: str, *, name: str = "<string>", project: Project | None = None) -> Graph:
@@ -51,18 +52,23 @@ class Graph(GraphBuilder):
             raise GraphInvalid(diagnostics, render(diagnostics, {file: document.source.text}))
         graph = cls.of_spec(spec)
         graph.diagnostics = diagnostics
-        where = str(path) if path is not None else None
-        graph._plan = compile_spec(spec, files.template, positions_of(spec, document), where)
+        graph.source = path
+        graph._freeze(spec, files, positions_of(spec, document))
         return graph
 
     def compile(self) -> Plan:
         """The plan. Raises GraphInvalid with all findings of a graph that was built."""
-        if self._plan is None:
-            spec, diagnostics, positions, texts = self.checked()
-            if any(d.severity == "error" for d in diagnostics):
-                raise GraphInvalid(diagnostics, render(diagnostics, texts))
-            self.diagnostics = diagnostics
-            self._plan = compile_spec(spec, ProjectFolder(Path.cwd()).template, positions)
+        if self._plan is None or self._compiled != self.edits:
+            files = ProjectFolder(Path.cwd(), self.folder)
+            spec, self.diagnostics, positions, texts = self.checked(files)
+            if spec is None:
+                raise GraphInvalid(self.diagnostics, render(self.diagnostics, texts))
+            return self._freeze(spec, files, positions)
+        return self._plan
+
+    def _freeze(self, spec: Spec, files: ProjectFolder, positions: Positions) -> Plan:
+        where = str(self.source) if self.source is not None else None
+        self._plan, self._compiled = compile_spec(spec, files.template, positions, where), self.edits
         return self._plan
 
     @property

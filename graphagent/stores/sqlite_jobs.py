@@ -102,9 +102,7 @@ def _insert_inputs(row: SessionRow, inputs: Sequence[NewInput], now: int, cursor
         cursor.execute(SQL["insert_input"], input_values(row.session, new, n, now))
 
 
-def take_over(
-    session: SessionId, worker: WorkerId, locks: WorkerLocks, cursor: apsw.Cursor, again: bool
-) -> Opened:
+def take_over(session: SessionId, worker: WorkerId, locks: WorkerLocks, cursor: apsw.Cursor, again: bool) -> Opened:
     """A new epoch, and everything needed to run on."""
     old = one(cursor, "session", raw(session))
     if old is None:

@@ -171,9 +171,7 @@ async def a_created_session_is_read_back_whole(world: World) -> None:
     genesis = checkpoint_row(row, -1)
     assert await store.create(row, genesis, (), (run_input("a"), run_input("b", kind="resume")))
     got = await store.session(row.session)
-    assert got == replace(
-        row, head=genesis.checkpoint, head_superstep=0, head_digest=genesis.digest, input_n=2
-    )
+    assert got == replace(row, head=genesis.checkpoint, head_superstep=0, head_digest=genesis.digest, input_n=2)
     assert await store.checkpoint(genesis.checkpoint) == genesis
     assert [(i.n, i.message_id, i.accepted_at) for i in await store.inputs(row.session)] == [(1, "a", T0), (2, "b", T0)]
 
@@ -452,9 +450,7 @@ async def the_first_answer_wins(world: World) -> None:
     world.clock.now += 7
     follow = [(spoke.session, run_input("ans:1", kind="answer")), (hub.session, run_input("ans:1", kind="child"))]
     got = await store.answer(question.interrupt, b'"yes"', "ann", follow)
-    assert got == replace(
-        question, status="answered", answer=b'"yes"', answered_by="ann", answered_at=world.clock.now
-    )
+    assert got == replace(question, status="answered", answer=b'"yes"', answered_by="ann", answered_at=world.clock.now)
     assert await store.interrupt(question.interrupt) == got
     world.clock.now += 1
     assert await store.answer(question.interrupt, b'"yes"', "bob", follow) == got

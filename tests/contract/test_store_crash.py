@@ -1,10 +1,11 @@
-"""Processes that are killed: what was acknowledged is there, nothing is there in part, and the next owner starts at once."""
+"""Processes that are killed: what was acknowledged is there, nothing in part, and the next owner starts at once."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -44,11 +45,12 @@ async def check(path: Path, step: str, step_landed: bool) -> None:
 
 
 def test_a_kill_at_any_point_loses_nothing_acknowledged(tmp_path: Path) -> None:
-    running = {p: victim(tmp_path / f"{p}.db", fault=f"{p}:1:kill") for p in POINTS}
+    with ExitStack() as stack:
+        running = {p: stack.enter_context(victim(tmp_path / f"{p}.db", fault=f"{p}:1:kill")) for p in POINTS}
+        printed = {p: process.communicate(timeout=60)[0].split() for p, process in running.items()}
     for point, (step, step_landed) in POINTS.items():
-        out, _ = running[point].communicate(timeout=60)
         assert running[point].returncode == -9, point
-        assert out.split() == list(STEPS)[: list(STEPS).index(step)], point
+        assert printed[point] == list(STEPS)[: list(STEPS).index(step)], point
         trio.run(check, tmp_path / f"{point}.db", step, step_landed)
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(f"{p}.db" for p in POINTS)
 

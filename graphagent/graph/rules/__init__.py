@@ -1,7 +1,8 @@
 """One file per check. Each names its `CODE` and `TITLE`; its docstring is the page that `graphagent explain` shows.
 
 `RULES` lists them as strings, so that nothing is imported before it is used. Those that read a document from
-the ground up (GA001 to GA007) have no `check`: the reader and the walker find what they describe.
+the ground up (GA001 to GA007) have no `check`: the reader and the walker find what they describe. GA512 has none
+either: only the builder can find it.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ RULES: Final[dict[str, str]] = {
     "GA407": "graphagent.graph.rules.joins",
     "GA501": "graphagent.graph.rules.template_variables",
     "GA503": "graphagent.graph.rules.template_file",
+    "GA512": "graphagent.graph.rules.builder_callable",
 }
 SILENCEABLE: Final = frozenset({"GA406", "GA407", "GA409"})
 """Errors that `# graphagent: allow CODE reason` silences; it silences every warning."""

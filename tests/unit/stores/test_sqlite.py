@@ -123,7 +123,7 @@ def test_a_flip_in_any_byte_is_found_or_harmless(tmp_path: Path) -> None:
     whole = path.read_bytes()
     used = [place for place, byte in enumerate(whole) if byte]
     found = hidden = 0
-    for place in used[:: len(used) // 200]:
+    for place in used[:: len(used) // 100]:
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
@@ -137,7 +137,7 @@ def test_a_flip_in_any_byte_is_found_or_harmless(tmp_path: Path) -> None:
         assert (got[0].journal, got[0].inputs) == (good[0].journal, good[0].inputs)
         assert all(item in all_items for some, all_items in zip(got[1:], good[1:], strict=True) for item in some)
         hidden += got != good
-    assert found > 60
+    assert found > 30
     assert hidden < 5
 
 

@@ -91,7 +91,8 @@ async def landed(store: Store, step: str) -> bool:
             return answered
         if step == "fork":
             return len(await store.inputs((await store.session(FORK.session)).session)) == 1
-        return {"create": True, "input": run_input().message_id in inputs, "release": row.owner is None}[step]
+        sent = run_input().message_id in inputs
+        return {"create": True, "input": sent, "release": row.owner is None and row.epoch > 0}[step]
     except GraphAgentError:
         return False
 

@@ -36,7 +36,7 @@ def test_a_valid_graph_has_no_findings(path: Path) -> None:
 
 
 def test_every_check_has_a_golden_pair() -> None:
-    assert set(RULES) == {path.name[:5] for path in BAD}
+    assert set(RULES) - {"GA512"} == {path.name[:5] for path in BAD}  # YAML can't have that mistake
     assert {path.stem for path in (GOLDEN / "diagnostics").glob("*.txt")} == {
         path.name.removesuffix(".graph.yaml") for path in BAD
     }

@@ -1,0 +1,105 @@
+"""Every example runs as its README says: outputs, order of nodes, and a replay that finds no difference."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphagent as ga
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/expected.json"))
+RUNS = [
+    pytest.param(folder, run, id=f"{folder.name}-{i}")
+    for folder in EXAMPLES
+    for i, run in enumerate(json.loads((folder / "expected.json").read_text(encoding="utf-8")))
+]
+
+
+@pytest.fixture(autouse=True)
+def _modules_of_examples() -> Iterator[None]:
+    """What an example imports is forgotten afterwards."""
+    before = set(sys.modules)
+    yield
+    for name, module in list(sys.modules.items()):
+        if name not in before and "/examples/" in (getattr(module, "__file__", None) or ""):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def graph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ga.Graph:
+    files = list(folder.glob("*.graph.yaml"))
+    if files:
+        return ga.load(files[0])
+    monkeypatch.syspath_prepend(folder)
+    program = next(folder.glob("*.py"))
+    built: ga.Graph = importlib.import_module(program.stem).build()
+    return built
+
+
+@pytest.fixture
+def project(folder: Path, tmp_path: Path) -> Iterator[ga.Project]:
+    script = folder / "script.yaml"
+    made = ga.Project(tmp_path, store="memory:", scripted=script if script.is_file() else None)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("folder", "run"), RUNS)
+def test_an_example_runs_as_expected(folder: Path, run: dict[str, Any], graph: ga.Graph, project: ga.Project) -> None:
+    inputs = run.get("inputs") or json.loads((folder / run["inputs_file"]).read_text(encoding="utf-8"))
+    result = graph.run(inputs, project=project)
+    for answer in run.get("answers", []):
+        assert result.status == "waiting"
+        result = result.session.answer(answer)
+    assert result.outputs == run["outputs"]
+    assert order(result.session) == run["order"]
+    replay = result.session.replay()
+    replay.check()
+    assert replay.identical
+
+
+def order(session: ga.Session) -> list[list[str]]:
+    """The nodes that ran, superstep by superstep; a map counts once, and so does a question that is answered."""
+    steps = session.history().data()["supersteps"]
+    return [list(dict.fromkeys(task["node"] for task in step["tasks"])) for step in steps if step["tasks"]]
+
+
+def test_every_example_can_be_read() -> None:
+    assert {folder.name for folder in EXAMPLES} >= {"approval", "builder", "hello", "map_reduce", "subgraph"}
+    for folder in EXAMPLES:
+        readme = (folder / "README.md").read_text(encoding="utf-8")
+        assert readme.startswith("# ")
+        for file in folder.glob("*.*"):
+            assert file.name in readme or file.suffix == ".json" or file.name == "README.md", file
+
+
+def test_the_program_of_the_builder_runs_from_any_folder(tmp_path: Path) -> None:
+    program = next((ROOT / "examples" / "builder").glob("*.py"))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(program)]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-2:] == ["the comes 4 times", "True"]
+    assert "python: count_words:words" in done.stdout
+
+
+@pytest.mark.parametrize("page", ["examples/approval/README.md", "docs/howto/build-a-graph-in-python.md"])
+def test_python_in_a_page_runs(page: str, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (tmp_path / "notes.py").write_text("\n".join(blocks), encoding="utf-8")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "notes.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] in {"sent", "2 notes, all calm"}

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphagent.codec import digest
+from graphagent.snapshot import Blob
+from graphagent.stores.sqlite_rows import (
+    Damage,
+    blob_data,
+    blob_values,
+    effect_row,
+    effect_values,
+    interrupt_row,
+    interrupt_values,
+    pack,
+    seal,
+    unpack,
+)
+from tests.contract import store as contract
+
+
+@given(st.binary(max_size=2000) | st.text(max_size=2000).map(lambda t: (t * 9).encode()))
+def test_packing_gives_back_the_bytes(data: bytes) -> None:
+    codec, stored = pack(data)
+    assert unpack(codec, stored) == data
+    assert len(stored) <= len(data)
+
+
+@given(st.lists(st.none() | st.binary(max_size=1000), min_size=4, max_size=4))
+def test_each_body_of_an_effect_is_packed_by_itself(bodies: list[bytes | None]) -> None:
+    row = contract.effect_row(request=bodies[0], outcome=bodies[1], cost=bodies[2], fingerprint=bodies[3])
+    assert effect_row(effect_values(contract.session_row().session, row)) == row
+
+
+def test_an_answered_interrupt_is_read_back() -> None:
+    row = contract.interrupt_row(contract.session_row(), status="answered", answer=b"x" * 999, answered_by="é")
+    assert interrupt_row(interrupt_values(row)) == row
+
+
+def test_a_seal_tells_bodies_and_their_absence_apart() -> None:
+    assert len({seal((1,), None), seal((1,), b""), seal((1,), b"", b""), seal((1,), b"a"), seal(("1",), b"a")}) == 5
+    assert seal((1,), b"ab", b"c") != seal((1,), b"a", b"bc")
+
+
+def test_a_row_of_other_types_is_damage() -> None:
+    values = list(effect_values(contract.session_row().session, contract.effect_row()))
+    for column in range(len(values)):
+        with pytest.raises(Damage):
+            effect_row([*values[:column], 1.5, *values[column + 1 :]])
+
+
+def test_a_damaged_blob_inflates_to_no_more_than_its_size() -> None:
+    data = b"a" * 1_000_000
+    _, key, codec, _, stored = blob_values(b"f", Blob(digest(data), data))
+    with pytest.raises(Damage):
+        blob_data(key, (codec, 10, stored))
+    assert blob_data(key, (codec, len(data), stored)) == data
