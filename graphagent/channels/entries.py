@@ -9,6 +9,7 @@ segmented is no part of a result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from graphagent.codec import decode, digest, encode
@@ -90,10 +91,13 @@ def store_items(
 ) -> tuple[AppendEntry, Delta | None, list[Blob]]:
     """The entry after `items` were added to an append channel whose value is now `whole`.
 
-    Either a delta carries the new items, or they are sealed together with the open tail.
+    Either a delta carries the new items, or they are sealed together with the open tail. Without `old` the channel
+    starts anew: deltas of supersteps before this one are no part of it.
     """
+    old = old or AppendEntry(version, 0, 0, version - 1, EMPTY_ROLL, EMPTY_ROLL)
+    if not items:
+        return replace(old, version=version), None, []
     data = encode(items)
-    old = old or AppendEntry(version, 0, 0, -2, EMPTY_ROLL, EMPTY_ROLL)
     roll = digest(old.roll + data)
     count, tail_bytes = len(whole), old.tail_bytes + len(data)
     if count - old.sealed < SEAL_ITEMS and tail_bytes < SEAL_BYTES:

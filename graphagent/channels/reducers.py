@@ -78,9 +78,9 @@ def messages(value: list[dict[str, Any]], write: list[dict[str, Any]]) -> list[d
     out = list(value)
     for item in write:
         if "remove" in item:
-            out = [] if item["remove"] == "all" else [m for m in out if m["id"] != item["remove"]]
+            out = [] if item["remove"] == "all" else [m for m in out if m.get("id") != item["remove"]]
             continue
-        at = next((i for i, m in enumerate(out) if m["id"] == item["id"]), None)
+        at = next((i for i, m in enumerate(out) if m.get("id") == item["id"]), None)
         if at is None:
             out.append(item)
         else:

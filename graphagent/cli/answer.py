@@ -10,6 +10,7 @@ import typer
 
 from graphagent.cli.flags import terminal_of
 from graphagent.cli.run import JSONL_HELP, MODEL_HELP
+from graphagent.ids import SessionId
 
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
@@ -56,7 +57,7 @@ def answer(
 
         async def begin(host: Host, observer: Observer) -> Outcome:
             options = operations.Options(stop=work.stop_asked)
-            root = await host.root_of(question["session"])
+            root = await host.root_of(SessionId(question["session"]))
             return await operations.drive(host, root, options, observer)
 
         graph = work.row(question["session"]).graph

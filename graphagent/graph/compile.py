@@ -189,7 +189,8 @@ class _Graph:
         start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", START_NAME in self.grouped)
         return GraphPlan(
             spec.name, tuple(self.ports(spec.inputs)), outputs,
-            tuple(self.channel(i) for i in range(len(self.channels))), nodes, start, self.limits(), values, self.nodes, self.channels, "run" in self.roots,
+            tuple(self.channel(i) for i in range(len(self.channels))),
+            nodes, start, self.limits(), values, self.nodes, self.channels, "run" in self.roots,
         )  # fmt: skip
 
     def ports(self, declared: Mapping[str, Any]) -> Iterator[PortPlan]:
