@@ -13,7 +13,6 @@ from typing import Any
 import trio
 
 from graphagent.codec import encode, freeze, hash_value
-from graphagent.faults import fault
 from graphagent.ids import SessionId
 from graphagent.ports import Store
 from graphagent.snapshot import TASK_ORDINAL, EffectClass, EffectRow, EffectState
@@ -70,10 +69,8 @@ class Journal:
             if not self._pending:
                 return
             sent = dict(self._pending)
-            fault("append.before")
             with trio.CancelScope(shield=True):
                 await self.store.append(self.session, self.epoch, list(sent.values()))
-            fault("append.after")
             for key, row in sent.items():
                 if self._pending.get(key) is row:
                     del self._pending[key]

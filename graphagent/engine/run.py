@@ -342,12 +342,13 @@ class Line:
         """Commit; where the outcome is unknown, send the same commit again."""
         for delay in (*RETRY_DELAYS_S, None):
             try:
-                return await self.store.commit(commit)
+                await self.store.commit(commit)
+                fault("commit.ack")
+                return
             except StoreUnavailable:
                 if delay is None:
                     raise
                 await trio.sleep(delay)
-        return None
 
     # ---- supersteps that can't close ---------------------------------------------------------------------------
 

@@ -104,7 +104,8 @@ class Host:
             caller_path=caller[2], head=checkpoint, head_superstep=0, head_digest=digest, created_at=now,
             updated_at=now, graph_version=plan.version, graph_file=plan.file,
         )  # fmt: skip
-        fault("child.create" if new.caller else "input.before")
+        if new.caller is not None:
+            fault("child.create")
         await self.store.create(row, genesis, [Blob(plan.hash, plan.document)], inputs)
         return session
 
@@ -168,6 +169,7 @@ class Host:
             if row is None and line.row.origin is not None and f"answer:{interrupt}" not in known:
                 missing.append(await self._asked_again(line, interrupt, waiting))
             elif row is not None and row.expires_at is not None and row.expires_at <= self.clock.now_us():
+                fault("timer.fire")
                 new = NewInput("timer", f"timer:{interrupt}", encode({"interrupt": interrupt}))
                 line.inputs.append(await self.store.accept(line.session, new))
         if missing:
@@ -202,7 +204,6 @@ class Host:
             self.warm[line.session] = line.snapshot
             while len(self.warm) > WARM_LINES:
                 self.warm.pop(next(iter(self.warm)))
-            fault("release.before")
             try:
                 await self.store.release(line.session, line.row.epoch)
             finally:

@@ -15,7 +15,6 @@ from graphagent.engine.inputs import interrupt_of
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
 from graphagent.engine.run import Line, Stop
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy
-from graphagent.faults import fault
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
@@ -88,7 +87,6 @@ async def start(
     """Create a session and run it."""
     new = run_input(plan, inputs, options)
     session = await host.create(NewSession(plan, seed_of(options), options.name, options.tags), [new])
-    fault("input.after")
     return await drive(host, session, options, observer)
 
 
@@ -213,10 +211,7 @@ async def answer(
     plan = await host.plan_of(row)
     full = canonical(interrupt, plan, value, by, note)
     data, inputs = await host.answer_inputs(interrupt, full)
-    fault("answer.before")
-    done = await host.store.answer(interrupt.interrupt, data, full["by"], inputs)
-    fault("answer.after")
-    return done
+    return await host.store.answer(interrupt.interrupt, data, full["by"], inputs)
 
 
 async def cancel(host: Host, session: SessionId, reason: str | None = None, by: str | None = None) -> Outcome:
@@ -284,7 +279,6 @@ async def fork(
         return result
     inputs = [NewInput("edit", "edit", encode({"set": checked}))] if checked else []
     await host.store.fork(made, inputs, [Blob(target.hash, host.know(target).document)] if plan is not None else [])
-    fault("fork.after")
     if checked or control.waiting:
         line = await host.open(session)
         try:

@@ -127,7 +127,8 @@ class SqliteStore:
         self, row: SessionRow, genesis: CheckpointRow, blobs: Sequence[Blob], inputs: Sequence[NewInput]
     ) -> bool:
         full = with_inputs(row, genesis, inputs)
-        return await self._write(sqlite_jobs.create, full, genesis, blobs, inputs, self._clock.now_us())
+        now = self._clock.now_us()
+        return await self._write(sqlite_jobs.create, full, genesis, blobs, inputs, now, point="create")
 
     async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
         full = with_inputs(row, None, inputs)

@@ -29,6 +29,7 @@ from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
+from graphagent.session.observer import Observer
 from graphagent.session.operations import Fork, Options, Outcome
 from graphagent.session.reading import checkpoint_at, read_events
 from graphagent.session.services import Models
@@ -119,6 +120,8 @@ class World:
         self.project.mkdir()
         self.kind, self.crashing = kind, crashing
         self.clock = MovingClock()
+        self.seen: list[Event] = []
+        self.observer = Observer(self.seen.append)
         self.settings = Settings(self.project, "memory:")
 
     async def begin(self) -> None:
@@ -192,10 +195,10 @@ class World:
         return await self.drive(await self.create(graph, inputs, options), options)
 
     async def drive(self, session: SessionId, options: Options = SEED) -> Outcome:
-        return await self.surviving(session, lambda: ops.drive(self.host, session, options), options)
+        return await self.surviving(session, lambda: ops.drive(self.host, session, options, self.observer), options)
 
     async def resume(self, session: SessionId, options: Options = SEED, *, retry: str | None = None) -> Outcome:
-        return await self.surviving(session, lambda: ops.resume(self.host, session, options, retry=retry), options)
+        return await self.surviving(session, lambda: ops.resume(self.host, session, options, self.observer, retry=retry), options)
 
     async def run_again(self, session: SessionId, inputs: Mapping[str, Any]) -> Outcome:
         return await self.surviving(session, lambda: ops.run_again(self.host, session, inputs), SEED)
@@ -214,7 +217,7 @@ class World:
                 return await self.standing(session)
 
             async def go_on() -> Outcome:
-                return await ops.drive(self.host, session, options)
+                return await ops.drive(self.host, session, options, self.observer)
 
             act = go_on
 
