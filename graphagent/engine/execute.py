@@ -58,7 +58,11 @@ def task_env(step: Step, token: Token) -> Mapping[str, Any]:
 def run_immediate(step: Step, token: Token) -> TaskResult:
     """Run a kind that only computes. There is nothing to time, to retry or to journal but a failure."""
     node, kind = step.graph.nodes[token.node], step.kinds[token.node]
-    attempt, _ = step.journal.next_attempt(step.superstep, node.name) if step.journal.rows else (0, None)
+    attempt, before = step.journal.next_attempt(step.superstep, node.name) if step.journal.rows else (0, None)
+    if before is not None and attempt != step.resumed.get(node.name, 0):
+        attempt -= 1  # it failed for good; a replay computes that again
+        if not step.replaying:
+            return _stored_failure(step, node, node.name, token, attempt, decode(before.outcome or b"{}"))
     context = TaskContext(step, node, node.name, attempt, task_env(step, token), token.placed)
     context.error, context.answer = token.error, token.answer
     started = step.clock.now_us()
@@ -99,12 +103,10 @@ async def _attempts(
     first = token.answer.get("attempt", 0) if token.answer else 0
     attempt, before = step.journal.next_attempt(step.superstep, path, first)
     base = step.resumed.get(path, 0)
-    if (
-        before is not None
-        and attempt != base
-        and not _more(node.retry, decode(before.outcome or b"{}"), attempt - base)
-    ):
-        return _stored_failure(step, node, path, token, attempt - 1, decode(before.outcome or b"{}"))
+    if before is not None and attempt != base:
+        error = decode(before.outcome or b"{}")
+        if step.replaying or not _more(node.retry, error, attempt - base):
+            return _stored_failure(step, node, path, token, attempt - 1, error)
     while True:
         result = await _attempt(step, node, path, env, token, kind, attempt)
         if result.status != "failed" or result.error is None:

@@ -153,9 +153,9 @@ class Replayer:
         graph, superstep = self.graph, state.superstep
         facts = RunFacts(state.run_id or "", recorded.session)
         env = environment(graph, state.values, state.control, facts, superstep, state.committed_at)
-        done = {task[0]: task[1] for task in recorded.body.get("tasks", []) if task[2] == "done"}
+        done = {task[0]: task[1] for task in recorded.body.get("tasks", []) if task[2] != "failed"}
         for row in recorded.journal:
-            if row.ordinal >= 0 or row.state is EffectState.DONE:
+            if row.state is EffectState.DONE:
                 done[row.path] = max(done.get(row.path, 0), row.attempt)
         return Step(
             recorded.session, state.run_id or "", self.depth, recorded.seed, self.plan, graph, self.kinds, superstep,

@@ -19,7 +19,7 @@ from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
 from graphagent.engine.failures import record
-from graphagent.engine.inputs import Applied, apply_inputs, begin_run, interrupt_of, place_start
+from graphagent.engine.inputs import Applied, apply_inputs, begin_run, child_of, interrupt_of, place_start
 from graphagent.engine.journal import Journal
 from graphagent.engine.results import TaskResult
 from graphagent.engine.seal import Change, Sealed, Stamp, seal
@@ -33,7 +33,18 @@ from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
-from graphagent.snapshot import Commit, EventBatch, InputRow, InterruptRow, SessionRow, Snapshot, Status, SuperstepKind
+from graphagent.snapshot import (
+    Commit,
+    Control,
+    EventBatch,
+    InputRow,
+    InterruptRow,
+    InterruptStatus,
+    SessionRow,
+    Snapshot,
+    Status,
+    SuperstepKind,
+)
 
 YIELD_AFTER_US = 1_000
 RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
@@ -81,6 +92,8 @@ class Line:
     event_n: int = field(init=False)
     taken_n: int = field(init=False)
     last: Commit | None = field(init=False, default=None)
+    withdrawn: list[SessionId] = field(init=False, default_factory=list)
+    """Children whose waiting tokens are gone; whoever hosts the line cancels them."""
     graph: GraphPlan = field(init=False)
     session: SessionId = field(init=False)
 
@@ -128,6 +141,7 @@ class Line:
 
     async def _advance(self, stop: Stop) -> None:
         yielded = self.clock.now_us()
+        passed = self.status == "waiting" and self.reason == "paused"  # here it has stopped already
         while True:
             if self.inputs and not self._open():
                 await self.take_inputs()
@@ -136,11 +150,12 @@ class Line:
             tokens = due(self.snapshot.control)
             if not tokens:
                 return
-            if self._stops(stop):
+            if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
                 return
             if not await self._superstep():
                 return
+            passed = False
             now = self.clock.now_us()
             if now - yielded > YIELD_AFTER_US:
                 await trio.lowlevel.checkpoint()
@@ -152,13 +167,13 @@ class Line:
             return False
         return not any(row.kind in ("run", "cancel") for row in self.inputs) or self.status == "running"
 
-    def _stops(self, stop: Stop) -> bool:
+    def _stops(self, stop: Stop, *, passed: bool) -> bool:
         if stop.asked is not None and stop.asked():
             return True
         if stop.snapshot is not None and self.snapshot.superstep >= stop.snapshot:
             return True
         names = (self.graph.nodes[t.node].name for t in self.snapshot.control.due)
-        return bool(stop.nodes) and any(n in stop.nodes for n in names)
+        return bool(stop.nodes) and not passed and any(n in stop.nodes for n in names)
 
     async def _superstep(self) -> bool:
         """Run and commit one superstep. False if the run doesn't go on."""
@@ -218,8 +233,18 @@ class Line:
             batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
         status, reason = self._end(closed, batch)
         change = Change(closed.values, closed.versions, closed.changed, closed.control)
-        await self._commit(change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed())
+        gone = self._withdraw(closed.control, results)
+        await self._commit(
+            change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed(), closed=gone
+        )
         self.outputs, self.error = closed.outputs, closed.error
+
+    def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
+        """The questions of waiting tokens that `fail` or a limit took away; children are noted in `withdrawn`."""
+        waited = [*self.snapshot.control.waiting, *(r.waiting for r in results if r.waiting is not None)]
+        gone = [w for w in waited if w not in control.waiting] if waited else []
+        self.withdrawn += [child_of(self.session, self.graph, w) for w in gone if w.reason == "child"]
+        return [(interrupt_of(self.session, self.graph, w), "cancelled") for w in gone if w.reason == "interrupt"]
 
     def _end(self, closed: Closed, batch: Batch) -> tuple[Status, str | None]:
         """The status after this barrier, and its terminal event."""
@@ -267,6 +292,13 @@ class Line:
         rows, self.inputs = self.inputs, []
         snap = self.snapshot
         applied = apply_inputs(self.graph, self.plan.hash, snap, self.session, rows, dead=dead)
+        if applied.cancelled or (dead and applied.began):
+            # Questions inside the open superstep have no waiting token.
+            known = {interrupt for interrupt, _ in applied.closed}
+            asked = await self.store.interrupts(self.session)
+            applied.closed += [(row.interrupt, "cancelled") for row in asked if row.interrupt not in known]
+            waiting = snap.control.waiting
+            self.withdrawn += [child_of(self.session, self.graph, w) for w in waiting if w.reason == "child"]
         await self._commit_applied(applied, rows[-1].n, dead=dead)
 
     async def next_run(self) -> None:

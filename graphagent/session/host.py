@@ -210,7 +210,13 @@ class Host:
                 self.busy.discard(line.session)
 
     async def advance(self, line: Line, stop: Stop) -> None:
-        """Run until nothing is left to do, queued runs included."""
+        """Run until nothing is left to do, queued runs included; then cancel the children that nobody waits for."""
+        await self._advance(line, stop)
+        withdrawn, line.withdrawn = line.withdrawn, []
+        for child in withdrawn:
+            await self.cancel(child, "its caller ended")
+
+    async def _advance(self, line: Line, stop: Stop) -> None:
         while True:
             try:
                 await line.advance(stop)
@@ -221,6 +227,21 @@ class Host:
             if line.row.status != "running" or not line.snapshot.control.queue or line.snapshot.control.due:
                 return
             await line.next_run()
+
+    async def cancel(self, session: SessionId, reason: str | None = None, by: str | None = None) -> Line:
+        """Cancel the current run of a session and of those that it called, and close their questions."""
+        line = await self.open(session)
+        try:
+            if line.row.status in ("done", "cancelled"):
+                return line
+            await self.take(line, NewInput("cancel", f"cancel:{line.row.epoch}", encode({"reason": reason}), by))
+            await self._advance(line, Stop())
+        finally:
+            await self.release(line)
+        for child in await self.store.children(session):
+            if child.status in ("waiting", "running", "failed"):
+                await self.cancel(child.session, reason, by)
+        return line
 
     # ---- people ------------------------------------------------------------------------------------------------
 

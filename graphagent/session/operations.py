@@ -216,19 +216,8 @@ async def answer(
 
 async def cancel(host: Host, session: SessionId, reason: str | None = None, by: str | None = None) -> Outcome:
     """Cancel the current run of a session and close its questions."""
-    line = await host.open(session)
-    try:
-        if line.row.status in ("done", "cancelled"):
-            return Outcome(line.row, line.plan, None, None, line.snapshot.superstep)
-        body = encode({"reason": reason})
-        await host.take(line, NewInput("cancel", f"cancel:{line.row.epoch}", body, by))
-        outcome = await _advance(host, line, DEFAULTS)
-    finally:
-        await host.release(line)
-    for child in await host.store.children(session):
-        if child.status in ("waiting", "running", "failed"):
-            await cancel(host, child.session, reason, by)
-    return outcome
+    line = await host.cancel(session, reason, by)
+    return Outcome(line.row, line.plan, None, None, line.snapshot.superstep)
 
 
 @dataclass(frozen=True, slots=True)

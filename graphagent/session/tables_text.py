@@ -123,7 +123,9 @@ def sessions_text(document: SessionsDocument) -> str:
     rows = []
     for row in document.data()["sessions"]:
         label = row["name"] or ""
-        rows.append([row["session"], row["graph"]["name"], state(row), str(row["supersteps"]), row["updated_at"], label])
+        rows.append(
+            [row["session"], row["graph"]["name"], state(row), str(row["supersteps"]), row["updated_at"], label]
+        )
     if not rows:
         return "no sessions"
     return table(rows, ["session", "graph", "status", "supersteps", "updated", "name"])

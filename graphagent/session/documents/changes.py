@@ -80,7 +80,8 @@ class Values:
         old, new = record.before.entries.get(name), record.after.entries[name]
         if change.op == "append" and isinstance(new, AppendEntry):
             return replace(change, added=await self.added(record, name, new))
-        before, after = await self.value(record, record.before, name, old), await self.value(record, record.after, name, new)
+        before = await self.value(record, record.before, name, old)
+        after = await self.value(record, record.after, name, new)
         if change.op == "append":
             return replace(change, added=after[len(before) :])
         if change.op == "patch":
@@ -99,7 +100,7 @@ class Values:
         count = new.count - start
         delta = self.deltas[name].get(record.superstep)
         items = decode(delta) if delta is not None else await self.sealed(new)
-        return items[len(items) - count :]  # type: ignore[no-any-return]
+        return items[len(items) - count :]
 
     async def sealed(self, entry: AppendEntry) -> list[Any]:
         """The items of the newest segment."""

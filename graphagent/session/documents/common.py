@@ -55,8 +55,9 @@ def origin_of(row: SessionRow) -> Origin | None:
 
 
 def error_of(
-    error: Mapping[str, Any], session: SessionId, superstep: int | None, graph: GraphPlan | None, task: str | None = None
-) -> Error:
+    error: Mapping[str, Any], session: SessionId, superstep: int | None, graph: GraphPlan | None,
+    task: str | None = None,
+) -> Error:  # fmt: skip
     """The user's view of an error record. What a record lacks follows from its kind.
 
     Args:

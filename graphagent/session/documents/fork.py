@@ -92,5 +92,3 @@ def side_effects(rows: Sequence[EffectRow]) -> list[SideEffect]:
             key = (node_name(row.path), row.name, row.effect_class)
             times[key] = times.get(key, 0) + 1
     return [SideEffect(node, name, kind, n) for (node, name, kind), n in times.items()]  # type: ignore[arg-type]
-
-

@@ -68,6 +68,8 @@ class HistoryDocument(Document):
     """The supersteps of a session, oldest first. `next` is the `since` of the next page, `floor` the first superstep
     that can be replayed."""
 
+    table = "history_text"
+
     schema: Literal["graphagent/history@1"] = field(default="graphagent/history@1", init=False)
     session: SessionId
     name: str | None
@@ -81,15 +83,12 @@ class HistoryDocument(Document):
     open: OpenSuperstep | None
     next: str | None
 
-    def __str__(self) -> str:
-        from graphagent.session.tables_text import history_text
-
-        return history_text(self)
-
 
 @dataclass(frozen=True, slots=True)
 class ShowDocument(Document):
     """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far."""
+
+    table = "show_text"
 
     schema: Literal["graphagent/show@1"] = field(default="graphagent/show@1", init=False)
     session: SessionId
@@ -113,11 +112,6 @@ class ShowDocument(Document):
     def values(self) -> dict[str, Any]:
         """The channels' values by name; of a value that is too large, the reference."""
         return {c.name: c.value if c.value is not UNSET else c.value_ref for c in self.channels}
-
-    def __str__(self) -> str:
-        from graphagent.session.tables_text import show_text
-
-        return show_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +310,8 @@ class FirstDifference(Part):
 class ReplayDocument(Document):
     """What a replay found."""
 
+    table = "replay_text"
+
     schema: Literal["graphagent/replay@1"] = field(default="graphagent/replay@1", init=False)
     session: SessionId
     mode: Literal["verify", "view"]
@@ -327,11 +323,6 @@ class ReplayDocument(Document):
     effects: ReplayEffects
     first_difference: FirstDifference | None
     wall_ms: int
-
-    def __str__(self) -> str:
-        from graphagent.session.tables_text import replay_text
-
-        return replay_text(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,14 +382,11 @@ class SessionEntry(Part):
 class SessionsDocument(Document):
     """Sessions, newest first. `next` is the cursor of the next page."""
 
+    table = "sessions_text"
+
     schema: Literal["graphagent/sessions@1"] = field(default="graphagent/sessions@1", init=False)
     sessions: list[SessionEntry]
     next: str | None
-
-    def __str__(self) -> str:
-        from graphagent.session.tables_text import sessions_text
-
-        return sessions_text(self)
 
 
 @dataclass(frozen=True, slots=True)

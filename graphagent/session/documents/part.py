@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
+from importlib import import_module
+from typing import Any, ClassVar
 
 from graphagent.snapshot import UNSET
 
@@ -23,7 +23,7 @@ class Part:
     def data(self) -> dict[str, Any]:
         """Plain data for `json.dumps`."""
         out = {}
-        for name, key in keys(type(self)):
+        for name, key in keys_of(type(self)):
             value = getattr(self, name)
             if value is not UNSET:
                 out[key] = plain(value)
@@ -31,9 +31,17 @@ class Part:
 
 
 class Document(Part):
-    """Base of the documents: what a command prints with `--json`."""
+    """Base of the documents: what a command prints with `--json`. `table` names the function of `tables_text` that
+    shows it to people."""
 
     __slots__ = ()
+    table: ClassVar[str | None] = None
+
+    def __str__(self) -> str:
+        if self.table is None:
+            return repr(self)
+        text: str = getattr(import_module("graphagent.session.tables_text"), self.table)(self)
+        return text
 
     @property
     def document(self) -> dict[str, Any]:
@@ -47,10 +55,15 @@ class Document(Part):
         return json.dumps(self.data(), ensure_ascii=False, separators=(",", ":"))
 
 
-@cache
-def keys(cls: type) -> tuple[tuple[str, str], ...]:
+_keys: dict[type, tuple[tuple[str, str], ...]] = {}
+
+
+def keys_of(cls: Any) -> tuple[tuple[str, str], ...]:
     """Names of the fields of a part, and the keys under which they stand in the document."""
-    return tuple((f.name, f.name.removesuffix("_")) for f in fields(cls))
+    found = _keys.get(cls)
+    if found is None:
+        found = _keys[cls] = tuple((f.name, f.name.removesuffix("_")) for f in fields(cls))
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -63,9 +63,7 @@ def validate_document(
     return ValidateDocument(not failing, rows, diagnostic_parts(found, texts), Counts(errors, len(found) - errors))
 
 
-def diagnostic_parts(
-    diagnostics: Sequence[graph_diagnostics.Diagnostic], texts: Mapping[str, str]
-) -> list[Diagnostic]:
+def diagnostic_parts(diagnostics: Sequence[graph_diagnostics.Diagnostic], texts: Mapping[str, str]) -> list[Diagnostic]:
     """Findings with their frames; `texts` are the files by name."""
     return [diagnostic_part(d, texts.get(d.span.file)) for d in diagnostics]
 
@@ -104,8 +102,9 @@ def error_document(error: BaseException, texts: Mapping[str, str] | None = None)
 def exception_part(error: BaseException) -> Error:
     """An exception as an error. One that isn't ours is of kind `internal`; its text is for the log, not for a user."""
     ours = isinstance(error, GraphAgentError)
-    kind = error.kind if isinstance(error, NodeError) else error.code if isinstance(error, GraphAgentError) else "internal"
-    message = error.message if isinstance(error, GraphAgentError) else f"{type(error).__name__}: {error}"
+    kind, message = "internal", f"{type(error).__name__}: {error}"
+    if isinstance(error, GraphAgentError):
+        kind, message = error.kind if isinstance(error, NodeError) else error.code, error.message
     if isinstance(error, GraphInvalid):
         message = graph_diagnostics.summary(error.diagnostics) if error.diagnostics else error.message
     retryable = isinstance(error, Conflict | StoreUnavailable) or (isinstance(error, NodeError) and error.retryable)

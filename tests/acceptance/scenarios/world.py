@@ -168,6 +168,16 @@ class World:
         noted: list[Any] = getattr(module, "CALLS", [])
         return noted if getattr(module, "__file__", None) == str(self.project.resolve() / "fns.py") else []
 
+    def function(self, name: str) -> Any:
+        """What the module calls `name`."""
+        return getattr(sys.modules["fns"], name)
+
+    def forget(self) -> None:
+        """Count from nothing again, lists of the module included."""
+        for value in vars(sys.modules.get("fns", self)).values():
+            if self.noted() is not None and isinstance(value, list) and value is not self.seen:
+                value.clear()
+
     def plan(self, graph: str) -> Plan:
         """Compile a graph that has no errors."""
         files = ProjectFolder(self.project)

@@ -1,0 +1,172 @@
+"""`graphagent demo`."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from graphagent.cli.exits import Exit
+from graphagent.cli.flags import terminal_of
+
+if TYPE_CHECKING:
+    from graphagent.cli.segment import Ended
+    from graphagent.cli.terminal import Terminal
+    from graphagent.cli.work import Work
+    from graphagent.graph.plan import Plan
+    from graphagent.session.host import Host
+    from graphagent.session.observer import Observer
+    from graphagent.session.operations import Outcome
+
+GRAPH = "graphagent:summarize.graph.yaml"
+SCRIPTED = "scripted/demo"
+LOCAL = "local/smollm2"
+TITLES = ("bees", "lighthouses")
+
+
+def demo(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="local, scripted, or any provider/model[@base_url].")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the project there.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Also replay and fork the session, and say whether all is well.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Install the weights without asking.")] = False,
+) -> int:
+    """Summarize a text with a small local model: no key, no account."""
+    from graphagent.cli.segment import Segment
+    from graphagent.cli.work import Work
+    from graphagent.session import operations
+    from graphagent.session.graph_file import read_graph_file
+
+    terminal = terminal_of(ctx)
+    folder = keep or Path(tempfile.mkdtemp(prefix="graphagent-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    terminal.flags.project = str(folder)
+    (folder / ".graphagent").mkdir(exist_ok=True)
+    spec = chosen_model(terminal, model, yes=yes)
+    script = shipped("summarize.script.yaml") if spec == SCRIPTED else None
+    file = read_graph_file(GRAPH)
+    plan = file.compiled()
+    inputs = {"texts": [{"title": t, "text": shipped(f"texts/{t}.txt").read_text(encoding="utf-8")} for t in TITLES]}
+    with Work(terminal, models={"*": spec}, scripted=script) as work:
+
+        async def begin(host: Host, observer: Observer) -> Outcome:
+            options = operations.Options(name="demo", stop=work.stop_asked)
+            return await operations.start(host, plan, inputs, options, observer)
+
+        segment = Segment(work, plan.name)
+        ended = segment.play(begin)
+        if ended.run["status"] != "done":
+            return segment.finish(ended)
+        code = checked(work, plan, ended) if check else Exit.OK
+        told(work, ended, spec)
+    return code
+
+
+def chosen_model(terminal: Terminal, asked: Literal["local", "scripted"] | str | None, *, yes: bool) -> str:
+    """The model to use: the one that was asked for, else the local one, else recorded answers; and says which."""
+    import os
+
+    from graphagent.errors import GraphAgentError
+
+    spec = asked or os.environ.get("GRAPHAGENT_MODEL") or "local"
+    if spec == "scripted":
+        terminal.say("scripted model: recorded answers", "yellow")
+        return SCRIPTED
+    if spec != "local":
+        return spec
+    try:
+        install(terminal, yes=yes)
+    except GraphAgentError as error:
+        terminal.say(f"the local model isn't there: {error.message}", "yellow")
+        if error.hint:
+            terminal.say(f"hint: {error.hint}", "dim")
+        terminal.say("scripted model: recorded answers", "yellow")
+        return SCRIPTED
+    terminal.say("local model: SmolLM2 with 135 million weights. It is tiny: expect plain words and mistakes.")
+    return LOCAL
+
+
+def install(terminal: Terminal, *, yes: bool) -> None:
+    """Make sure that the local model can run. Raises GraphAgentError."""
+    from importlib.util import find_spec
+
+    from graphagent.cli.local import agreed
+    from graphagent.errors import Conflict, MissingExtra
+    from graphagent.llm.local.install import install as install_weights
+    from graphagent.llm.local.install import locate
+
+    if find_spec("xllamacpp") is None:
+        raise MissingExtra("local", "xllamacpp")
+    if locate() is not None:
+        return
+    if not yes and not terminal.asks:
+        raise Conflict("its weights aren't installed", hint=terminal.command("local", "install", "--yes"))
+    install_weights(lambda weights: agreed(terminal, weights, yes=yes))
+
+
+def shipped(name: str) -> Path:
+    """A file that comes with the ready-made graphs."""
+    from graphagent.session.shipped import find_shipped
+
+    return find_shipped(name)
+
+
+def told(work: Work, ended: Ended, spec: str) -> None:
+    """The summary, the supersteps, where the session is, and what to try next."""
+    from graphagent.session.documents import history_document
+
+    terminal, session = work.terminal, ended.run["session"]
+
+    async def read(host: Host) -> str:
+        row = await work.project.resolve(session)
+        return str(await history_document(host, row))
+
+    table = work.call(read)
+    if terminal.flags.json:
+        terminal.document(ended.run)
+    else:
+        terminal.result(ended.run["outputs"]["summary"])
+    terminal.say("")
+    terminal.say(table)
+    terminal.say("")
+    terminal.say(f"stored in {work.project.settings.store}")
+    terminal.say("try next:")
+    for words in (
+        ("history", session, "--values"),
+        ("fork", session, "--at", "3", "--set", 'notes=["Bees dance."]', "--run", *scripted_flags(spec)),
+        ("visualize", session),
+    ):
+        terminal.say("  " + terminal.command(*map(shlex.quote, words)))
+    if spec in (LOCAL, SCRIPTED):
+        terminal.say("a big model: --model openai/gpt-5-mini, or GRAPHAGENT_MODEL=provider/model@base_url", "dim")
+
+
+def scripted_flags(spec: str) -> tuple[str, ...]:
+    """What a command needs to go on with the same model."""
+    if spec == SCRIPTED:
+        return ("--model", SCRIPTED, "--scripted", str(shipped("summarize.script.yaml")))
+    return () if spec == LOCAL else ("--model", spec)
+
+
+def checked(work: Work, plan: Plan, ended: Ended) -> Exit:
+    """Replay the session, fork it in the middle, and say whether both are right."""
+    from graphagent.ids import SessionId
+    from graphagent.session import operations
+
+    session = SessionId(ended.run["session"])
+
+    async def run(host: Host) -> tuple[Any, Any]:
+        report = await operations.replay(host, session)
+        fork = await operations.fork(host, session, 2)
+        return report, await operations.replay(host, fork.row.session)
+
+    report, forked = work.call(run)
+    right = report.identical and forked.identical
+    verdict = "identical" if right else "differs"
+    work.terminal.say(f"check: replay of {len(report.supersteps)} supersteps {verdict}; fork at snapshot 2 {verdict}")
+    return Exit.OK if right else Exit.FAILED
