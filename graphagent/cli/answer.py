@@ -92,9 +92,7 @@ def told(terminal: Terminal, receipt: Mapping[str, Any]) -> int:
     return 0
 
 
-def answer_given(
-    terminal: Terminal, question: Mapping[str, Any], value: str | None, flags: Mapping[str, Any]
-) -> Any:
+def answer_given(terminal: Terminal, question: Mapping[str, Any], value: str | None, flags: Mapping[str, Any]) -> Any:
     """The answer that the arguments give; a person is asked if they give none.
 
     Raises:

@@ -48,7 +48,9 @@ def confirm(terminal: Terminal, question: str) -> bool:
 
 def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
     """The answer to an open question, in its canonical form. Raises Later."""
-    terminal.tell(f"{terminal.symbol('waiting')} {interrupt['node']}: {harmless(interrupt['prompt'])}", "yellow", "bold")
+    terminal.tell(
+        f"{terminal.symbol('waiting')} {interrupt['node']}: {harmless(interrupt['prompt'])}", "yellow", "bold"
+    )
     fields = interrupt["answer_schema"].get("properties", {})
     match interrupt["kind"]:
         case "approve":

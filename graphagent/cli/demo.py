@@ -33,7 +33,9 @@ def demo(
         str | None, typer.Option(metavar="SPEC", help="local, scripted, or any provider/model[@base_url].")
     ] = None,
     keep: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the project there.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Also replay and fork the session, and say whether all is well.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Also replay and fork the session, and say whether all is well.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Install the weights without asking.")] = False,
 ) -> int:
     """Summarize a text with a small local model: no key, no account."""

@@ -28,7 +28,9 @@ def explain(
         page = page_of(code)
         if page is None:
             near = suggest(code.upper(), names()) or suggest(code, names())
-            raise NotFound(f"nothing is called {code!r}", hint=f"graphagent explain {near}" if near else "graphagent explain")
+            raise NotFound(
+                f"nothing is called {code!r}", hint=f"graphagent explain {near}" if near else "graphagent explain"
+            )
         found = page
     if terminal.flags.json:
         terminal.document({"schema": "graphagent/explain@1", "code": code, "text": found})

@@ -128,7 +128,9 @@ def read_until(words: Sequence[str], graph: GraphPlan) -> tuple[frozenset[str], 
         elif word in graph.node_index:
             nodes.append(word)
         else:
-            raise InputInvalid("--until", f"the graph has no node {word!r}", hint=choices(word, graph.node_index, "nodes"))
+            raise InputInvalid(
+                "--until", f"the graph has no node {word!r}", hint=choices(word, graph.node_index, "nodes")
+            )
     return frozenset(nodes), snapshot
 
 

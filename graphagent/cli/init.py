@@ -47,7 +47,7 @@ def init(
 
 def example(template: str) -> str:
     """Inputs to try the template with."""
-    return {"hello": "-i name=bees", "approval": "-i text=Hello", "mapreduce": "-i 'words=[\"bee\", \"lamp\"]'"}[template]
+    return {"hello": "-i name=bees", "approval": "-i text=Hello", "mapreduce": '-i \'words=["bee", "lamp"]\''}[template]
 
 
 def contents(template: str) -> dict[str, str]:
@@ -58,7 +58,7 @@ def contents(template: str) -> dict[str, str]:
         f"{template}.graph.yaml": graph,
         "nodes.py": (FOLDER / "nodes.py.txt").read_text(encoding="utf-8"),
         "tests/test_graph.py": (FOLDER / "test_graph.py.txt").read_text(encoding="utf-8").replace("NAME", template),
-        "graphagent.toml": '# Settings of this project; flags and GRAPHAGENT_* come first.\n'
+        "graphagent.toml": "# Settings of this project; flags and GRAPHAGENT_* come first.\n"
         '# store = ".graphagent/sessions.db"\n# [models]\n# main = "openai/gpt-5-mini"\n',
         ".gitignore": IGNORED,
         "README.md": f"# {template}\n\n    {run}\n    graphagent history @last\n    graphagent replay @last\n",

@@ -22,9 +22,7 @@ def resume(
     ctx: typer.Context,
     session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
-    retry: Annotated[
-        str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")
-    ] = None,
+    retry: Annotated[str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")] = None,
     max_supersteps: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's supersteps.")] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
     scripted: Annotated[

@@ -25,7 +25,9 @@ JSONL_HELP = "Print every event as a line of JSON; the last line is the document
 
 def run(
     ctx: typer.Context,
-    graph: Annotated[str, typer.Argument(metavar="GRAPH", help="A NAME.graph.yaml, or a ready-made one: graphagent:NAME.graph.yaml")],
+    graph: Annotated[
+        str, typer.Argument(metavar="GRAPH", help="A NAME.graph.yaml, or a ready-made one: graphagent:NAME.graph.yaml")
+    ],
     given: Annotated[
         list[str] | None,
         typer.Option("-i", metavar="K=V", help="An input, read by its type; K=@FILE takes a file."),
@@ -35,10 +37,16 @@ def run(
     ] = None,
     session: Annotated[str | None, typer.Option(metavar="S", help="Start a new run in this session.")] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="A name for the new session.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(metavar="TAG", help="A tag for the new session. May be repeated.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of the new session; by default from the system.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="A tag for the new session. May be repeated.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Seed of the new session; by default from the system.")
+    ] = None,
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
-    max_supersteps: Annotated[int | None, typer.Option(metavar="N", min=1, help="Stop the run after so many supersteps.")] = None,
+    max_supersteps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop the run after so many supersteps.")
+    ] = None,
     budget: Annotated[float | None, typer.Option(metavar="USD", min=0, help="Stop before it costs more.")] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
     scripted: Annotated[

@@ -29,10 +29,24 @@ STATES: Final = {
 """Symbol, its ASCII form, and colour of a state. A state is never shown by its colour alone."""
 PLAIN: Final = str.maketrans(
     {
-        "·": "-", "…": "...", "→": "->", "▶": ">", "▸": ">", "├": "|", "└": "`", "│": "|", "─": "-", "–": "-",
-        "×": "x", "⚠": "!", "“": '"', "”": '"', "’": "'", "⑂": "Y",
+        "·": "-",
+        "…": "...",
+        "→": "->",
+        "▶": ">",
+        "▸": ">",
+        "├": "|",
+        "└": "`",
+        "│": "|",
+        "─": "-",
+        "–": "-",
+        "×": "x",
+        "⚠": "!",
+        "“": '"',
+        "”": '"',
+        "’": "'",
+        "⑂": "Y",
         **{symbol: plain for symbol, plain, _ in STATES.values()},
-    }  # fmt: skip
+    }
 )
 
 

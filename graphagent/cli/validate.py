@@ -23,7 +23,9 @@ def validate(
     format: Annotated[
         Literal["text", "json", "github", "sarif"], typer.Option(help="github: annotations of a workflow.")
     ] = "text",
-    fix: Annotated[bool, typer.Option("--fix", help="Apply the changes that findings offer, then check again.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Apply the changes that findings offer, then check again.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
 ) -> int:
     """Check graphs; all findings at once."""

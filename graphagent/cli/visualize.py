@@ -30,9 +30,7 @@ def visualize(
         Literal["terminal", "svg", "mermaid", "json"] | None,
         typer.Option(help="By default that of the file's ending, else the terminal."),
     ] = None,
-    direction: Annotated[
-        Literal["tb", "lr"], typer.Option("--dir", help="Top to bottom, or left to right.")
-    ] = "tb",
+    direction: Annotated[Literal["tb", "lr"], typer.Option("--dir", help="Top to bottom, or left to right.")] = "tb",
     theme: Annotated[Literal["auto", "light", "dark"], typer.Option(help="Colours of an SVG.")] = "auto",
     width: Annotated[
         int | None, typer.Option(metavar="N", min=20, help="Columns of a terminal drawing; by default the screen's.")
@@ -92,9 +90,7 @@ def drawn(terminal: Terminal, target: str, options: dict[str, Any]) -> Drawing:
         return work.call(read)
 
 
-def written(
-    terminal: Terminal, drawing: Drawing, format: str, theme: Any, width: int | None, *, to_file: bool
-) -> str:
+def written(terminal: Terminal, drawing: Drawing, format: str, theme: Any, width: int | None, *, to_file: bool) -> str:
     """The drawing as text of a format."""
     if format == "svg":
         return drawing.svg(theme=theme)

@@ -23,7 +23,7 @@ def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     leaves = list(_leaves(group))
     for wanted in ((KeyboardInterrupt, SystemExit), Exception):
         for leaf in leaves:
-            if isinstance(leaf, wanted) and not isinstance(leaf, trio.Cancelled):
+            if isinstance(leaf, wanted):
                 return leaf
     return leaves[0] if len(leaves) == 1 else group
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from graphagent.codec import decode, digest, encode, freeze
+from graphagent.codec import decode, encode, freeze
 from graphagent.engine.journal import request_hash
 from graphagent.engine.spending import one_call
 from graphagent.engine.step import ChildCall, Step
@@ -261,7 +261,7 @@ class TaskContext:
                 return None
             self.diverge("extra", 0, None, ["child", graph, request])
         started = step.clock.now_us()
-        seed = digest(step.seed + child.raw)
+        seed = digest128(step.seed, "child", self.born, self.path, self.attempt)
         end = await step.children.call(
             child, ChildCall(step.session, self.born, self.path, graph, request, step.opened_at, seed)
         )

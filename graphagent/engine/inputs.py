@@ -109,7 +109,7 @@ def _run(
     dead: bool,
 ) -> None:  # fmt: skip
     control = state.control
-    busy = bool(control.due or control.waiting or control.joins)
+    busy = bool(state.began or control.due or control.waiting or control.joins)
     if busy and not dead:
         entry = (row.n, {"inputs": body["inputs"], "at": row.accepted_at, "limits": body.get("limits") or {}})
         state.control = replace(control, queue=(*control.queue, entry))
@@ -130,7 +130,7 @@ def begin_run(
         run=n, inputs=inputs, due=(), visits=(0,) * len(graph.nodes), last_run=state.control.last_run,
         spent=NOTHING_SPENT, queue=state.control.queue, bounds=bounds or {},
     )  # fmt: skip
-    state.began = True
+    state.began, state.cancelled = True, False
     state.run_id = str(RunId.timed(accepted_at, digest128(session, n)))
     state.run_started_at = accepted_at
     limits = graph.limits
@@ -197,5 +197,5 @@ def _cancel(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow,
         (interrupt_of(session, graph, w), "cancelled") for w in state.control.waiting if w.reason == "interrupt"
     ]
     state.control = ended(state.control)
-    state.cancelled = True
+    state.began, state.cancelled = False, True
     state.end.append(["RunCancelled", {"reason": body.get("reason"), "by": row.principal, "checkpoint": None}])

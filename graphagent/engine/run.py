@@ -127,6 +127,13 @@ class Line:
     def facts(self) -> RunFacts:
         return RunFacts(self.snapshot.run_id or "", self.opened.session)
 
+    @property
+    def over(self) -> bool:
+        """Whether the current run has ended, so that the next one may start."""
+        if self.status == "running":
+            return not self.snapshot.control.due
+        return self.status in ("done", "failed", "cancelled")
+
     # ---- the loop ----------------------------------------------------------------------------------------------
 
     async def advance(self, stop: Stop) -> None:
@@ -293,13 +300,16 @@ class Line:
         snap = self.snapshot
         applied = apply_inputs(self.graph, self.plan.hash, snap, self.session, rows, dead=dead)
         if applied.cancelled or (dead and applied.began):
-            # Questions inside the open superstep have no waiting token.
-            known = {interrupt for interrupt, _ in applied.closed}
-            asked = await self.store.interrupts(self.session)
-            applied.closed += [(row.interrupt, "cancelled") for row in asked if row.interrupt not in known]
-            waiting = snap.control.waiting
-            self.withdrawn += [child_of(self.session, self.graph, w) for w in waiting if w.reason == "child"]
+            await self._close_questions(applied)
         await self._commit_applied(applied, rows[-1].n, dead=dead)
+
+    async def _close_questions(self, applied: Applied) -> None:
+        """Nobody waits any more for what the old run asked, inside its open superstep too, or for its children."""
+        known = {interrupt for interrupt, _ in applied.closed}
+        asked = await self.store.interrupts(self.session)
+        applied.closed += [(row.interrupt, "cancelled") for row in asked if row.interrupt not in known]
+        waiting = self.snapshot.control.waiting
+        self.withdrawn += [child_of(self.session, self.graph, w) for w in waiting if w.reason == "child"]
 
     async def next_run(self) -> None:
         """Start the oldest queued run; the one before it has ended."""
@@ -310,6 +320,8 @@ class Line:
             list(snap.values), list(snap.versions), replace(control, queue=control.queue[1:]), snap.run_id, 0
         )
         begin_run(self.graph, self.plan.hash, applied, self.session, n, body["at"], body["inputs"], body["limits"])
+        if self.status != "running":
+            await self._close_questions(applied)
         await self._commit_applied(applied, self.taken_n)
 
     async def _commit_applied(self, applied: Applied, taken_n: int, *, dead: bool = False) -> None:

@@ -169,9 +169,7 @@ def _files(spec: Spec) -> Iterator[str]:
 class _Graph:
     """Compiles one graph of a document."""
 
-    def __init__(
-        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None
-    ) -> None:
+    def __init__(self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None) -> None:
         self.spec, self.types, self.positions, self.default_model = spec, types, positions, model
         self.nodes = {name: i for i, name in enumerate(spec.nodes)}
         self.channels = {name: i for i, name in enumerate(spec.channels)}

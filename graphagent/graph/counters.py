@@ -94,7 +94,9 @@ def _counts(graph: GraphAnalysis, path: tuple[str, ...], direction: int, edge: E
             if step:
                 steps[id(where)] = True
     return _on_every_round(
-        graph, edge, cycle,
+        graph,
+        edge,
+        cycle,
         lambda e: id(e.route) in steps or (e.kind == "next" and id(graph.graph.nodes[e.source]) in steps),
     )
 

@@ -361,5 +361,3 @@ class Environment:
         module, name = body.python.split(":")
         text = project.module(module)
         return None if text is None else read_module(text).functions.get(name)
-
-

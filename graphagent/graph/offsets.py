@@ -46,9 +46,7 @@ def offsets(raw: str, value: str, style: str) -> list[Place]:
 Atom = tuple[str, int, int, bool]  # character, start, end, whether it was written as an escape
 
 
-def _match_blanks(
-    value: str, n: int, atoms: list[Atom], i: int, out: list[Place], end_of_text: int
-) -> tuple[int, int]:
+def _match_blanks(value: str, n: int, atoms: list[Atom], i: int, out: list[Place], end_of_text: int) -> tuple[int, int]:
     """Places for a run of white space, which folding may have made longer or shorter."""
     first = i
     while i < len(atoms) and atoms[i][0] in _BLANK and not atoms[i][3]:

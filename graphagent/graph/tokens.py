@@ -254,4 +254,3 @@ class _AnyBranches:
                 if a in branch and any(b in other for k, other in enumerate(branches) if k != i):
                     return True
         return False
-

@@ -224,7 +224,7 @@ class Host:
                 with trio.CancelScope(shield=True):
                     await line.pause()
                 raise
-            if line.row.status != "running" or not line.snapshot.control.queue or line.snapshot.control.due:
+            if not line.snapshot.control.queue or not line.over:
                 return
             await line.next_run()
 

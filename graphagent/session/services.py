@@ -50,9 +50,7 @@ class Models:
         if self._script is None and self.settings.scripted is not None:
             self._script = load_script(self.settings.scripted)
         try:
-            return open_model(
-                model.use, base_url=model.base_url, api_key=model.api_key, script=self._script, name=name
-            )
+            return open_model(model.use, base_url=model.base_url, api_key=model.api_key, script=self._script, name=name)
         except MissingExtra as error:
             raise ModelError(error.message, kind="invalid_input", retryable=False, hint=error.hint) from error
 

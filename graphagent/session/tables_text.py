@@ -1,131 +1,226 @@
-"""Documents as plain text tables, for terminals and for Python's `print`. Colours belong to `cli`."""
+"""Documents as plain text tables: what a terminal, a notebook and `print` show. Colours belong to `cli`.
+
+Ids, names and digests stand in full. A state is a symbol and a word. Nothing that a graph or a model said can
+steer a terminal.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from graphagent.drawing.metrics import cell_width
+from graphagent.drawing.text import plain
+from graphagent.session.documents.parts import Change, ChannelState, Error, Superstep, Task, Usage, Value
+from graphagent.snapshot import Unset
 
 if TYPE_CHECKING:
     from graphagent.session.documents.forms import HistoryDocument, ReplayDocument, SessionsDocument, ShowDocument
 
-PREVIEW = 100
+SYMBOLS = {
+    "idle": "○", "queued": "◌", "running": "●", "done": "✔", "replayed": "⟲", "skipped": "\N{EN DASH}", "failed": "✖",
+    "waiting": "⏸", "cancelled": "⊘", "poisoned": "✖", "corrupt": "✖",
+}  # fmt: skip
+CELL_LIMIT = 60
 """Characters of a value that a table shows."""
+Rows = list[list[str]]
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
-    """Columns as wide as their widest cell; the last one isn't padded."""
-    cells = [list(head), *[list(row) for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["  ".join([*(c.ljust(w) for c, w in zip(row[:-1], widths, strict=False)), row[-1]]) for row in cells]
-    return "\n".join(line.rstrip() for line in lines)
+def history_table(document: HistoryDocument) -> Rows:
+    """A header, then a row for each superstep, the open one last."""
+    rows = [["superstep", "snapshot", "time", "ran", "wrote", "used", "next", "forks"]]
+    rows += [_superstep_row(step, document.session) for step in document.supersteps]
+    if document.open is not None:
+        tasks = document.open.tasks
+        used = _used([t.usage for t in tasks])
+        rows.append([str(document.open.superstep), "open", "", _tasks(tasks), "", used, "", ""])
+    return rows
 
 
-def seconds(ms: int | None) -> str:
-    """A duration in seconds."""
-    return "" if ms is None else f"{ms / 1000:.1f} s"
+def _superstep_row(step: Superstep, session: str) -> list[str]:
+    ran = _tasks(step.tasks) if step.kind == "superstep" else step.kind
+    inherited = "" if step.session == session else "  (inherited)"
+    return [
+        str(step.superstep),
+        str(step.snapshot),
+        seconds(step.wall_ms) if step.kind == "superstep" else "",
+        ran + inherited,
+        ", ".join(_change(change) for change in step.changes),
+        _used([step.usage]),
+        ", ".join(token.node for token in step.tokens),
+        " ".join(step.forks),
+    ]
 
 
-def short(value: Any, limit: int = PREVIEW) -> str:
-    """A value on one line, cut with an ellipsis."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+def _tasks(tasks: Sequence[Task]) -> str:
+    """Tasks in a few words; map items are counted behind their map."""
+    out = []
+    for task in tasks:
+        if task.task != task.node:
+            continue
+        text = task.node if task.status == "done" else f"{SYMBOLS[task.status]} {task.node} {task.status}"
+        items = [t for t in tasks if t.node == task.node and t.task != task.node]
+        done = sum(t.status == "done" for t in items)
+        if items:
+            text += f" [{done} items]" if done == len(items) else f" [{done} of {len(items)} items]"
+        if task.attempts > 1:
+            text += f" ({task.attempts} attempts)"
+        if task.child is not None:
+            text += f" ▸ {task.child}"
+        out.append(text)
+    return ", ".join(out)
 
 
-def task_text(task: Mapping[str, Any]) -> str:
-    """A task in one word or a few: its path, and how it ended unless that is as usual."""
-    status = task["status"]
-    attempts = f" ({task['attempts']} attempts)" if (task["attempts"] or 1) > 1 else ""
-    return str(task["task"]) + ("" if status == "done" else f" {status}") + attempts
+def _change(change: Change) -> str:
+    text = change.channel
+    if isinstance(change.added, list):
+        text += f" +{len(change.added)}"
+    elif isinstance(change.after, Value):
+        text += f" = {brief(change.after)}"
+    return f"{text} ({len(change.writers)} writers)" if len(change.writers) > 1 else text
 
 
-def change_text(change: Mapping[str, Any]) -> str:
-    """A change: the channel, and by how many items it grew."""
-    added = change.get("added")
-    grown = f" +{len(added)}" if isinstance(added, list) else ""
-    value = change.get("after")
-    shown = f" = {short(value['value'], 40)}" if isinstance(value, Mapping) and "value" in value else ""
-    return f"{change['channel']}{grown}{shown}"
+def _used(usages: Sequence[Usage]) -> str:
+    tokens = sum(u.input_tokens + u.output_tokens for u in usages)
+    cost = sum(u.cost_usd or 0 for u in usages)
+    parts = [f"{tokens:,} tok"] if tokens else []
+    return " ".join([*parts, f"${cost:.4f}"] if cost else parts)
 
 
 def history_text(document: HistoryDocument) -> str:
-    """One line for each superstep."""
-    data = document.data()
-    rows = []
-    for step in data["supersteps"]:
-        tasks = ", ".join(task_text(t) for t in step["tasks"] if "[" not in t["task"]) or step["kind"]
-        changes = ", ".join(change_text(c) for c in step["changes"])
-        leads = ", ".join(t["node"] for t in step["tokens"])
-        rows.append([str(step["superstep"]), str(step["snapshot"]), seconds(step["wall_ms"]), tasks, changes, leads])
-    head = f"{data['graph']['name']}  {data['session']}  {state(data)}"
-    out = [head, "", table(rows, ["superstep", "snapshot", "time", "ran", "wrote", "next"])]
-    if data["open"] is not None:
-        tasks = ", ".join(task_text(t) for t in data["open"]["tasks"])
-        out.append(f"\nopen: superstep {data['open']['superstep']}: {tasks}")
-    if data["origin"] is not None:
-        out.append(f"\nforked from {data['origin']['session']} at snapshot {data['origin']['snapshot']}")
-    return "\n".join(out)
+    """The history as people read it."""
+    name = f"  {plain(document.name)}" if document.name else ""
+    lines = [f"{document.session}  {document.graph.name}{name}  {state(document.status, document.reason)}"]
+    if document.origin is not None:
+        lines.append(f"fork of {document.origin.session} at snapshot {document.origin.snapshot}")
+    lines += ["", table(history_table(document))]
+    for task in document.open.tasks if document.open is not None else ():
+        if task.error is not None:
+            lines += ["", error_text(task.error)]
+    return "\n".join(lines)
 
 
-def state(data: Mapping[str, Any]) -> str:
-    """Status and reason."""
-    return str(data["status"]) + (f" ({data['reason']})" if data["reason"] else "")
-
-
-def show_text(document: ShowDocument) -> str:
-    """The channels at a snapshot, and what is due or waits there."""
-    data = document.data()
-    after = data["snapshot"] - 1
-    where = "the genesis" if after < 0 else f"after superstep {after}"
-    out = [f"{data['graph']['name']}  {data['session']}@{data['snapshot']} ({where})  {state(data)}", ""]
-    rows = []
-    for channel in data["channels"]:
-        value = channel["value"] if "value" in channel else channel["value_ref"]["preview"]
-        version = "" if channel["version"] is None else f"v{channel['version']}"
-        mark = "*" if channel["changed"] else ""
-        rows.append([channel["name"] + mark, channel["reducer"], version, short(value)])
-    out.append(table(rows, ["channel", "reducer", "version", "value"]) if rows else "no channels")
-    if data["tokens"]:
-        out.append("\ndue: " + ", ".join(t["node"] for t in data["tokens"]))
-    for interrupt in data["interrupts"]:
-        if interrupt["status"] == "open":
-            out.append(f"\nwaiting: {interrupt['node']}: {interrupt['prompt']}\n  {interrupt['id']}")
-    if data["error"] is not None:
-        out.append(f"\nerror: {data['error']['kind']}: {data['error']['message']}")
-    return "\n".join(out)
-
-
-def replay_text(document: ReplayDocument) -> str:
-    """The digest table, and the first difference if there is one."""
-    data = document.data()
-    rows = []
-    for step in data["supersteps"]:
-        mark = "identical" if step["identical"] else "differs"
-        replayed = mark if data["mode"] == "verify" else "recorded"
-        rows.append([str(step["superstep"]), str(step["tasks"]), str(step["effects"]), step["recorded"][:19], replayed])
-    out = [table(rows, ["superstep", "tasks", "effects", "digest", data["mode"]])]
-    found = data["first_difference"]
-    if found is None:
-        count = len(data["supersteps"])
-        verdict = f"identical, {count} of {count} digests" if data["mode"] == "verify" else f"{count} supersteps"
-        out.append(f"\n{verdict}; external calls: {data['effects']['external']}")
-        return "\n".join(out)
-    out.append(f"\nfirst difference: superstep {found['superstep']}, node {found['node']}: {found['kind']}")
-    out.append(f"  expected: {short(found['expected'], 300)}\n  actual:   {short(found['actual'], 300)}")
-    if found["hint"]:
-        out.append(f"  hint: {found['hint']}")
-    return "\n".join(out)
+def sessions_table(document: SessionsDocument) -> Rows:
+    """A header, then a row for each session."""
+    rows = [["session", "graph", "state", "supersteps", "updated", "name", "origin"]]
+    for entry in document.sessions:
+        origin = "" if entry.origin is None else f"fork of {entry.origin.session}@{entry.origin.snapshot}"
+        row = [
+            entry.session,
+            entry.graph.name,
+            state(entry.status, entry.reason),
+            str(entry.supersteps),
+            entry.updated_at[:19].replace("T", " ") + " UTC",
+            " ".join([*filter(None, [entry.name]), *(f"#{tag}" for tag in entry.tags)]),
+            origin,
+        ]
+        rows.append(row)
+    return rows
 
 
 def sessions_text(document: SessionsDocument) -> str:
-    """One line for each session, newest first."""
-    rows = []
-    for row in document.data()["sessions"]:
-        label = row["name"] or ""
-        rows.append(
-            [row["session"], row["graph"]["name"], state(row), str(row["supersteps"]), row["updated_at"], label]
-        )
-    if not rows:
-        return "no sessions"
-    return table(rows, ["session", "graph", "status", "supersteps", "updated", "name"])
+    """The listing as people read it."""
+    return table(sessions_table(document)) if document.sessions else "no sessions"
+
+
+def show_table(document: ShowDocument) -> Rows:
+    """A header, then a row for each channel; `*` marks those that the superstep wrote."""
+    rows = [["channel", "type", "version", "written by", "value"]]
+    for channel in document.channels:
+        version = "unset" if channel.version is None else str(channel.version) + ("*" if channel.changed else "")
+        rows.append([channel.name, channel.type, version, ", ".join(channel.writers), brief(channel)])
+    return rows
+
+
+def show_text(document: ShowDocument) -> str:
+    """The state as people read it."""
+    after = f"after superstep {document.snapshot - 1}" if document.snapshot else "the genesis"
+    kind = "" if document.kind in ("superstep", "genesis") else f" ({document.kind})"
+    lines = [
+        f"{document.session}@{document.snapshot}  {document.graph.name}  {state(document.status, document.reason)}",
+        f"snapshot {document.snapshot}, {after}{kind}  {document.digest}",
+        "",
+        table(show_table(document)) if document.channels else "no channels",
+    ]
+    if document.tokens:
+        lines += ["", "due next: " + ", ".join(token.node for token in document.tokens)]
+    asked = {i.id for i in document.interrupts}
+    for interrupt in document.interrupts:
+        lines += ["", f"{SYMBOLS['waiting']} waiting: {interrupt.node}: {plain(interrupt.prompt)}", f"  {interrupt.id}"]
+    for waiting in document.waiting:
+        if waiting.interrupt is None or waiting.interrupt not in asked:
+            lines += ["", f"{SYMBOLS['waiting']} waiting: {waiting.node}"]
+    if document.error is not None:
+        lines += ["", error_text(document.error)]
+    return "\n".join(lines)
+
+
+def replay_table(document: ReplayDocument) -> Rows:
+    """A header, then a row for each superstep with its digest."""
+    rows = [["superstep", "tasks", "effects", document.mode, "digest"]]
+    for step in document.supersteps:
+        word = "recorded" if document.mode == "view" else "identical" if step.identical else "differs"
+        symbol = SYMBOLS["replayed"] if step.identical else SYMBOLS["failed"]
+        rows.append([str(step.superstep), str(step.tasks), str(step.effects), f"{symbol} {word}", step.recorded])
+    return rows
+
+
+def replay_text(document: ReplayDocument) -> str:
+    """The digest table and the first difference, as people read them."""
+    count = len(document.supersteps)
+    same = sum(step.identical for step in document.supersteps)
+    verdict = f"{count} supersteps" if document.mode == "view" else f"{same} of {count} digests identical"
+    calls = f"{document.effects.replayed} effects from the journal, external calls: {document.effects.external}"
+    lines = [table(replay_table(document)), "", f"{verdict}; {calls}"]
+    found = document.first_difference
+    if found is not None:
+        call = "" if found.ordinal is None else f", call {found.ordinal}"
+        where = f"superstep {found.superstep}, node {found.node}, attempt {found.attempt + 1}{call}"
+        lines.append(f"{SYMBOLS['failed']} first difference: {where}: {found.kind}")
+        lines.append(f"  expected: {short(found.expected, 300)}")
+        lines.append(f"  actual:   {short(found.actual, 300)}")
+        lines += [f"  {d.json_path}: {short(d.expected)} -> {short(d.actual)}" for d in found.diff[:5]]
+        lines.append(f"hint: {plain(found.hint)}")
+    return "\n".join(lines)
+
+
+def error_text(error: Error) -> str:
+    """An error in a line, and its hint in another."""
+    where = f"node {error.node}: " if error.node else ""
+    at = "" if error.superstep is None else f" at superstep {error.superstep}"
+    hint = f"\nhint: {plain(error.hint)}" if error.hint else ""
+    return f"{SYMBOLS['failed']} failed{at}: {where}{error.kind}: {plain(error.message)}{hint}"
+
+
+def state(status: str, reason: str | None) -> str:
+    """A status with its symbol, and the reason if there is one."""
+    return f"{SYMBOLS[status]} {status}" + (f" ({reason})" if reason else "")
+
+
+def seconds(wall_ms: int) -> str:
+    """A duration for people."""
+    return f"{wall_ms} ms" if wall_ms < 1000 else f"{wall_ms / 1000:.1f} s"
+
+
+def brief(value: Value | ChannelState) -> str:
+    """A value of a document in one short line; nothing for an unset channel."""
+    if isinstance(value, ChannelState) and value.version is None and value.value is None:
+        return ""
+    if not isinstance(value.value_ref, Unset):
+        return f"{value.value_ref.size:,} bytes: {plain(value.value_ref.preview)[:CELL_LIMIT]}…"
+    return short(value.value)
+
+
+def short(value: object, limit: int = CELL_LIMIT) -> str:
+    """Plain data in one line, cut with an ellipsis."""
+    text = plain(json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def table(rows: Rows) -> str:
+    """Rows in columns. A column that is empty below its header is left out; the last one isn't padded."""
+    clean = [[plain(cell) for cell in row] for row in rows]
+    kept = [i for i in range(len(clean[0])) if any(row[i] for row in clean[1:])]
+    widths = {i: max(cell_width(row[i]) for row in clean) for i in kept}
+    return "\n".join("  ".join(row[i] + " " * (widths[i] - cell_width(row[i])) for i in kept).rstrip() for row in clean)

@@ -7,7 +7,7 @@ from pathlib import Path
 import graphagent
 from graphagent.graph.plan import Plan
 
-FUNCTIONS = '''
+FUNCTIONS = """
 import asyncio
 
 def inc(x):
@@ -30,7 +30,7 @@ async def breathe(x):
 
 def turn(n, text):
     return [{"role": "user", "content": text}, {"role": "assistant", "content": text}]
-'''
+"""
 
 CHAIN = """
 apiVersion: graphagent/v1

@@ -71,7 +71,9 @@ def p2(folder: Path, quick: bool) -> list[Figure]:
         out = []
         for size in sizes:
             values = await times(lambda size=size: finish(host, graph, {"items": list(range(size))}), 5, per=size)  # type: ignore[misc]
-            out.append(Figure("P2", f"map over {size:,} pure items, an item", "us", values, 9 if size == 1000 else None))
+            out.append(
+                Figure("P2", f"map over {size:,} pure items, an item", "us", values, 9 if size == 1000 else None)
+            )
         return out
 
     return in_project(work, folder, guest=False)
@@ -167,7 +169,9 @@ def p5(folder: Path, quick: bool) -> list[Figure]:
         values = []
         for i in range(10):
 
-            async def work(host: Host, i: int = i, length: int = length, row: SessionRow = row) -> list[Figure]:
+            async def work(
+                host: Host, i: int = i, length: int = length, row: SessionRow = row, values: list[float] = values
+            ) -> list[Figure]:
                 await host.store.session(row.session)
                 options = operations.Options(until_snapshot=length + i + 1)
                 started = time.perf_counter()

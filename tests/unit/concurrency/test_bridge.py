@@ -59,7 +59,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None
         "asyncio": lambda afn: asyncio.run(afn()),
         "trio": trio.run,
         "guest": lambda afn: asyncio.run(in_trio(afn)),
-    }[request.param]  # type: ignore[return-value]
+    }[request.param]
 
 
 Run = Callable[[Callable[[], Awaitable[None]]], None]

@@ -268,8 +268,8 @@ def test_cancelling_all_other_tasks_by_hand_doesnt_hang() -> None:
         await in_trio(double, 1)
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
-            task.cancel()  # type: ignore[union-attr]
-        await asyncio.gather(*others, return_exceptions=True)  # type: ignore[arg-type]
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         return await in_trio(double, 2)
 
     assert asyncio.run(main()) == 4

@@ -27,7 +27,11 @@ async def plain(x: int) -> int:
 
 def test_aio_runs_a_coroutine_in_a_task_of_the_host_loop() -> None:
     async def main() -> list[int]:
-        return [await aio(double, 1), await aio(plain, 3), await aio(lambda: asyncio.gather(plain(4)), *()) == [4]]
+        return [
+            await aio(double, 1),
+            await aio(plain, 3),
+            list(await aio(lambda: asyncio.gather(plain(4)), *())) == [4],
+        ]
 
     assert asyncio.run(in_trio(main)) == [2, 3, True]
 
