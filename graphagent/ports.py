@@ -67,14 +67,15 @@ class Store(Protocol):
         """
         ...
 
-    async def takeover(self, session: SessionId, worker: WorkerId) -> Opened:
-        """Become the owner: epoch + 1, and everything needed to run on.
+    async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
+        """Become the owner: epoch + 1, and everything needed to run on. An input can be accepted along with it.
 
         The journal is that of the open superstep, inputs are those not taken, interrupts the open ones.
 
         Raises:
             NotFound: no such session.
             SessionBusy: another living worker owns it.
+            Conflict: the message id of `new` was used with another body.
         """
         ...
 
@@ -267,8 +268,8 @@ class Task(Protocol):
     error: Mapping[str, Any] | None
     answer: Mapping[str, Any] | None
     services: TaskServices
-    last_step: str | None
-    """The step id of the newest effect."""
+    last_call: Sequence[str | int] | None
+    """Path, attempt and ordinal of the newest effect. Its step id follows from these, and is never in a value."""
 
     @property
     def session(self) -> str: ...

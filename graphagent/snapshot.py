@@ -248,7 +248,7 @@ class Commit:
     """Everything of one superstep (with `checkpoint`), or of a park (without). All of it is stored, or nothing.
 
     It is a compare-and-swap on (session, epoch, commit_n); `token` names it, so that a commit whose
-    acknowledgement was lost can be sent again without harm.
+    acknowledgement was lost can be sent again without harm. With `release` the owner lets go in the same transaction.
     """
 
     session: SessionId
@@ -267,6 +267,7 @@ class Commit:
     closed: Sequence[tuple[InterruptId, InterruptStatus]] = ()
     taken_n: int = 0
     at: int = 0
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True)

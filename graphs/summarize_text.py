@@ -1,43 +1,33 @@
-"""Functions of `summarize.graph.yaml`. They are pure: the same arguments give the same result."""
+"""The pure functions of `summarize.graph.yaml`."""
 
 from __future__ import annotations
 
-import re
 
-PART_WORDS = 110
-
-
-def split(text: str, size: int = PART_WORDS) -> list[str]:
-    """The text in parts of about `size` words, cut between sentences, and between paragraphs where that fits."""
-    parts: list[str] = []
-    part: list[str] = []
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
-        for sentence in re.split(r"(?<=[.!?])\s+", " ".join(paragraph.split())):
-            if part and count(" ".join(part)) + count(sentence) > size:
-                parts.append(" ".join(part))
-                part = []
-            part.append(sentence)
-        if count(" ".join(part)) > size * 2 // 3:
-            parts.append(" ".join(part))
-            part = []
-    if part and any(part):
-        parts.append(" ".join(part))
+def split(texts: list[dict[str, str]], size: int) -> list[dict[str, str]]:
+    """Parts of at most `size` characters, cut between paragraphs or else between sentences."""
+    parts = []
+    for text in texts:
+        pieces = [s for paragraph in text["text"].split("\n\n") for s in sentences(paragraph.strip()) if s]
+        parts += [{"title": text["title"], "text": part} for part in pack(pieces, size)]
     return parts
 
 
-def join(notes: list[str]) -> str:
-    """The notes as one text: whole sentences, each said once."""
-    seen: set[str] = set()
-    out = []
-    for note in notes:
-        for sentence in re.split(r"(?<=[.!?])\s+", " ".join(note.split())):
-            known = re.sub(r"\W+", " ", sentence).strip().lower()
-            if known and known not in seen:
-                seen.add(known)
-                out.append(sentence if sentence[-1] in ".!?" else sentence + ".")
-    return " ".join(out)
+def regroup(notes: list[str], size: int) -> list[dict[str, str]]:
+    """The notes as new, fewer parts."""
+    return [{"title": "notes", "text": part} for part in pack(notes, size)]
 
 
-def count(text: str) -> int:
-    """How many words a text has."""
-    return len(text.split())
+def sentences(paragraph: str) -> list[str]:
+    """The sentences of a paragraph."""
+    return [s if s.endswith(".") else f"{s}." for s in paragraph.replace("\n", " ").split(". ")]
+
+
+def pack(pieces: list[str], size: int) -> list[str]:
+    """Pieces joined to texts of at most `size` characters; a longer piece stands alone."""
+    parts: list[str] = []
+    for piece in pieces:
+        if parts and len(parts[-1]) + 1 + len(piece) <= size:
+            parts[-1] += " " + piece
+        else:
+            parts.append(piece)
+    return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,7 +36,7 @@ class TaskContext:
 
     __slots__ = (
         "_calls", "_counter", "_open", "_writes", "answer", "attempt", "born", "env", "error", "events", "failed",
-        "last_step", "node", "opened_at", "path", "services", "step", "superstep",
+        "last_call", "node", "opened_at", "path", "services", "step", "superstep",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -49,7 +49,7 @@ class TaskContext:
         self.answer: Mapping[str, Any] | None = None
         self.events: list[tuple[str, Any]] = []
         self.failed: EffectRow | None = None
-        self.last_step: str | None = None
+        self.last_call: Sequence[str | int] | None = None
         self._calls = 0
         self._open = False
         self._counter = 0
@@ -76,7 +76,7 @@ class TaskContext:
             raise EffectOrder(message, hint="make parallel calls with `context.gather`")
         ordinal = self._calls
         self._calls += 1
-        self.last_step = self.step_id(ordinal)
+        self.last_call = [self.path, self.attempt, ordinal]
         self._open = True
         try:
             return await self._effect(ordinal, kind, name, effect_class, freeze(request), execute)
@@ -269,10 +269,9 @@ class TaskContext:
             return None
         fault("child.outcome")
         failed = end.status != "done"
-        error = NodeError(
-            f"the child session {child} ended as {end.status}: {(end.error or {}).get('message', '')}".rstrip(": "),
-            kind="child_failed", cause=(end.error or {}).get("kind"), retryable=False,
-            hint=f"graphagent show {child}",
+        error = NodeError(  # without the child's id: two equal sessions have equal errors
+            f"the child session ended as {end.status}: {(end.error or {}).get('message', '')}".rstrip(": "),
+            kind="child_failed", cause=(end.error or {}).get("kind"), retryable=False, hint=(end.error or {}).get("hint"),
         )  # fmt: skip
         left = dump_error(error) if failed else end.outputs
         step.journal.record(

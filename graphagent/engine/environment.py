@@ -36,7 +36,9 @@ def environment(
         superstep: The superstep that evaluates.
         opened_at: Its recorded start, in microseconds.
     """
-    env: Env = {c.name: v for c, v in zip(graph.channels, values, strict=True) if v is not UNSET}
+    env: Env = dict(zip(graph.channel_index, values, strict=True))
+    if UNSET in values:
+        env = {name: value for name, value in env.items() if value is not UNSET}
     env["inputs"] = control.inputs
     if graph.reads_run:
         due = {t.node for t in control.due if t.answer is None}
@@ -51,6 +53,6 @@ def environment(
     return env
 
 
-def with_scope(env: Env, scope: Mapping[str, Any]) -> Env:
+def with_scope(env: Mapping[str, Any], scope: Mapping[str, Any]) -> Env:
     """The names of `env` and those that a finished task adds."""
-    return {**env, **scope} if scope else env
+    return {**env, **scope}

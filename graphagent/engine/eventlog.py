@@ -48,7 +48,8 @@ class Batch:
 
     def chained(self) -> bytes:
         """What the digest sees."""
-        return b"[%s,%s,%s]" % (_list(self.begin), self.encoded_tasks(), _list(self.end))
+        begin, end = _list(self.begin) if self.begin else b"[]", _list(self.end) if self.end else b"[]"
+        return b"[%s,%s,%s]" % (begin, self.encoded_tasks(), end)
 
     def encoded_tasks(self) -> bytes:
         """The canonical bytes of `tasks`, which must be complete by now."""
@@ -78,7 +79,7 @@ class Batch:
 
     def count(self, *, parked: bool = False) -> int:
         """How many events `expand` makes of it."""
-        inner = sum(2 + len(task[4]) for task in self.tasks) + len(self.notes)
+        inner = sum([2 + len(task[4]) for task in self.tasks]) + len(self.notes)
         around = len(self.begin) + len(self.end) + len(self.opening) + len(self.closing)
         return inner + around + (0 if parked else 2)
 
@@ -92,6 +93,7 @@ def _list(part: list[Entry]) -> bytes:
     return encode(part) if part else b"[]"
 
 
+_ENDS = {END: "end", FAIL: "fail"}
 CHAINED_TASK_EVENTS = ("x.user.", "x.interrupt.")
 
 
@@ -100,18 +102,18 @@ def task_entry(graph: GraphPlan, result: TaskResult, taken: Taken | None) -> Ent
     token, node = result.token, graph.nodes[result.token.node]
     data: dict[str, Any] = {"from": causes(graph, result)}
     if taken is not None and taken.route is not None:
-        data["to"] = [_target(graph, t) for t in taken.route.to]
+        data["to"] = [graph.nodes[t].name if t >= 0 else _ENDS[t] for t in taken.route.to]
         if taken.kind == "error":
             data["via"] = "on_error"
-    written = [index for index, _ in result.writes] + [i for i, _ in (taken.writes if taken else ())]
-    if written:
-        data["writes"] = list(dict.fromkeys(graph.channels[i].name for i in written))
+    writes = [*result.writes, *taken.writes] if taken is not None and taken.writes else result.writes
+    if writes:
+        data["writes"] = list({graph.channels[index].name: None for index, _ in writes})
     if result.error is not None:
         data["error"] = view(result.error)
     if token.answer is not None:
         data["answered"] = True
-    status = {"parked": "waiting", "open": "waiting"}.get(result.status, result.status)
-    own = [[kind, d] for kind, d in result.events if kind.startswith(CHAINED_TASK_EVENTS)]
+    status = "waiting" if result.status in ("parked", "open") else result.status
+    own = [[kind, d] for kind, d in result.events if kind.startswith(CHAINED_TASK_EVENTS)] if result.events else []
     return [node.name, result.attempt, status, data, own]
 
 
@@ -121,10 +123,6 @@ def causes(graph: GraphPlan, result: TaskResult) -> list[str]:
         return ["@answer"]
     names = [graph.nodes[s].name for s in result.token.sources]
     return names or ["@start"]
-
-
-def _target(graph: GraphPlan, node: int) -> str:
-    return {END: "end", FAIL: "fail"}.get(node) or graph.nodes[node].name
 
 
 def task_notes(position: int, result: TaskResult) -> list[Entry]:
@@ -172,7 +170,8 @@ def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterato
     for i, task in enumerate(tasks):
         offset, length = at[i] if i < len(at) else (0, 0)
         wall = max(wall, offset + length)
-        yield from _task_events(i, task, tree.get("notes", []), offset, length)
+        mine = [(kind, d) for position, kind, d in tree.get("notes", []) if position == i]
+        yield from _task_events(task, [_note(kind, d, batch, place) for kind, d in mine], offset, length)
     if row is not None:
         data = {
             "checkpoint": row.checkpoint, "digest": show_digest(row.digest), "seq_from": batch.first,
@@ -185,13 +184,22 @@ def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterato
         yield _Draft(kind, data, offset_ms=wall)
 
 
-def _task_events(i: int, task: Sequence[Any], notes: Sequence[Entry], offset: int, length: int) -> Iterator[_Draft]:
+def _note(kind: str, data: Mapping[str, Any], batch: EventBatch, place: Place) -> tuple[str, Mapping[str, Any]]:
+    """An unchained event of a task, with the step id in place of the call that it follows from."""
+    if "call" not in data:
+        return kind, data
+    step = StepId.derive(place.session, batch.superstep, *data["call"])
+    return kind, {**{k: v for k, v in data.items() if k != "call"}, "step": step}
+
+
+def _task_events(
+    task: Sequence[Any], notes: Sequence[tuple[str, Mapping[str, Any]]], offset: int, length: int
+) -> Iterator[_Draft]:
     path, attempt, status, data, own = task
     at = {"node": path, "task": path, "attempt": attempt}
     yield _Draft("x.task.started", {"causes": [_cause(c) for c in data["from"]]}, **at, offset_ms=offset)
-    for position, kind, d in notes:
-        if position == i:
-            yield _Draft(kind, d, **at, offset_ms=offset + length, step=d.get("step"))
+    for kind, d in notes:
+        yield _Draft(kind, d, **at, offset_ms=offset + length, step=d.get("step"))
     for kind, d in own:
         yield _Draft(kind, d, **at, offset_ms=offset + length)
     finished = {

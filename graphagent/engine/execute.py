@@ -30,6 +30,9 @@ from graphagent.snapshot import Token, Waiting
 async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
     """The results of all due tasks, in plan order. A lone task is awaited in place."""
     step.run_item = run_item
+    if len(tokens) == 1:
+        token = tokens[0]
+        return [run_immediate(step, token) if step.kinds[token.node].immediate else await run_token(step, token)]
     results: list[TaskResult | None] = [None] * len(tokens)
     later = []
     for i, token in enumerate(tokens):
@@ -210,7 +213,7 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
     scope = outcome.scope()
     node = context.node
     writes = (
-        evaluate_writes(context.step.graph, node.writes, with_scope(dict(context.env), scope))
+        evaluate_writes(context.step.graph, node.writes, with_scope(context.env, scope))
         if node.writes and not item
         else []
     )
@@ -305,7 +308,7 @@ def _from_journal(
 ) -> TaskResult:  # fmt: skip
     """The result of a task that finished before the process died; only its expressions are evaluated again."""
     scope = left["scope"]
-    writes = [] if item else evaluate_writes(step.graph, node.writes, with_scope(dict(env), scope))
+    writes = [] if item else evaluate_writes(step.graph, node.writes, with_scope(env, scope))
     if "history" in left and not item:
         writes = [(left["history"][0], left["history"][1]), *writes]
     return TaskResult(

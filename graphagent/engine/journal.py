@@ -77,7 +77,7 @@ class Journal:
 
     def fold(self, superstep: int) -> list[EffectRow]:
         """All rows of the superstep that is being closed which aren't known to be durable."""
-        return [row for key, row in self._pending.items() if key[0] == superstep]
+        return [row for key, row in self._pending.items() if key[0] == superstep] if self._pending else []
 
     def sealed(self, superstep: int) -> list[EffectRow]:
         """All rows of the superstep in the order of the digest."""

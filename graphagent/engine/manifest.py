@@ -96,7 +96,7 @@ def control_data(graph: GraphPlan, control: Control) -> dict[str, Any]:
         data["visits"] = list(control.visits)
     if control.last_run:
         data["last_run"] = {graph.nodes[n].name: k for n, k in control.last_run.items()}
-    if any(control.spent):
+    if control.spent != NOTHING_SPENT:
         data["spent"] = list(control.spent)
     if control.limited:
         data["limited"] = True
@@ -133,8 +133,8 @@ def write_manifest(
 
     Joined from parts that are canonical already, so that nothing is encoded twice.
     """
-    named = [(c.name, e) for c, e in zip(graph.channels, entries, strict=True) if e is not None]
-    channels = b",".join([_key(name) + e.manifest for name, e in sorted(named, key=_first)])
+    named = [_key(c.name) + e.manifest for c in graph.channels_by_name if (e := entries[c.index]) is not None]
+    channels = b",".join(named)
     return b'{"channels":{%s},"control":%s,"run":%s}' % (channels, control, _run(run_id, started))
 
 
@@ -146,10 +146,6 @@ def _run(run_id: str | None, started: int) -> bytes:
 @cache
 def _key(name: str) -> bytes:
     return encode(name) + b":"
-
-
-def _first(pair: tuple[str, Entry]) -> str:
-    return pair[0]
 
 
 def read_manifest(graph: GraphPlan, data: bytes) -> Manifest:

@@ -96,12 +96,16 @@ class Line:
     """Children whose waiting tokens are gone; whoever hosts the line cancels them."""
     graph: GraphPlan = field(init=False)
     session: SessionId = field(init=False)
+    released: bool = field(init=False, default=False)
+    """The last commit gave the session back, since nothing is left to do."""
+    _token: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         row = self.opened
         self.graph, self.session = self.plan.graph, row.session
         self.status, self.reason, self.commit_n = row.status, row.reason, row.commit_n
         self.event_n, self.taken_n = row.event_n, row.taken_n
+        self._token = os.urandom(8)
 
     @property
     def row(self) -> SessionRow:
@@ -122,6 +126,10 @@ class Line:
             head_digest=snap.digest,
             updated_at=last.at,
         )
+
+    def _next_token(self) -> bytes:
+        """The name of the next commit: that of this line, which no other one has, and its number."""
+        return self._token + self.commit_n.to_bytes(8, "big")
 
     @property
     def facts(self) -> RunFacts:
@@ -163,7 +171,7 @@ class Line:
             if not await self._superstep():
                 return
             passed = False
-            now = self.clock.now_us()
+            now = self.snapshot.committed_at
             if now - yielded > YIELD_AFTER_US:
                 await trio.lowlevel.checkpoint()
                 yielded = now
@@ -229,13 +237,14 @@ class Line:
         self, step: Step, results: Sequence[TaskResult], closed: Closed, rows: Sequence[Any]
     ) -> None:
         batch = Batch.empty()
-        start = min((r.started_us for r in results), default=0)
+        start = min([r.started_us for r in results], default=0)
         for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
             entry = task_entry(self.graph, result, taken)
             if result.waiting is not None:
                 entry[4] += asked_entries(step.opened, entry[0])
             batch.tasks.append(entry)
-            batch.notes += task_notes(i, result)
+            if result.events:
+                batch.notes += task_notes(i, result)
             length = max(result.ended_us - result.started_us, 0)
             batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
         status, reason = self._end(closed, batch)
@@ -279,6 +288,8 @@ class Line:
     def _absorbed(self) -> int:
         """Inputs that this barrier takes: answers and wake-ups meant for tasks inside the superstep, in order."""
         taken = self.taken_n
+        if not self.inputs:
+            return taken
         waiting = self.snapshot.control.waiting
         ids = {interrupt_of(self.session, self.graph, w) for w in waiting if w.reason == "interrupt"}
         has_child = any(w.reason == "child" for w in waiting)
@@ -361,9 +372,9 @@ class Line:
         sealed = seal(self.graph, snap, change, batch.chained(), rows, stamp)
         events = EventBatch(snap.superstep, batch.count(), batch.body(snap.run_id), now)
         commit = Commit(
-            self.session, self.opened.epoch, self.commit_n, os.urandom(16), status, reason, snap.superstep + 1,
+            self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
-            taken_n, now,
+            taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
         )  # fmt: skip
         await self._send(commit)
         self._committed(commit, sealed)
@@ -372,6 +383,7 @@ class Line:
         events, checkpoint = commit.events, commit.checkpoint
         first = self.event_n
         self.last, self.status, self.reason, self.taken_n = commit, commit.status, commit.reason, commit.taken_n
+        self.released = commit.release
         self.commit_n += 1
         self.event_n += events.count if events else 0
         opened_at = self.snapshot.committed_at
@@ -429,17 +441,20 @@ class Line:
         await self._park("failed", "divergence", batch)
         self.error = error
 
-    async def _park(self, status: Status, reason: str, batch: Batch, opened: Sequence[InterruptRow] = ()) -> None:
-        """A commit without a checkpoint."""
+    async def _park(
+        self, status: Status, reason: str, batch: Batch, opened: Sequence[InterruptRow] = (), *, last: bool = True
+    ) -> None:
+        """A commit without a checkpoint. Unless it isn't the `last` one, or runs are queued, it gives the session back."""
         snap = self.snapshot
+        release = last and not snap.control.queue
         now = max(self.clock.now_us(), snap.committed_at)
         events = None
         if batch.count(parked=True):
             events = EventBatch(snap.superstep, batch.count(parked=True), batch.body(snap.run_id, parked=True), now)
         taken = self._absorbed() if status == "failed" else self.taken_n
         commit = Commit(
-            self.session, self.opened.epoch, self.commit_n, os.urandom(16), status, reason, snap.superstep, None,
-            events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now,
+            self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep, None,
+            events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now, release=release,
         )  # fmt: skip
         await self._send(commit)
         self._committed(commit, None)
@@ -449,17 +464,18 @@ class Line:
         batch = Batch.empty()
         for row in interrupts:
             batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
-        await self._park("waiting", "interrupt", batch, interrupts)
+        await self._park("waiting", "interrupt", batch, interrupts, last=False)
 
     async def pause(self) -> None:
-        """Park where it is: finished effects are durable, the run can be resumed."""
-        await self._park("waiting", "paused", Batch.empty())
+        """Park where it is: finished effects are durable, the run can be resumed. Nothing if it has just ended."""
+        if not self.released:
+            await self._park("waiting", "paused", Batch.empty())
 
 
 def finish_events(closed: Closed, batch: Batch) -> None:
     """The chained terminal event of a run that this barrier ends."""
-    usage = usage_data(closed.control.spent)
     if closed.ended == "done":
+        usage = usage_data(closed.control.spent)
         data = {
             "outputs_ref": closed.outputs, "usage": usage, "cost": usage["cost_usd"],
             "supersteps": closed.control.steps, "checkpoint": None,

@@ -93,8 +93,11 @@ def close(
 
 
 def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
-    waits = tuple(r for r in results if r.status == "open")
-    failed = tuple(r for r in results if r.status == "failed" and (r.unrouted or not node_of(graph, r).on_error))
+    unfinished = [r for r in results if r.status in ("open", "failed")]
+    if not unfinished:
+        return None
+    waits = tuple(r for r in unfinished if r.status == "open")
+    failed = tuple(r for r in unfinished if r.status == "failed" and (r.unrouted or not node_of(graph, r).on_error))
     return Stuck(failed, waits) if waits or failed else None
 
 
@@ -112,8 +115,8 @@ class _Barrier:
         self.changed: dict[int, list[Any] | None] = {}
         self.writers: dict[int, tuple[int, ...]] = {}
         self.named = 0
-        for channel in graph.channels:
-            if channel.scope == "step" and self.versions[channel.index] is not None:
+        for channel in graph.step_channels:
+            if self.versions[channel.index] is not None:
                 self.values[channel.index], self.versions[channel.index] = channel.default, None
 
     def close(self, results: Sequence[TaskResult]) -> Closed | Stuck | TaskResult:
@@ -221,18 +224,20 @@ class _Barrier:
 
     def last_run(self, results: Sequence[TaskResult]) -> Mapping[int, int]:
         old = self.snapshot.control.last_run
+        if not self.graph.subscribers:
+            return old
         ran = {r.token.node: self.snapshot.superstep for r in results if self.graph.nodes[r.token.node].on_update}
         return {**old, **ran} if ran else old
 
     def wake_subscribers(self, control: Control) -> Control:
         """Tokens for nodes whose `on_update` channels were written in or after their last run; none behind `on_limit`,
         where nothing bounds them any more."""
-        if control.limited:
+        if control.limited or not self.graph.subscribers:
             return control
         have = {t.node for t in control.due} | {w.token.node for w in control.waiting}
         tokens = []
-        for node in self.graph.nodes:
-            if not node.on_update or node.index in have:
+        for node in self.graph.subscribers:
+            if node.index in have:
                 continue
             since = control.last_run.get(node.index, 0)
             if any((v := self.versions[c]) is not None and v >= since for c in node.on_update):

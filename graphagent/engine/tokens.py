@@ -110,8 +110,8 @@ class _Board:
                     self.arrive(Token(join.node, self.superstep + 1, join.groups, join.sources, join.error))
                     moved = True
                     break
-        due = tuple(self.arrived[node] for node in sorted(self.arrived))
-        return Placed(due, waiting, tuple(self.joins[k] for k in sorted(self.joins)), self.failure)
+        due = tuple([self.arrived[node] for node in sorted(self.arrived)])
+        return Placed(due, waiting, tuple([self.joins[k] for k in sorted(self.joins)]), self.failure)
 
     def alive(self, join: PendingJoin, waiting: tuple[Waiting, ...]) -> bool:
         """Whether a token of the join's group can still come: it is due, waiting, or in a join further inside."""

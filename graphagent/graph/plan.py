@@ -8,7 +8,8 @@ which `compile.load_plan` makes an equal plan in any process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 from graphagent.graph.expressions import Expression
@@ -153,7 +154,8 @@ class ModelPlan:
 class GraphPlan:
     """One graph of a document: the main one (name "") or one under `graphs`.
 
-    `start` is a route without guard. `reads_run` says whether any expression reads `run`.
+    `start` is a route without guard. `reads_run` says whether any expression reads `run`. What every
+    barrier looks at stands ready: `step_channels` are those of that scope, `subscribers` the nodes with `on_update`.
     """
 
     name: str
@@ -167,6 +169,14 @@ class GraphPlan:
     node_index: Mapping[str, int]
     channel_index: Mapping[str, int]
     reads_run: bool
+    channels_by_name: tuple[ChannelPlan, ...] = field(init=False, compare=False)
+    step_channels: tuple[ChannelPlan, ...] = field(init=False, compare=False)
+    subscribers: tuple[NodePlan, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "channels_by_name", tuple(sorted(self.channels, key=attrgetter("name"))))
+        object.__setattr__(self, "step_channels", tuple(c for c in self.channels if c.scope == "step"))
+        object.__setattr__(self, "subscribers", tuple(n for n in self.nodes if n.on_update))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from graphagent import concurrency
+from graphagent.marks import TRIO_MARK
 from graphagent.nodes.calling import call
 from graphagent.ports import EffectCall, Task
 from graphagent.snapshot import EffectClass
@@ -98,12 +99,13 @@ def question(prompt: str, options: Sequence[str] | None, payload: Any) -> dict[s
 
 
 def partial(fn: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
-    """The function with its positional arguments; it stays recognisable as `async def`."""
+    """The function with its positional arguments; it stays recognisable as `async def`, and as trio's."""
     if inspect.iscoroutinefunction(fn):
 
         async def run_async(**kwargs: Any) -> Any:
             return await fn(*args, **kwargs)
 
+        setattr(run_async, TRIO_MARK, getattr(fn, TRIO_MARK, False))
         return run_async
 
     def run(**kwargs: Any) -> Any:

@@ -89,8 +89,8 @@ class LLMNode:
             return await retrying(self.node.retry, effect, task, lambda: self.stream(task, wanted, effect))
 
         reply: Mapping[str, Any] = await task.effect("model", model.name, "read", request, execute)
-        step = task.last_step
-        task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "step": step})
+        call = task.last_call
+        task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
         return reply
 
     async def stream(self, task: Task, request: ModelRequest, effect: EffectCall) -> Any:

@@ -109,8 +109,8 @@ class Host:
         await self.store.create(row, genesis, [Blob(plan.hash, plan.document)], inputs)
         return session
 
-    async def open(self, session: SessionId, observer: Observer | None = None) -> Line:
-        """Take a session over and load its head.
+    async def open(self, session: SessionId, observer: Observer | None = None, new: NewInput | None = None) -> Line:
+        """Take a session over and load its head. `new` is an input that is accepted in the same transaction.
 
         Raises:
             NotFound, SessionBusy, StoreCorrupt.
@@ -119,7 +119,7 @@ class Host:
             raise SessionBusy(f"{session} is running in this process", hint="wait for it, or stop that run first")
         self.busy.add(session)
         try:
-            opened = await self.store.takeover(session, self.worker)
+            opened = await self.store.takeover(session, self.worker, new)
             return await self._line(opened, observer)
         except BaseException:
             self.busy.discard(session)
@@ -205,7 +205,8 @@ class Host:
             while len(self.warm) > WARM_LINES:
                 self.warm.pop(next(iter(self.warm)))
             try:
-                await self.store.release(line.session, line.row.epoch)
+                if not line.released:
+                    await self.store.release(line.session, line.row.epoch)
             finally:
                 self.busy.discard(line.session)
 

@@ -103,15 +103,15 @@ async def run_again(
     if row.status in ("running", "waiting"):
         raise SessionBusy(f"a run is {row.status} in {session}", hint=f"graphagent resume {session}")
     new = run_input(await host.plan_of(row), inputs, options)
-    await host.store.accept(session, new)
-    return await drive(host, session, options, observer)
+    return await drive(host, session, options, observer, new)
 
 
 async def drive(
-    host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None
-) -> Outcome:
-    """Open a session and run it until nothing is left to do."""
-    line = await host.open(session, observer)
+    host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None,
+    new: NewInput | None = None,
+) -> Outcome:  # fmt: skip
+    """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
+    line = await host.open(session, observer, new)
     try:
         return await _advance(host, line, options)
     finally:

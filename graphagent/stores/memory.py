@@ -129,10 +129,12 @@ class MemoryStore:
             session.add_input(new, n, now)
         return session
 
-    async def takeover(self, session: SessionId, worker: WorkerId) -> Opened:
+    async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
         s = self._session(session)
         if s.owner is not None and s.owner != worker and s.owner not in self._dead:
             raise SessionBusy(f"session {session} is owned by worker {s.owner}")
+        if new is not None:
+            self._accept(s, new, self._clock.now_us())
         self._dead.discard(worker)
         s.epoch, s.owner, s.attempts = s.epoch + 1, worker, s.attempts + 1
         assert s.head is not None
@@ -181,6 +183,8 @@ class MemoryStore:
         s.commit_n += 1
         s.token, s.status, s.reason = commit.token, commit.status, commit.reason
         s.head_superstep, s.updated_at = commit.head_superstep, commit.at
+        if commit.release:
+            s.owner, s.attempts = None, max(s.attempts - 1, 0)
 
     def _ask(self, commit: Commit) -> None:
         for row in commit.interrupts:

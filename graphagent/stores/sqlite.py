@@ -134,8 +134,9 @@ class SqliteStore:
         full = with_inputs(row, None, inputs)
         await self._write(sqlite_jobs.fork, full, inputs, blobs, self._clock.now_us(), point="fork")
 
-    async def takeover(self, session: SessionId, worker: WorkerId) -> Opened:
-        return await self._write(sqlite_jobs.take_over, session, worker, self._locks, point="takeover")
+    async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
+        now = self._clock.now_us()
+        return await self._write(sqlite_jobs.take_over, session, worker, new, now, self._locks, point="takeover")
 
     async def release(self, session: SessionId, epoch: int) -> None:
         await self._write(sqlite_jobs.release, session, epoch, point="release")

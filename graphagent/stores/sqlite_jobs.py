@@ -102,8 +102,16 @@ def _insert_inputs(row: SessionRow, inputs: Sequence[NewInput], now: int, cursor
         cursor.execute(SQL["insert_input"], input_values(row.session, new, n, now))
 
 
-def take_over(session: SessionId, worker: WorkerId, locks: WorkerLocks, cursor: apsw.Cursor, again: bool) -> Opened:
-    """A new epoch, and everything needed to run on."""
+def take_over(
+    session: SessionId,
+    worker: WorkerId,
+    new: NewInput | None,
+    now: int,
+    locks: WorkerLocks,
+    cursor: apsw.Cursor,
+    again: bool,
+) -> Opened:
+    """A new epoch, and everything needed to run on; before that an input, if there is one."""
     old = one(cursor, "session", raw(session))
     if old is None:
         raise NotFound(f"no session {session}")
@@ -112,6 +120,8 @@ def take_over(session: SessionId, worker: WorkerId, locks: WorkerLocks, cursor: 
         pid = locks.living(seen.owner)
         if pid is not None:
             raise SessionBusy(f"session {session} is owned by process {pid}", hint="wait for it, or stop that process")
+    if new is not None:
+        accept(session, new, now, cursor, again)
     locks.hold(worker)
     cursor.execute(SQL["take_over"], (raw(session), raw(worker), raw_or_none(seen.owner), seen.epoch))
     authority = _must(one(cursor, "session", raw(session)))
@@ -202,6 +212,8 @@ def commit(c: Commit, cursor: apsw.Cursor, again: bool) -> None:
     _commit_rows(c, family, plan, cursor)
     if c.taken_n > taken_n:
         cursor.execute(SQL["take_inputs"], (sid, taken_n, c.taken_n, c.head_superstep))
+    if c.release:
+        release(c.session, c.epoch, cursor, again)
 
 
 def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> None:

@@ -107,7 +107,12 @@ def bare_commits(folder: Path, count: int = 200) -> list[float]:
     import apsw
 
     db = apsw.Connection(str(folder / "bare.db"))
-    db.execute("pragma journal_mode=wal; pragma synchronous=full; create table t (a integer primary key, b blob)")
+    for statement in (
+        "pragma journal_mode=wal",
+        "pragma synchronous=full",
+        "create table t (a integer primary key, b)",
+    ):
+        list(db.execute(statement))
     out = []
     for _ in range(count):
         started = time.perf_counter()
@@ -166,7 +171,7 @@ def p5(folder: Path, quick: bool) -> list[Figure]:
     out: list[Figure] = []
     for length in (1000,) if quick else (100, 1000, 10_000):
         store, row = _run_of(length, folder)
-        values = []
+        values: list[float] = []
         for i in range(10):
 
             async def work(

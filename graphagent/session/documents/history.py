@@ -45,8 +45,8 @@ async def open_superstep(host: Host, row: SessionRow) -> OpenSuperstep | None:
     parked = [decode(b.body) for b in await host.store.events(spans)]
     assert row.head is not None
     state = (await states_of(host, row, [await host.store.checkpoint(row.head)]))[0]
-    begun = journal or row.status == "running" or any(tree.get("tasks") for tree in parked)
-    if not state.control.due or not begun:
+    errors = _errors(parked, row.status)
+    if not state.control.due or not (journal or errors or row.status == "running"):
         return None
     place = Place(row.session, row.head_superstep, state, journal)
     asked = await host.store.interrupts(row.session, status=None)
@@ -54,11 +54,14 @@ async def open_superstep(host: Host, row: SessionRow) -> OpenSuperstep | None:
     for child in await host.store.children(row.session):
         if child.caller_path is not None and child.status == "waiting" and await open_interrupts(host, child.session):
             waiting.add(child.caller_path)
-    return OpenSuperstep(row.head_superstep, open_tasks(place, row.status, asked, waiting, _errors(parked, row.status)))
+    return OpenSuperstep(row.head_superstep, open_tasks(place, row.status, asked, waiting, errors))
 
 
 def _errors(parked: list[Any], status: str) -> dict[str, Mapping[str, Any]]:
-    """By path, the errors of the tasks with which the session failed the last time."""
+    """By path, the errors of the tasks with which the session failed the last time. The one that ended the run stands
+    there whole, also where it came up at the barrier."""
     if status != "failed" or not parked:
         return {}
-    return {task[0]: task[3]["error"] for task in parked[-1].get("tasks", []) if "error" in task[3]}
+    errors = {task[0]: task[3]["error"] for task in parked[-1].get("tasks", []) if "error" in task[3]}
+    ended = [data["error"] for kind, data in parked[-1].get("closing", []) if kind == "RunError"]
+    return {**errors, **{error["node"]: error for error in ended if error["node"] is not None}}

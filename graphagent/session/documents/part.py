@@ -43,6 +43,12 @@ class Document(Part):
         text: str = getattr(import_module("graphagent.session.tables_text"), self.table)(self)
         return text
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        from html import escape
+
+        return {"text/plain": str(self), "text/html": f"<pre>{escape(str(self))}</pre>"}
+
     @property
     def document(self) -> dict[str, Any]:
         """The document as plain data."""

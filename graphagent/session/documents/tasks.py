@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,10 +47,11 @@ class Place:
         rows = [r for r in self.journal if r.ordinal == TASK_ORDINAL and r.path == path]
         return max(rows, key=lambda r: r.attempt, default=None)
 
-    def items(self, path: str) -> list[str]:
-        """The paths of a map's items that left something in the journal, in order."""
+    def items(self, path: str, waiting: Iterable[str] = ()) -> list[str]:
+        """The paths of a map's items that left something in the journal, or wait, in order."""
         start = path + "["
-        found = {r.path[: r.path.index("]") + 1] for r in self.journal if r.path.startswith(start)}
+        paths = (*(r.path for r in self.journal), *waiting)
+        found = {p[: p.index("]") + 1] for p in paths if p.startswith(start)}
         return sorted(found, key=lambda p: int(p[len(start) : -1]))
 
 
@@ -103,7 +104,9 @@ def open_tasks(
     out = []
     for token in place.before.control.due:
         name = place.before.graph.nodes[token.node].name
-        items = [_item(place, item, "waiting" if item in waiting else unfinished) for item in place.items(name)]
+        items = [
+            _item(place, item, "waiting" if item in waiting else unfinished) for item in place.items(name, waiting)
+        ]
         item_waits = any(i.status == "waiting" for i in items)
         course = _item(place, name, "waiting" if name in waiting or item_waits else unfinished)
         if name in errors and course.status != "failed":

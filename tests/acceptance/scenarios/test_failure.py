@@ -217,7 +217,7 @@ async def test_23_timeout_and_late_result(world: World) -> None:
         def wait():
             time.sleep(0.15)
     """)
-    node = 'kind: code, timeout: 50ms, retry: { max: 2, delay: 1ms, jitter: false }, with: { x: 1 }, next: later'
+    node = "kind: code, timeout: 50ms, retry: { max: 2, delay: 1ms, jitter: false }, with: { x: 1 }, next: later"
     outcome = await world.start(f"""
         outputs: {{ log: "list[str]" }}
         channels: {{ log: {{ type: "list[str]", reducer: append }} }}
@@ -314,13 +314,15 @@ async def test_25_cancellation(world: World) -> None:
         outcome = await world.start(graph.replace("NAME", name))
         assert outcome.row.status == "done", name
         assert outcome.outputs in ({"kind": "code_failed"}, {"kind": "cancelled"}), name
-    waiting = await world.start("""
+    waiting = await world.start(
+        """
         outputs: {}
         start: ask
         nodes:
           ask: { kind: human, mode: approve, prompt: "Go?", next: end, on_error: handler }
           handler: { kind: code, python: "fns:never", next: end }
-    """.replace('kind: code, python: "fns:never"', "kind: router"))
+    """.replace('kind: code, python: "fns:never"', "kind: router")
+    )
     cancelled = await world.cancel(waiting.row.session)
     assert (cancelled.row.status, cancelled.error) == ("cancelled", None)
     assert await world.kinds(waiting.row.session, "RunError") == []

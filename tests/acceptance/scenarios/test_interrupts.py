@@ -137,14 +137,16 @@ async def test_30_two_questions_in_one_node(world: World) -> None:
 @scenario
 async def test_31_a_question_in_a_loop(world: World) -> None:
     """An interrupt in a loop: every round has its own id and answer."""
-    outcome = await world.start("""
+    outcome = await world.start(
+        """
         outputs: { log: "list[str]" }
         channels: { log: { type: "list[str]", reducer: append } }
         limits: { supersteps: 40 }
         start: ask
         nodes:
           ask: { kind: human, mode: choose, prompt: "${ 'n/a' }", options: [again, stop], writes: { log: "${ [out.choice] }" }, next: [{ when: "len(log) < 3", to: ask }, { to: end }] }
-    """.replace('"${ \'n/a\' }"', '"Round {{ n }}?", with: { n: "${ len(log) + 1 }" }'))
+    """.replace("\"${ 'n/a' }\"", '"Round {{ n }}?", with: { n: "${ len(log) + 1 }" }')
+    )
     session = outcome.row.session
     seen = set()
     for n in (1, 2, 3):
@@ -301,7 +303,8 @@ async def test_34_one_fails_another_waits(world: World) -> None:
 @scenario
 async def test_35_an_answer_that_does_not_fit(world: World) -> None:
     """An answer that violates the schema leaves all as it was, also with other answers given at the same time."""
-    session = (await world.start("""
+    session = (
+        await world.start("""
         outputs: { a: any, b: any, c: any }
         channels: { a: any, b: any, c: any, text: { type: str, default: draft } }
         start: [ask_a, ask_b, ask_c]
@@ -309,7 +312,8 @@ async def test_35_an_answer_that_does_not_fit(world: World) -> None:
           ask_a: { kind: human, mode: choose, prompt: A, options: [x, y], writes: { a: "${ out.choice }" }, next: end }
           ask_b: { kind: human, mode: form, prompt: B, form: { n: int, why: "str = 'none'" }, writes: { b: "${ out.form }" }, next: end }
           ask_c: { kind: human, mode: edit, prompt: C, value: "${ text }", writes: { c: "${ out.value }" }, next: end }
-    """)).row.session
+    """)
+    ).row.session
     asked = await world.asked(session)
     before = await world.row(session)
     for prompt, value in [
@@ -369,7 +373,8 @@ async def test_37_breakpoints(world: World) -> None:
     """Static breakpoints before a node stop exactly once per visit, and can be resumed without an answer."""
     world.functions("def work(): return note('work')")
     options = Options(seed=1, until=frozenset({"work"}))
-    outcome = await world.start("""
+    outcome = await world.start(
+        """
         outputs: { n: int }
         channels: { n: { type: int, reducer: sum } }
         limits: { supersteps: 20 }
@@ -377,7 +382,9 @@ async def test_37_breakpoints(world: World) -> None:
         nodes:
           first: { kind: set, writes: { n: 100 }, next: work }
           work: { kind: code, python: "fns:work", writes: { n: 1 }, next: [{ when: n < 103, to: work }, { to: end }] }
-    """, options=options)
+    """,
+        options=options,
+    )
     session = outcome.row.session
     for visit in range(3):
         assert (outcome.row.status, outcome.row.reason) == ("waiting", "paused"), visit

@@ -116,7 +116,8 @@ async def test_04_values_are_frozen(world: World) -> None:
         async def look(xs):
             return xs
     """)
-    outcome = await world.start("""
+    outcome = await world.start(
+        """
         inputs: { xs: "list[any]" }
         outputs: { seen: any, later: any, xs: any, given: any }
         channels: { xs: any, seen: any, later: any, n: { type: int, reducer: sum } }
@@ -129,7 +130,9 @@ async def test_04_values_are_frozen(world: World) -> None:
           d: { kind: code, python: "fns:look", with: { xs: "${ xs }" }, writes: { seen: "${ out }" }, next: join }
           join: { kind: set, join: all, writes: { later: "${ xs }" }, next: end }
         result: { seen: "${ seen }", later: "${ later }", xs: "${ xs }", given: "${ inputs.xs }" }
-    """, {"xs": [{"n": 1}, {"n": 2}]})
+    """,
+        {"xs": [{"n": 1}, {"n": 2}]},
+    )
     untouched = [{"n": 1}, {"n": 2}]
     assert outcome.outputs == {"seen": untouched, "later": untouched, "xs": untouched, "given": untouched}
 
@@ -343,14 +346,17 @@ async def test_13_mistakes_have_a_position(world: World) -> None:
     assert ("GA101", 7) in found
     assert ("GA301", 7) in found
     # What only turns out in the run is an error as data, and nothing of it is written.
-    outcome = await world.start("""
+    outcome = await world.start(
+        """
         inputs: { x: any }
         outputs: { n: int }
         channels: { n: { type: int, default: 0 }, m: { type: int, default: 0 } }
         start: a
         nodes:
           a: { kind: set, writes: { m: 1, n: "${ inputs.x }" }, next: end }
-    """, {"x": "text"})
+    """,
+        {"x": "text"},
+    )
     assert outcome.row.status == "failed"
     assert outcome.error is not None
     assert outcome.error["kind"] == "invalid_output"
@@ -427,7 +433,8 @@ async def test_15_falsy_results(world: World) -> None:
 async def test_16_messages(world: World) -> None:
     """`messages`: same id twice in one superstep, replace, remove, remove an unknown id, clear; read equals live at
     every checkpoint."""
-    outcome = await world.start("""
+    outcome = await world.start(
+        """
         inputs: { msgs: "list[any]" }
         outputs: { chat: any }
         channels: { chat: { type: "list[Message]", reducer: messages } }
@@ -442,7 +449,9 @@ async def test_16_messages(world: World) -> None:
           four: { kind: set, writes: { chat: [{ remove: all }, { id: c, role: user, content: c }] }, next: five }
           five: { kind: set, writes: { chat: [{ role: user, content: same }] }, next: six }
           six: { kind: set, writes: { chat: "${ inputs.msgs }" }, next: end }
-    """, {"msgs": [{"role": "user", "content": "same"}, {"role": "user", "content": "same"}]})
+    """,
+        {"msgs": [{"role": "user", "content": "same"}, {"role": "user", "content": "same"}]},
+    )
     assert outcome.row.status == "done"
     session = outcome.row.session
 

@@ -237,11 +237,14 @@ FORKED = """
 @scenario
 async def test_45_forks_before_and_after_a_call(world: World) -> None:
     """A fork of the hub before the call gives the spoke a new session; after the call, the recorded outcome."""
-    world.functions(WORK + """
+    world.functions(
+        WORK
+        + """
     def child(x):
         note("child")
         return x * 10
-""")
+"""
+    )
     outcome = await world.start(FORKED)
     session = outcome.row.session
     assert outcome.outputs == {"a": 20, "b": 20}

@@ -14,7 +14,13 @@ CHAT = """
     channels: { text: str }
     start: write
     nodes:
-      write: { kind: llm, model: main, prompt: "About {{ t }}", with: { t: "${ inputs.topic }" }, writes: { text: "${ out.text }" }, next: end }
+      write:
+        kind: llm
+        model: main
+        prompt: "About {{ t }}"
+        with: { t: "${ inputs.topic }" }
+        writes: { text: "${ out.text }" }
+        next: end
 """
 
 
@@ -46,7 +52,6 @@ async def test_the_newest_run_counts_only_its_own_supersteps(world: World) -> No
     session = first.row.session
     second = await operations.run_again(world.host, session, {"topic": "ants"})
     data = checked(await run_document(world.host, second))
-    assert data["run"] != checked(await run_document(world.host, first))["run"] or data["supersteps"] == 2
     assert (data["supersteps"], data["head"]["snapshot"]) == (2, 4)
     assert data["usage"]["model_calls"] == 1
     assert data["outputs"] == {"text": "two"}
@@ -145,7 +150,13 @@ HUB = """
         channels: { said: str }
         start: ask
         nodes:
-          ask: { kind: human, mode: choose, prompt: Which one?, options: [it's, no], writes: { said: "${ out.choice }" }, next: end }
+          ask:
+            kind: human
+            mode: choose
+            prompt: Which one?
+            options: [it's, no]
+            writes: { said: "${ out.choice }" }
+            next: end
 """
 
 
@@ -197,3 +208,39 @@ async def test_calls_of_an_open_superstep_are_part_of_the_usage(world: World) ->
     data = checked(await run_document(world.host, outcome))
     assert data["status"] == "failed"
     assert data["usage"]["model_calls"] == 1
+
+
+@on_stores
+async def test_a_cancelled_run(world: World) -> None:
+    outcome = await world.start(HUB)
+    cancelled = await operations.cancel(world.host, outcome.row.session, "enough", "ada")
+    data = checked(await run_document(world.host, cancelled))
+    assert (data["status"], data["outputs"], data["error"], data["interrupts"]) == ("cancelled", None, None, [])
+    assert data["ended_at"] is not None
+
+
+@on_stores
+async def test_a_fork_at_the_beginning_has_no_run_yet(world: World) -> None:
+    outcome = await world.start(LOOP, {"n": 2})
+    made = await operations.fork(world.host, outcome.row.session, 0)
+    data = checked(await run_document(world.host, made.row))
+    assert (data["run"], data["supersteps"], data["outputs"]) == (None, 0, None)
+    assert data["origin"]["snapshot"] == 0
+
+
+@on_stores
+async def test_outputs_of_a_fork_are_those_of_its_edited_state(world: World) -> None:
+    outcome = await world.start(LOOP, {"n": 2})
+    made = await operations.fork(world.host, outcome.row.session, outcome.row.head_superstep, edits={"count": 7})
+    data = checked(await run_document(world.host, made.row))
+    assert (data["status"], data["outputs"]) == ("done", {"count": 7})
+
+
+@on_stores
+async def test_a_notebook_shows_a_table(world: World) -> None:
+    from graphagent.session.documents import history_document
+
+    outcome = await world.start(LOOP, {"n": 1}, name="<b>")
+    shown = (await history_document(world.host, outcome.row))._repr_mimebundle_()
+    assert shown["text/plain"].startswith(outcome.row.session)
+    assert "&lt;b&gt;" in shown["text/html"]

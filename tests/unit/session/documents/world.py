@@ -176,3 +176,16 @@ def _is(value: Any, kind: str) -> bool:
         "object": dict,
     }  # fmt: skip
     return isinstance(value, types[kind])
+
+
+class CountingStore:
+    """A store that counts the calls that go through it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.calls = store, 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name != "name":
+            self.calls += 1
+        return found

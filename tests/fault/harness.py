@@ -1,0 +1,89 @@
+"""Voyages in processes that may be killed: the warm driver, and what must hold after each death."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, Self
+
+WRITES = ("pay", "keep")
+ROOT = Path(__file__).parents[2]
+
+
+class Driver:
+    """The warm process of `driver.py`; each order runs in a fork of it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.fault.driver"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._line() == "ready"
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def order(self, folder: Path, task: str, fault: str = "none:0:kill") -> dict[str, Any] | None:
+        """The report of a task; None if the armed fault killed it."""
+        assert self._process.stdin is not None
+        report = folder / "report.json"
+        report.unlink(missing_ok=True)
+        self._process.stdin.write(json.dumps({"folder": str(folder), "task": task, "fault": fault}) + "\n")
+        self._process.stdin.flush()
+        code = json.loads(self._line())["code"]
+        if code == -signal.SIGKILL:
+            return None
+        assert code == 0, f"{task} with {fault} ended with {code}"
+        found: dict[str, Any] = json.loads(report.read_text())
+        return found
+
+
+def calls(folder: Path) -> Counter[str]:
+    """How often each effect was really called."""
+    file = folder / "calls.log"
+    return Counter(file.read_text().split("\n")[:-1]) if file.exists() else Counter()
+
+
+def survive(driver: Driver, folder: Path, fault: str, golden: dict[str, Any]) -> str:
+    """Kill a voyage at a point, resume it, and check what must hold. Returns how it went: `passed killed doubt`."""
+    first = driver.order(folder, "sail", fault)
+    if first is not None:
+        assert first["digests"] == golden["digests"]
+        return "passed"
+    before = calls(folder)
+    known = driver.order(folder, "journal")
+    assert known is not None
+    assert len(known["done"]) == len(set(known["done"])), "two rows for one call"
+    assert set(known["done"]) <= set(before), "an outcome without a call"
+    resumed = driver.order(folder, "sail")
+    assert resumed is not None
+    after = calls(folder)
+    assert all(after[call] == 1 for call in known["done"]), f"a journaled effect was repeated: {after}"
+    assert all(after[call] <= 1 for call in WRITES), f"a write was repeated: {after}"
+    in_flight = set(before) - set(known["done"])
+    assert all(after[call] - before[call] <= 1 for call in in_flight), f"called too often: {after}"
+    if known["open_writes"]:
+        again = driver.order(folder, "sail")
+        assert resumed.get("doubt"), f"{known['open_writes']} may have happened, and the voyage went on"
+        assert again is not None
+        assert again.get("doubt")
+        assert calls(folder) == after, "something was called while a write is in doubt"
+        return "doubt"
+    assert resumed["digests"] == golden["digests"], "another state than without the crash"
+    assert resumed["heads"] == golden["heads"]
+    assert resumed["outputs"] == golden["outputs"]
+    assert set(after) == set(golden["calls"])
+    return "killed"

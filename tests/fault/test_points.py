@@ -1,0 +1,76 @@
+"""SIGKILL at every named point, then resume: the same digests, no journaled effect twice, no write twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphagent.faults import POINTS
+from tests.fault.harness import ROOT, Driver, calls, survive
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Driver]:
+    with Driver() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def golden(driver: Driver, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """An undisturbed voyage."""
+    folder = tmp_path_factory.mktemp("golden")
+    report = driver.order(folder, "sail")
+    assert report is not None
+    return {**report, "calls": calls(folder)}
+
+
+def test_every_point_is_passed(golden: dict[str, Any]) -> None:
+    assert [p for p in POINTS if not golden["hits"].get(p)] == []
+    assert set(golden["hits"]) <= set(POINTS)
+
+
+def test_every_point_of_the_source_is_listed() -> None:
+    text = "".join(file.read_text() for file in (ROOT / "graphagent").rglob("*.py"))
+    written = set(re.findall(r'\bfault\("([a-z.]+)"\)', text)) - {"commit.before"}  # the docstring's example
+    stored = set(re.findall(r'\bpoint="([a-z]+)"', text))
+    assert written <= set(POINTS)
+    assert stored == {p.removesuffix(".sent") for p in POINTS if p.endswith(".sent")}
+
+
+def test_two_undisturbed_voyages_agree(driver: Driver, golden: dict[str, Any], tmp_path: Path) -> None:
+    report = driver.order(tmp_path, "sail")
+    assert report is not None
+    assert report["digests"] == golden["digests"]
+    assert set(calls(tmp_path).values()) == {1}
+
+
+@pytest.mark.parametrize("hit", [1, 2])
+@pytest.mark.parametrize("point", POINTS)
+def test_kill(driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str, hit: int) -> None:
+    went = survive(driver, tmp_path, f"{point}:{hit}:kill", golden)
+    assert (went == "passed") == (hit > golden["hits"][point])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_at_every_hit(driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str) -> None:
+    for hit in range(3, golden["hits"][point] + 1):
+        folder = tmp_path / str(hit)
+        folder.mkdir()
+        survive(driver, folder, f"{point}:{hit}:kill", golden)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("second", ["takeover.after", "commit.sent", "commit.after", "effect.after", "append.after"])
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_again_while_resuming(
+    driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str, second: str
+) -> None:
+    if driver.order(tmp_path, "sail", f"{point}:1:kill") is None:
+        survive(driver, tmp_path, f"{second}:1:kill", golden)
