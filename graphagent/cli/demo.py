@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from graphagent.cli.segment import Ended
     from graphagent.cli.terminal import Terminal
     from graphagent.cli.work import Work
-    from graphagent.graph.plan import Plan
     from graphagent.session.host import Host
     from graphagent.session.observer import Observer
     from graphagent.session.operations import Outcome
@@ -39,17 +38,23 @@ def demo(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Install the weights without asking.")] = False,
 ) -> int:
     """Summarize a text with a small local model: no key, no account."""
+    terminal = terminal_of(ctx)
+    if check and keep is None:
+        with tempfile.TemporaryDirectory(prefix="graphagent-demo-") as nowhere:
+            return play(terminal, Path(nowhere), chosen_model(terminal, model, yes=yes), check=True, stays=False)
+    folder = keep or Path(tempfile.mkdtemp(prefix="graphagent-demo-"))
+    return play(terminal, folder, chosen_model(terminal, model, yes=yes), check=check, stays=True)
+
+
+def play(terminal: Terminal, folder: Path, spec: str, *, check: bool, stays: bool) -> int:
+    """Run the graph in this folder and tell what came of it, and what to try next if the folder stays."""
     from graphagent.cli.segment import Segment
     from graphagent.cli.work import Work
     from graphagent.session import operations
     from graphagent.session.graph_file import read_graph_file
 
-    terminal = terminal_of(ctx)
-    folder = keep or Path(tempfile.mkdtemp(prefix="graphagent-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ".graphagent").mkdir(parents=True, exist_ok=True)
     terminal.flags.project = str(folder)
-    (folder / ".graphagent").mkdir(exist_ok=True)
-    spec = chosen_model(terminal, model, yes=yes)
     script = shipped("summarize.script.yaml") if spec == SCRIPTED else None
     file = read_graph_file(GRAPH)
     plan = file.compiled()
@@ -64,8 +69,10 @@ def demo(
         ended = segment.play(begin)
         if ended.run["status"] != "done":
             return segment.finish(ended)
-        code = checked(work, plan, ended) if check else Exit.OK
         told(work, ended, spec)
+        code = checked(work, ended) if check else Exit.OK
+        if stays:
+            try_next(work, ended.run["session"], spec)
     return code
 
 
@@ -119,7 +126,7 @@ def shipped(name: str) -> Path:
 
 
 def told(work: Work, ended: Ended, spec: str) -> None:
-    """The summary, the supersteps, where the session is, and what to try next."""
+    """The summary and the supersteps."""
     from graphagent.session.documents import history_document
 
     terminal, session = work.terminal, ended.run["session"]
@@ -136,6 +143,13 @@ def told(work: Work, ended: Ended, spec: str) -> None:
     terminal.say("")
     terminal.say(table)
     terminal.say("")
+    if spec in (LOCAL, SCRIPTED):
+        terminal.say("a big model: --model openai/gpt-5-mini, or GRAPHAGENT_MODEL=provider/model@base_url", "dim")
+
+
+def try_next(work: Work, session: str, spec: str) -> None:
+    """Where the session is, and three commands."""
+    terminal = work.terminal
     terminal.say(f"stored in {work.project.settings.store}")
     terminal.say("try next:")
     for words in (
@@ -144,8 +158,6 @@ def told(work: Work, ended: Ended, spec: str) -> None:
         ("visualize", session),
     ):
         terminal.say("  " + terminal.command(*map(shlex.quote, words)))
-    if spec in (LOCAL, SCRIPTED):
-        terminal.say("a big model: --model openai/gpt-5-mini, or GRAPHAGENT_MODEL=provider/model@base_url", "dim")
 
 
 def scripted_flags(spec: str) -> tuple[str, ...]:
@@ -155,7 +167,7 @@ def scripted_flags(spec: str) -> tuple[str, ...]:
     return () if spec == LOCAL else ("--model", spec)
 
 
-def checked(work: Work, plan: Plan, ended: Ended) -> Exit:
+def checked(work: Work, ended: Ended) -> Exit:
     """Replay the session, fork it in the middle, and say whether both are right."""
     from graphagent.ids import SessionId
     from graphagent.session import operations
@@ -169,6 +181,13 @@ def checked(work: Work, plan: Plan, ended: Ended) -> Exit:
 
     report, forked = work.call(run)
     right = report.identical and forked.identical
-    verdict = "identical" if right else "differs"
-    work.terminal.say(f"check: replay of {len(report.supersteps)} supersteps {verdict}; fork at snapshot 2 {verdict}")
+    terminal, steps = work.terminal, len(report.supersteps)
+    terminal.say(f"{mark(terminal, report)} replay of {steps} supersteps from the journal")
+    terminal.say(f"{mark(terminal, forked)} fork at snapshot 2, replayed")
+    terminal.say("check: ok" if right else "check: failed")
     return Exit.OK if right else Exit.FAILED
+
+
+def mark(terminal: Terminal, report: Any) -> str:
+    """The symbol of what a replay found."""
+    return f"{terminal.symbol('done')} identical:" if report.identical else f"{terminal.symbol('failed')} differs:"

@@ -44,7 +44,8 @@ def told(record: Mapping[str, Any], node: NodePlan | None) -> str:
     if name is None:
         return str(message)
     tries = ""
-    if node is not None and node.retry.max > 1 and record.get("attempt") is not None:
+    by_node = record.get("source") != "model"  # a model's tries are made inside the attempt
+    if node is not None and node.retry.max > 1 and record.get("attempt") is not None and by_node:
         tries = f" (attempt {record['attempt'] + 1} of {node.retry.max})"
     if record["kind"] == "code_failed" and record.get("trace"):
         return f"node `{name}` raised {message}{tries}"

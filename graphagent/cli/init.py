@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +41,10 @@ def init(
         terminal.document({"schema": "graphagent/init@1", "folder": str(folder), "files": list(files)})
     else:
         terminal.result("\n".join(files))
-        where = "" if folder == Path() else f"cd {folder}; "
-        terminal.say(f"next: {where}graphagent run {template}.graph.yaml {example(template)}".rstrip())
+        if "/" in terminal.program and not terminal.program.startswith("/") and " " not in terminal.program:
+            terminal.program = str(Path(terminal.program).absolute())  # it is pasted in another folder
+        where = "" if folder == Path() else f"cd {shlex.quote(str(folder))}; "
+        terminal.say(f"next: {where}{terminal.command('run', f'{template}.graph.yaml', example(template))}")
     return Exit.OK
 
 

@@ -105,6 +105,8 @@ class LiveTree:
         self.terminal, self.graph, self.story = terminal, graph, Story()
         self._live: Any = None
         self._drawn = 0.0
+        self._started_us = time.time_ns() // 1000
+        self._screen = self._console()
 
     def feed(self, event: Event) -> None:
         """See `View`."""
@@ -122,9 +124,10 @@ class LiveTree:
         """The tree as it stands; the last one is whole."""
         from rich.text import Text
 
-        size = self._console.size
+        size = self._screen.size
         height = max(size.height - 2, 4) if fit else 0
-        frame = Frame(self.graph, min(size.width, 120), height, time.time_ns() // 1000, self.terminal.flags.verbose > 0)
+        now_us, full = time.time_ns() // 1000, self.terminal.flags.verbose > 0
+        frame = Frame(self.graph, min(size.width, 120), height, self._started_us, now_us, full)
         lines = tree(self.story, frame)
         if height and len(lines) > height:
             lines = [*lines[: height - 1], [("…", "dim")]]
@@ -136,7 +139,6 @@ class LiveTree:
         ascii = self.terminal.ascii
         return Text.assemble(*((t.translate(PLAIN) if ascii else t, style) for t, style in line), no_wrap=True)
 
-    @property
     def _console(self) -> Console:
         from rich.console import Console
 
@@ -150,10 +152,11 @@ class LiveTree:
         """See `View`."""
         from rich.live import Live
 
-        with Live(console=self._console, auto_refresh=False, transient=False) as live:
+        with Live(console=self._screen, auto_refresh=False, transient=False) as live:
             self._live = live
+            self.terminal.above = sys.stderr.write  # rich's own while it draws
             try:
                 yield
             finally:
-                self._live = None
+                self._live = self.terminal.above = None
                 live.update(self.text(fit=False), refresh=True)

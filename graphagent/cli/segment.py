@@ -86,8 +86,9 @@ class Segment:
         terminal.tell(f"{terminal.symbol('failed')} {first}", "red", "bold")
         for line in rest:
             terminal.tell(terminal.paint(line, "red") if line.strip().startswith("|  ") else line)
-        if error.get("hint"):
-            terminal.tell(f"{terminal.paint('hint:', 'cyan')} {harmless(error['hint'])}")
+        hint = error.get("hint") or ("what finished is kept and won't run again" if rest else None)
+        if hint:
+            terminal.tell(f"{terminal.paint('hint:', 'cyan')} {harmless(hint)}")
         for i, command in enumerate(ended.run["next"]):
             terminal.tell(f"{'then:' if i == 0 else '  or:'} {local(terminal, command)}")
 
@@ -125,6 +126,8 @@ class Segment:
                     nursery.start_soon(tick)
                 outcome = await begin(host, Observer(send))
                 nursery.cancel_scope.cancel()
+            if view.story.root is not None:
+                view.story.root.status = outcome.row.status
         return await ended_of(host, outcome)
 
     async def _standing(self, host: Host, session: str) -> Ended:

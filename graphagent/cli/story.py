@@ -134,7 +134,7 @@ class Story:
             step = view.open
             tasks = list(step.tasks.values()) if step else []
             for task in [leaf for t in tasks for leaf in (t, *t.items.values())]:
-                for placed in range(step.number if step else 0):
+                for placed in range(step.number + 1 if step else 0):
                     if child_id(view.session, placed, task.path, task.attempt) == child:  # type: ignore[arg-type]
                         task.child = child
                         return view.session
@@ -178,6 +178,8 @@ class Story:
             case "x.task.started" if event.provisional:
                 task.status, task.text, task.note = "running", "", ""
                 task.attempt, task.started_us = event.attempt or 0, event.time
+            case "x.task.started" if task.path in step.tasks:
+                step.tasks[task.path] = step.tasks.pop(task.path)  # committed events have the order of the plan
             case "RunContent":
                 task.text = (task.text + data["delta"])[-TEXT_KEPT:]
             case "x.task.retry":

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
@@ -72,6 +72,8 @@ class Terminal:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     err: TextIO = field(default_factory=lambda: sys.stderr)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    above: Callable[[str], object] | None = None
+    """While a live tree is drawn: writes above it."""
 
     # ---- what this terminal can do -----------------------------------------------------------------------------
 
@@ -131,7 +133,7 @@ class Terminal:
 
     def tell(self, text: str, *styles: str) -> None:
         """Tell what must be known: errors, and what to do about them."""
-        self.err.write(self.paint(self.plain(text, self.err), *styles) + "\n")
+        (self.above or self.err.write)(self.paint(self.plain(text, self.err), *styles) + "\n")
         self.err.flush()
 
     def plain(self, text: str, stream: TextIO) -> str:

@@ -22,12 +22,14 @@ class Frame:
 
     Attributes:
         height: Rows that the tree may take; 0 is any number.
+        started_us: When this segment of the run began to be watched.
         full: Show ids whole everywhere.
     """
 
     graph: str
     width: int = 100
     height: int = 0
+    started_us: int = 0
     now_us: int = 0
     full: bool = False
 
@@ -86,7 +88,7 @@ def header(story: Story, root: SessionView, frame: Frame) -> list[Line]:
 def spent(story: Story, root: SessionView, frame: Frame) -> str:
     """`superstep 3 · 12.3 s · 3,812 tok · $0.0041`."""
     parts = [f"superstep {max(root.steps)}"] if root.steps else []
-    parts.append(seconds(max(frame.now_us - root.started_us, 0) // 1000))
+    parts.append(seconds(max(frame.now_us - frame.started_us, 0) // 1000))
     if story.tokens:
         parts.append(f"{story.tokens:,} tok")
     if story.cost:
@@ -114,6 +116,8 @@ def committed_line(step: StepView, frame: Frame) -> Line:
         return [(f"{symbol} ", color), (f"{step.number:<3} {seconds(step.wall_ms):>7}  {step.kind}", "dim")]
     line: Line = [(f"{symbol} ", color), (f"{step.number:<3} {seconds(step.wall_ms):>7}  ", "")]
     names = ", ".join(named(task) for task in step.tasks.values())
+    if len(step.tasks) == 1:
+        names = names.removesuffix(" ⏸")
     wrote = changes(step)
     room = frame.width - 3 - width(line)
     if frame.width < SIDE_BY_SIDE or not wrote:

@@ -269,9 +269,10 @@ class TaskContext:
             return None
         fault("child.outcome")
         failed = end.status != "done"
+        cause = end.error or {}
         error = NodeError(  # without the child's id: two equal sessions have equal errors
-            f"the child session ended as {end.status}: {(end.error or {}).get('message', '')}".rstrip(": "),
-            kind="child_failed", cause=(end.error or {}).get("kind"), retryable=False, hint=(end.error or {}).get("hint"),
+            f"the child session ended as {end.status}: {cause.get('message', '')}".rstrip(": "),
+            kind="child_failed", cause=cause.get("kind"), retryable=False, hint=cause.get("hint"),
         )  # fmt: skip
         left = dump_error(error) if failed else end.outputs
         step.journal.record(

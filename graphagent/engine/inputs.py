@@ -111,7 +111,7 @@ def _run(
     control = state.control
     busy = bool(state.began or control.due or control.waiting or control.joins)
     if busy and not dead:
-        entry = (row.n, {"inputs": body["inputs"], "at": row.accepted_at, "limits": body.get("limits") or {}})
+        entry = (row.n, {"inputs": body["inputs"], "limits": body.get("limits") or {}})
         state.control = replace(control, queue=(*control.queue, entry))
         return
     state.closed += [(interrupt_of(session, graph, w), "cancelled") for w in control.waiting if w.reason == "interrupt"]
@@ -137,6 +137,15 @@ def begin_run(
     shown = {"supersteps": limits.supersteps, "tokens": limits.tokens, "cost_micro": limits.cost_micro}
     data = {"plan_hash": plan.hex(), "graph": graph.name, "inputs_ref": inputs, "limits": shown}
     state.begin.append(["RunStarted", data])
+
+
+def begin_queued(graph: GraphPlan, plan: bytes, snapshot: Snapshot, session: SessionId, accepted_at: int) -> Applied:
+    """The state after the start of the oldest queued run, whose input was accepted then."""
+    state = apply_inputs(graph, plan, snapshot, session, (), dead=False)
+    (n, body), *rest = snapshot.control.queue
+    state.control = replace(state.control, queue=tuple(rest))
+    begin_run(graph, plan, state, session, n, accepted_at, body["inputs"], body["limits"])
+    return state
 
 
 def place_start(graph: GraphPlan, state: Applied, superstep: int) -> None:

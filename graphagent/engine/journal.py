@@ -12,7 +12,8 @@ from typing import Any
 
 import trio
 
-from graphagent.codec import encode, freeze, hash_value
+from graphagent.codec import decode, digest, encode, freeze, hash_value
+from graphagent.engine.failures import view
 from graphagent.ids import SessionId
 from graphagent.ports import Store
 from graphagent.snapshot import TASK_ORDINAL, EffectClass, EffectRow, EffectState
@@ -115,15 +116,18 @@ def task_row(
 
 def digest_rows(rows: Sequence[EffectRow]) -> list[list[Any]]:
     """What the digest chain sees of the journal: no time, no token, no number of tries."""
-    from graphagent.codec import digest
-
     return [
         [
             r.path, r.attempt, r.ordinal, r.kind, r.name, r.effect_class, int(r.state), r.request_hash.hex(),
-            digest(r.outcome).hex() if r.outcome is not None else None,
+            None if r.outcome is None else _outcome_hash(r.state, r.outcome).hex(),
         ]
         for r in rows
     ]  # fmt: skip
+
+
+def _outcome_hash(state: EffectState, outcome: bytes) -> bytes:
+    """Of a failure, what a graph reads of it: its details and frames may hold keys, times and places of code."""
+    return hash_value(view(decode(outcome))) if state is EffectState.FAILED else digest(outcome)
 
 
 def request_hash(kind: str, name: str, effect_class: str, request: Any) -> bytes:

@@ -7,14 +7,14 @@ journal answers every call and refuses any that isn't in it, and instead of comm
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphagent.codec import show_digest
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, task_entry
 from graphagent.engine.execute import run_tasks
-from graphagent.engine.inputs import apply_inputs, begin_run, place_start
+from graphagent.engine.inputs import apply_inputs, begin_queued, place_start
 from graphagent.engine.journal import Journal
 from graphagent.engine.results import TaskResult
 from graphagent.engine.run import asked_entries, finish_events
@@ -134,11 +134,10 @@ class Replayer:
         """Apply what came from outside, as it was recorded."""
         graph, plan = self.graph, recorded.checkpoint.plan
         dead = recorded.body.get("dead", False)
-        applied = apply_inputs(graph, plan, state, recorded.session, recorded.inputs, dead=dead)
-        if not recorded.inputs and state.control.queue:
-            n, body = state.control.queue[0]
-            applied.control = replace(applied.control, queue=state.control.queue[1:])
-            begin_run(graph, plan, applied, recorded.session, n, body["at"], body["inputs"], body["limits"])
+        if recorded.inputs or not state.control.queue:
+            applied = apply_inputs(graph, plan, state, recorded.session, recorded.inputs, dead=dead)
+        else:
+            applied = begin_queued(graph, plan, state, recorded.session, recorded.after.run_started_at)
         place_start(graph, applied, state.superstep)
         batch = Batch.empty()
         batch.begin, batch.end = applied.begin, applied.end

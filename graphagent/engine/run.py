@@ -19,7 +19,7 @@ from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
 from graphagent.engine.failures import record
-from graphagent.engine.inputs import Applied, apply_inputs, begin_run, child_of, interrupt_of, place_start
+from graphagent.engine.inputs import Applied, apply_inputs, begin_queued, child_of, interrupt_of, place_start
 from graphagent.engine.journal import Journal
 from graphagent.engine.results import TaskResult
 from graphagent.engine.seal import Change, Sealed, Stamp, seal
@@ -324,13 +324,12 @@ class Line:
 
     async def next_run(self) -> None:
         """Start the oldest queued run; the one before it has ended."""
-        control = self.snapshot.control
-        n, body = control.queue[0]
         snap = self.snapshot
-        applied = Applied(
-            list(snap.values), list(snap.versions), replace(control, queue=control.queue[1:]), snap.run_id, 0
-        )
-        begin_run(self.graph, self.plan.hash, applied, self.session, n, body["at"], body["inputs"], body["limits"])
+        n = snap.control.queue[0][0]
+        found = await self.store.inputs(self.session, after=n - 1)
+        own = bool(found) and found[0].n == n and found[0].kind == "run"  # a fork has only the queue of its origin
+        accepted_at = found[0].accepted_at if own else snap.committed_at
+        applied = begin_queued(self.graph, self.plan.hash, snap, self.session, accepted_at)
         if self.status != "running":
             await self._close_questions(applied)
         await self._commit_applied(applied, self.taken_n)
@@ -444,7 +443,7 @@ class Line:
     async def _park(
         self, status: Status, reason: str, batch: Batch, opened: Sequence[InterruptRow] = (), *, last: bool = True
     ) -> None:
-        """A commit without a checkpoint. Unless it isn't the `last` one, or runs are queued, it gives the session back."""
+        """A commit without a checkpoint. The `last` one gives the session back, unless runs are queued."""
         snap = self.snapshot
         release = last and not snap.control.queue
         now = max(self.clock.now_us(), snap.committed_at)

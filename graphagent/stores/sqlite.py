@@ -259,7 +259,8 @@ class SqliteStore:
             name, values = "open_interrupts", ()
         else:
             name = "all_interrupts"
-        return await self._read_long(lambda db: [interrupt_row(r) for r in db.execute(SQL[name], values)])
+        read = self._read_long if session is None else self._read  # one session asks a few questions at most
+        return await read(lambda db: [interrupt_row(r) for r in db.execute(SQL[name], values)])
 
     async def _read(self, read: Callable[[apsw.Connection], T]) -> T:
         """A short read, here."""

@@ -237,6 +237,34 @@ async def a_living_owner_keeps_its_session(world: World) -> None:
     assert (taken.row.epoch, taken.row.owner, taken.row.attempts) == (2, BOB, 1)
 
 
+async def a_takeover_accepts_an_input_or_changes_nothing(world: World) -> None:
+    first, second = await world.open(), await world.open()
+    row = (await started(first, None, run_input())).row
+    with pytest.raises(SessionBusy):
+        await second.takeover(row.session, BOB, run_input("m2"))
+    assert (await second.session(row.session)).input_n == 1
+    opened = await first.takeover(row.session, ANN, run_input("m2"))
+    assert ([i.message_id for i in opened.inputs], opened.row.input_n) == (["m1", "m2"], 2)
+    again = await first.takeover(row.session, ANN, run_input("m2"))
+    assert again.inputs == opened.inputs
+    with pytest.raises(Conflict):
+        await first.takeover(row.session, ANN, NewInput("run", "m2", b'"another body"'))
+    assert (await first.session(row.session)).epoch == again.row.epoch
+
+
+async def a_commit_can_give_the_session_back(world: World) -> None:
+    first, second = await world.open(), await world.open()
+    row = (await started(first)).row
+    last = replace(next_commit(row, 0, status="done"), release=True)
+    await first.commit(last)
+    await first.commit(last)
+    stored = await second.session(row.session)
+    assert (stored.owner, stored.attempts, stored.status, stored.commit_n) == (None, 0, "done", 1)
+    assert (await second.takeover(row.session, BOB)).row.owner == BOB
+    with pytest.raises(Fenced):
+        await first.commit(next_commit(await first.session(row.session), 1, epoch=row.epoch))
+
+
 async def a_dead_owner_loses_its_session_at_once(world: World) -> None:
     first = await world.open()
     opened = await started(first)
@@ -641,7 +669,8 @@ async def closing_twice_is_allowed(world: World) -> None:
 
 CASES: list[Case] = [
     a_created_session_is_read_back_whole, a_second_creation_changes_nothing, what_is_unknown_is_not_found,
-    takeover_gives_all_that_is_needed, a_living_owner_keeps_its_session, a_dead_owner_loses_its_session_at_once,
+    takeover_gives_all_that_is_needed, a_living_owner_keeps_its_session, a_takeover_accepts_an_input_or_changes_nothing,
+    a_commit_can_give_the_session_back, a_dead_owner_loses_its_session_at_once,
     an_old_epoch_changes_nothing, release_takes_back_an_attempt, a_commit_moves_everything_together,
     the_same_commit_again_is_stored_once, a_park_keeps_head_and_attempts, a_state_of_an_effect_is_never_lowered,
     a_write_key_belongs_to_one_row, a_question_that_is_settled_stays_so, events_are_dense_over_commits_and_parks,

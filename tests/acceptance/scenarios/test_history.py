@@ -6,6 +6,7 @@ import pytest
 
 from graphagent.codec import encode
 from graphagent.errors import InputInvalid, NotFound
+from graphagent.ids import SessionId
 from graphagent.session import operations as ops
 from graphagent.snapshot import NewInput
 from tests.acceptance.scenarios.world import World, scenario
@@ -59,43 +60,46 @@ async def test_46_resume_and_replay_are_different_verbs(world: World) -> None:
         await world.fork(session, 2, {"nobody": 1})
 
 
+def words(word: str, *rounds: int) -> list[str]:
+    return [f"{word}{n}.{i}" for n in rounds for i in range(12)]
+
+
 @scenario
 async def test_47_forks_do_not_see_each_other(world: World) -> None:
     """Two forks of one checkpoint don't see each other's writes, also in `append` channels and in their open
     tails."""
-    world.functions(TICK)
-    last = 70 if not world.crashing else 6  # sealed at 64
-    graph = STEPS.replace("LAST", str(last))
+    world.functions("""
+        def tick(n, word):
+            return [f"{word}{n}.{i}" for i in range(12)]
+    """)
+    graph = STEPS.replace("LAST", "8").replace("${ [out] }", "${ out }")  # the sixth round seals 72 items
     session = (await world.start(graph)).row.session
     origin = await world.values(session)
-    at = last - 2
-    one = await world.fork(session, at + 1, {"word": "one"})
-    two = await world.fork(session, at + 1, {"word": "two"})
-    bare = await world.fork(session, at + 1)
-    shared = [f"x{n}" for n in range(at)]
+    one = await world.fork(session, 7, {"word": "one"})
+    two = await world.fork(session, 7, {"word": "two"})
+    bare = await world.fork(session, 7)
+    shared = words("x", *range(6))
+
+    async def log(session: SessionId) -> list[str]:
+        outcome = await world.resume(session)
+        assert outcome.outputs is not None
+        found: list[str] = outcome.outputs["log"]
+        return found
+
     for _ in range(2):
         for fork, word in ((one, "one"), (two, "two"), (bare, "x")):
-            outcome = await world.resume(fork.row.session)
-            assert outcome.outputs == {"log": [*shared, *(f"{word}{n}" for n in range(at, last))], "n": last}
+            assert await log(fork.row.session) == [*shared, *words(word, 6, 7)]
     assert await world.values(session) == origin
-    # A fork of a fork, below and above the first fork's point.
-    deeper = await world.fork(one.row.session, at + 3, {"word": "deep"})
-    outcome = await world.resume(deeper.row.session)
-    assert outcome.outputs is not None
-    assert outcome.outputs["log"] == [*shared, f"one{at}", f"deep{at + 1}"]
+    # A fork of a fork, above and below the first fork's point, and of the sealed part.
+    deeper = await world.fork(one.row.session, 9, {"word": "deep"})
+    assert await log(deeper.row.session) == [*shared, *words("one", 6), *words("deep", 7)]
     shallow = await world.fork(deeper.row.session, 3, {"word": "low"})
-    outcome = await world.resume(shallow.row.session)
-    assert outcome.outputs is not None
-    assert outcome.outputs["log"] == ["x0", "x1", *(f"low{n}" for n in range(2, last))]
+    assert await log(shallow.row.session) == [*words("x", 0, 1), *words("low", *range(2, 8))]
     # An edited append channel starts anew, in a fork and in a fork of it.
-    edited = await world.fork(session, at + 1, {"log": ["edited"], "word": "e"})
-    outcome = await world.resume(edited.row.session)
-    assert outcome.outputs is not None
-    assert outcome.outputs["log"] == ["edited", *(f"e{n}" for n in range(at, last))]
-    emptied = await world.fork(edited.row.session, at + 3, {"log": []})
-    outcome = await world.resume(emptied.row.session)
-    assert outcome.outputs is not None
-    assert outcome.outputs["log"] == [f"e{last - 1}"]
+    edited = await world.fork(session, 7, {"log": ["edited"], "word": "e"})
+    assert await log(edited.row.session) == ["edited", *words("e", 6, 7)]
+    emptied = await world.fork(edited.row.session, 9, {"log": []})
+    assert await log(emptied.row.session) == words("e", 7)
     assert await world.values(session) == origin
 
 

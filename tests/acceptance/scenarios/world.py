@@ -6,6 +6,7 @@ in the store that isn't in the middle of a superstep is replayed and must be ide
 
 from __future__ import annotations
 
+import math
 import sys
 import textwrap
 import time
@@ -130,7 +131,8 @@ class World:
         self.boot()
 
     async def file_store(self) -> Store:
-        return await SqliteStore.open(self.file, clock=self.clock)
+        # What a power cut or a slow disk does is tested beside the store.
+        return await SqliteStore.open(self.file, clock=self.clock, synchronous="normal", on_loop_s=math.inf)
 
     def boot(self) -> None:
         """A new process."""
@@ -240,7 +242,8 @@ class World:
         outcome = await ops.standing(self.host, session)
         if outcome.row.status != "done":
             return outcome
-        return await self.calmly(lambda: ops.drive(self.host, session))
+        driven: Outcome = await self.calmly(lambda: ops.drive(self.host, session))
+        return driven
 
     async def calmly(self, act: Callable[[], Awaitable[Any]]) -> Any:
         """Do it without a crash at a barrier."""

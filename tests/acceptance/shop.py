@@ -1,0 +1,106 @@
+"""A project on disk and its command line, in processes that may be killed; functions note their calls in a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from graphagent import concurrency
+from graphagent.snapshot import SessionQuery, SessionRow
+from graphagent.stores.sqlite import SqliteStore
+
+ROOT = Path(__file__).parents[2]
+T = TypeVar("T")
+HEAD = """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: { name: shop }
+"""
+NOTE = """
+import os, pathlib, time
+
+HERE = pathlib.Path(__file__).parent
+
+def note(call):
+    fd = os.open(HERE / "calls.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(fd, call.encode() + b"\\n")
+    os.fsync(fd)
+    os.close(fd)
+    return call
+"""
+
+
+class Shop:
+    """A project folder with `shop.graph.yaml` and `shop_floor.py`."""
+
+    def __init__(self, folder: Path, graph: str, functions: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.graph = folder / "shop.graph.yaml"
+        self.floor = folder / "shop_floor.py"
+        self.graph.write_text(HEAD + textwrap.dedent(graph))
+        self.floor.write_text(NOTE + textwrap.dedent(functions))
+        (folder / ".graphagent").mkdir(exist_ok=True)
+        self.store = folder / ".graphagent" / "sessions.db"
+
+    def spawn(self, *command: str, fault: str | None = None) -> subprocess.Popen[str]:
+        """Start a command and return at once."""
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
+        env |= {"PYTHONPATH": str(ROOT)} | ({"GRAPHAGENT_FAULT": fault} if fault else {})
+        line = [sys.executable, "-m", "graphagent", *command, "--json"]
+        return subprocess.Popen(
+            line, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, *more: str, fault: str | None = None) -> tuple[int, dict[str, Any]]:
+        """`graphagent run` of the graph, with a fixed seed."""
+        return self.do("run", self.graph.name, "--seed", "1", *more, fault=fault)
+
+    def do(self, *command: str, fault: str | None = None) -> tuple[int, dict[str, Any]]:
+        """Any command: its exit code, negative for a signal, and its document."""
+        process = self.spawn(*command, fault=fault)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, document(out, err)
+
+    def calls(self) -> Counter[str]:
+        """How often each function was called, in all processes together."""
+        file = self.folder / "calls.log"
+        return Counter(file.read_text().split()) if file.exists() else Counter()
+
+    def rows(self) -> list[SessionRow]:
+        """All sessions that nobody called, newest first."""
+
+        async def read(store: SqliteStore) -> list[SessionRow]:
+            return [entry.row for entry in await store.sessions(SessionQuery())]
+
+        return self.stored(read)
+
+    def digest(self) -> bytes:
+        """The head digest of the only session."""
+        (row,) = self.rows()
+        return row.head_digest
+
+    def stored(self, read: Callable[[SqliteStore], Awaitable[T]]) -> T:
+        """What `read` finds in the store."""
+
+        async def run() -> T:
+            store = await SqliteStore.open(self.store)
+            try:
+                return await read(store)
+            finally:
+                await store.aclose()
+
+        return concurrency.run_sync(run)
+
+
+def document(out: str, err: str) -> dict[str, Any]:
+    """The JSON document of a command, with what it told people."""
+    found: dict[str, Any] = json.loads(out) if out.strip() else {}
+    return {**found, "told": err}

@@ -1,0 +1,175 @@
+"""Processes that die, and the ones that go on: nothing is lost, nothing is done twice. All through the command line."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.shop import Shop
+
+KILLED = -signal.SIGKILL
+
+ORDER = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: look
+    nodes:
+      look: { kind: code, python: "shop_floor:look", writes: { log: "${ [out] }" }, next: [fast, slow] }
+      fast: { kind: code, python: "shop_floor:fast", writes: { log: "${ [out] }" }, next: meet }
+      slow: { kind: code, python: "shop_floor:slow", writes: { log: "${ [out] }" }, next: meet }
+      meet: { kind: set, join: all, writes: { log: [met] }, next: last }
+      last: { kind: code, python: "shop_floor:last", writes: { log: "${ [out] }" }, next: end }
+"""
+PAY = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: look
+    nodes:
+      look: { kind: code, python: "shop_floor:look", writes: { log: "${ [out] }" }, next: pay }
+      pay: { kind: code, python: "shop_floor:pay", effects: write, writes: { log: "${ [out] }" }, next: end }
+"""
+FLOOR = """
+    def look():
+        return note("look")
+
+    def fast():
+        return note("fast")
+
+    def slow():
+        note("slow")
+        time.sleep(0.1)
+        return "slow"
+
+    def last():
+        return note("last")
+
+    def pay():
+        return note("pay")
+"""
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The digest of the undisturbed run."""
+    shop = Shop(tmp_path_factory.mktemp("golden"), ORDER, FLOOR)
+    code, run = shop.run()
+    assert (code, run["outputs"]) == (0, {"log": ["look", "fast", "slow", "met", "last"]})
+    return shop.digest()
+
+
+# Superstep 0 takes the inputs, 1 runs `look`, 2 the two parallel nodes: `commit` number 3 is theirs.
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        pytest.param("commit.before:2:kill", "look", id="before-commit"),
+        pytest.param("commit.after:2:kill", None, id="after-commit"),
+        pytest.param("effect.during:1:kill", None, id="during-an-effect-before-the-call"),
+        pytest.param("effect.after:1:kill", "look", id="during-an-effect-after-the-call"),
+        pytest.param("append.after:1:kill", "slow", id="between-parallel-nodes"),
+    ],
+)
+def test_a_killed_run_goes_on(tmp_path: Path, golden: bytes, fault: str, again: str | None) -> None:
+    """`again` is the one read that had run and wasn't journaled: it runs a second time, and nothing else does."""
+    shop = Shop(tmp_path, ORDER, FLOOR)
+    code, _ = shop.run(fault=fault)
+    assert code == KILLED
+    code, run = shop.do("resume", "@last")
+    assert (code, run["status"]) == (0, "done")
+    assert shop.digest() == golden
+    expected = dict.fromkeys(["look", "fast", "slow", "last"], 1) | ({again: 2} if again else {})
+    assert shop.calls() == expected
+
+
+def test_a_write_in_flight_is_never_repeated(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PAY, FLOOR)
+    code, _ = shop.run(fault="effect.after:2:kill")  # the money is on its way, and nobody wrote that down
+    assert code == KILLED
+    for _ in range(2):
+        code, run = shop.do("resume", "@last")
+        assert (code, run["status"], run["reason"]) == (4, "waiting", "interrupt")
+        assert [i["kind"] for i in run["interrupts"]] == ["in_doubt"]
+        assert shop.calls() == {"look": 1, "pay": 1}
+
+
+def test_a_write_whose_outcome_is_journaled_goes_on(tmp_path: Path) -> None:
+    shop = Shop(tmp_path, PAY, FLOOR)
+    code, _ = shop.run(fault="append.after:2:kill")  # the first append is the intent, the second one the outcome
+    assert code == KILLED
+    code, run = shop.do("resume", "@last")
+    assert (code, run["outputs"]) == (0, {"log": ["look", "pay"]})
+    assert shop.calls() == {"look": 1, "pay": 1}
+
+
+# ---- people --------------------------------------------------------------------------------------------------------
+
+ASK = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: look
+    nodes:
+      look: { kind: code, python: "shop_floor:look", writes: { log: "${ [out] }" }, next: ask }
+      ask:
+        kind: human
+        mode: approve
+        prompt: "Shall we?"
+        timeout: TIMEOUT
+        writes: { log: "${ [out.decision] }" }
+        on_error: [{ when: "error.kind == 'timeout'", to: late }]
+        next: last
+      last: { kind: code, python: "shop_floor:last", writes: { log: "${ [out] }" }, next: end }
+      late: { kind: code, python: "shop_floor:late", writes: { log: "${ [out] }" }, next: end }
+"""
+LATE = """
+    def late():
+        return note("late")
+"""
+
+
+def asking(folder: Path, timeout: str) -> Shop:
+    shop = Shop(folder, ASK.replace("TIMEOUT", timeout), FLOOR + LATE)
+    code, run = shop.run()
+    assert (code, run["status"], len(run["interrupts"])) == (4, "waiting", 1)
+    return shop
+
+
+def test_an_answer_in_another_process_finishes_the_run(tmp_path: Path) -> None:
+    shop = asking(tmp_path, "1h")
+    code, run = shop.do("answer", "@last", "--approve")
+    assert (code, run["outputs"]) == (0, {"log": ["look", "approve", "last"]})
+    assert shop.calls() == {"look": 1, "last": 1}
+
+
+def test_answer_without_waiting_then_resume(tmp_path: Path) -> None:
+    shop = asking(tmp_path, "1h")
+    code, _ = shop.do("answer", "@last", "--approve", "--no-wait")
+    assert code == 0
+    assert shop.calls() == {"look": 1}
+    code, run = shop.do("resume", "@last")
+    assert (code, run["outputs"]) == (0, {"log": ["look", "approve", "last"]})
+    assert shop.calls() == {"look": 1, "last": 1}
+
+
+def test_an_answer_that_is_killed_was_never_given(tmp_path: Path) -> None:
+    shop = asking(tmp_path, "1h")
+    code, _ = shop.do("answer", "@last", "--approve", fault="answer.sent:1:kill")
+    assert code == KILLED
+    code, run = shop.do("answer", "@last", "--reject")
+    assert (code, run["outputs"]) == (0, {"log": ["look", "reject", "last"]})
+    assert shop.calls() == {"look": 1, "last": 1}
+
+
+def test_a_question_expires_once_though_nobody_was_there(tmp_path: Path) -> None:
+    shop = asking(tmp_path, "50ms")
+    time.sleep(0.06)
+    code, run = shop.do("answer", "@last", "--approve")
+    assert code != 0, "too late"
+    code, run = shop.do("resume", "@last")
+    assert (code, run["outputs"]) == (0, {"log": ["look", "late"]})
+    after = shop.rows()
+    code, run = shop.do("resume", "@last")
+    assert (code, run["status"]) == (0, "done")
+    assert shop.calls() == {"look": 1, "late": 1}
+    assert [r.head_digest for r in shop.rows()] == [r.head_digest for r in after]
