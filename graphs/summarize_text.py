@@ -14,7 +14,17 @@ def split(texts: list[dict[str, str]], size: int) -> list[dict[str, str]]:
 
 def regroup(notes: list[str], size: int) -> list[dict[str, str]]:
     """The notes as new, fewer parts."""
-    return [{"title": "notes", "text": part} for part in pack(notes, size)]
+    return [{"title": "notes", "text": part} for part in pack(whole(notes), size)]
+
+
+def join(notes: list[str]) -> str:
+    """The notes as one text."""
+    return " ".join(whole(notes))
+
+
+def whole(notes: list[str]) -> list[str]:
+    """The notes as sentences; what says nothing, or was said before, is left out."""
+    return [note.strip().rstrip(".,;: ") + "." for note in dict.fromkeys(notes) if len(note.split()) >= 4]
 
 
 def sentences(paragraph: str) -> list[str]:

@@ -59,7 +59,7 @@ def play(terminal: Terminal, folder: Path, spec: str, *, check: bool, stays: boo
     file = read_graph_file(GRAPH)
     plan = file.compiled()
     inputs = {"texts": [{"title": t, "text": shipped(f"texts/{t}.txt").read_text(encoding="utf-8")} for t in TITLES]}
-    with Work(terminal, models={"*": spec}, scripted=script) as work:
+    with Work(terminal, models={"*": spec}, scripted=script, creates=True) as work:
 
         async def begin(host: Host, observer: Observer) -> Outcome:
             options = operations.Options(name="demo", stop=work.stop_asked)
@@ -154,7 +154,16 @@ def try_next(work: Work, session: str, spec: str) -> None:
     terminal.say("try next:")
     for words in (
         ("history", session, "--values"),
-        ("fork", session, "--at", "3", "--set", 'notes=["Bees dance."]', "--run", *scripted_flags(spec)),
+        (
+            "fork",
+            session,
+            "--at",
+            "3",
+            "--set",
+            'notes=["Bees dance to tell each other where food is."]',
+            "--run",
+            *scripted_flags(spec),
+        ),
         ("visualize", session),
     ):
         terminal.say("  " + terminal.command(*map(shlex.quote, words)))

@@ -63,7 +63,7 @@ def run(
 
     terminal = terminal_of(ctx)
     models = reading.read_models(model or [])
-    with Work(terminal, models=models, scripted=scripted) as work:
+    with Work(terminal, models=models, scripted=scripted, creates=True) as work:
         file = read_graph_file(graph, work.project.root)
         plan = file.compiled()
         warn(terminal, file)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from graphagent.cli.ask import Later, ask
-from graphagent.cli.cards import card, local
+from graphagent.cli.cards import MEMORY, card, local
 from graphagent.cli.exits import Exit, exit_of
 from graphagent.cli.frames import arguments_of, failed_node, frame
 from graphagent.cli.render import REDRAWS_PER_SECOND, View, view_of
 from graphagent.cli.terminal import Terminal, harmless
 from graphagent.cli.work import Work
-from graphagent.errors import GraphAgentError, InputInvalid
+from graphagent.errors import GraphAgentError, InputInvalid, StoreError
 from graphagent.events import Event
 from graphagent.ids import SessionId
 from graphagent.session.observer import Observer
@@ -104,6 +104,12 @@ class Segment:
                 raise
             self.work.stopping = True
             return self.work.call(self._standing, root.session)
+        except StoreError:
+            root = view.story.root
+            if root is not None and self.work.project.settings.store != MEMORY:
+                hint = self.terminal.command("resume", root.session)
+                self.terminal.tell(f"committed supersteps of {root.session} are kept; go on with: {hint}", "yellow")
+            raise
 
     async def _watched(self, host: Host, begin: Begin, view: View) -> Ended:
         import trio

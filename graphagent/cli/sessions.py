@@ -29,6 +29,7 @@ def sessions(
     """List sessions."""
     from graphagent.cli.work import Work
     from graphagent.session.documents import sessions_document
+    from graphagent.session.documents.forms import SessionsDocument
     from graphagent.snapshot import SessionQuery
 
     terminal = terminal_of(ctx)
@@ -38,7 +39,7 @@ def sessions(
         return await sessions_document(host, wanted)
 
     with Work(terminal) as work:
-        document = work.call(listed)
+        document = work.call(listed) if work.stored else SessionsDocument([], None)
     if terminal.flags.json:
         terminal.document(document.data())
     elif document.sessions:

@@ -14,6 +14,8 @@ Line = list[Piece]
 NAMES = 34
 SIDE_BY_SIDE = 64
 MOST_ITEMS = 6
+FEWEST = 12
+"""Columns below which what a task is at isn't worth showing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +147,11 @@ def task_lines(story: Story, task: TaskView, frame: Frame, indent: int) -> list[
     """A task of the open superstep, with its items or its child session below."""
     symbol, _, color = STATES.get(task.status, STATES["running"])
     took = task.wall_ms if task.wall_ms is not None else max(frame.now_us - task.started_us, 0) // 1000
-    line: Line = [(f"{symbol} ", color), (f"{task.path:<14} {seconds(took):>7}  ", "")]
-    room = max(frame.width - indent - width(line), 12)
-    line += [(about(task, room), "red" if task.status == "failed" else "dim")]
+    name = f"{task.path:<14}" if frame.width >= SIDE_BY_SIDE else task.path
+    line: Line = [(f"{symbol} ", color), (f"{name} {seconds(took):>7}  ", "")]
+    room = frame.width - indent - width(line)
+    if room >= FEWEST:
+        line += [(about(task, room), "red" if task.status == "failed" else "dim")]
     blocks = [task_lines(story, item, frame, indent + 3) for item in shown_items(task)]
     child = story.sessions.get(task.child or "")
     if child is not None:
@@ -164,7 +168,7 @@ def about(task: TaskView, room: int) -> str:
         return one_line(task.note, room)
     if task.items:
         done = sum(item.status in ("done", "replayed") for item in task.items.values())
-        return f"{done} of {len(task.items)} items done"
+        return one_line(f"{done} of {len(task.items)} items done", room)
     if task.status == "replayed":
         return "from the journal"
     return tail(task.text, room) if task.text and task.status == "running" else ""

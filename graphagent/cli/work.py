@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from graphagent.cli.targets import project_folder
 from graphagent.cli.terminal import Terminal
 from graphagent.concurrency import SyncRunner
-from graphagent.session.project import Project
+from graphagent.errors import NotFound
+from graphagent.session.project import MEMORY, Project
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -24,15 +25,21 @@ class Work:
     Args:
         models: Overrides by name, `*` for all.
         scripted: A file of recorded answers.
+        creates: Whether a store that isn't there is made; to read one, it has to be there.
     """
 
     def __init__(
-        self, terminal: Terminal, *, models: Mapping[str, str] | None = None, scripted: Path | None = None
+        self,
+        terminal: Terminal,
+        *,
+        models: Mapping[str, str] | None = None,
+        scripted: Path | None = None,
+        creates: bool = False,
     ) -> None:
         flags = terminal.flags
         self.terminal = terminal
         self.project = Project(project_folder(terminal), store=flags.store, models=models, scripted=scripted)
-        self.stopping = False
+        self.creates, self.stopping = creates, False
         self._runner: SyncRunner | None = None
 
     def __enter__(self) -> Self:
@@ -46,12 +53,22 @@ class Work:
             finally:
                 runner.close()
 
+    @property
+    def stored(self) -> bool:
+        """Whether anything was ever stored."""
+        store = self.project.settings.store
+        return store == MEMORY or Path(store).exists()
+
     def call(self, afn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await afn(host, *args)` in trio. The first Ctrl-C asks to stop at the next barrier, the second stops now.
 
         Raises:
+            NotFound: there is no store, and this command makes none.
             KeyboardInterrupt: it was stopped now.
         """
+        if not self.creates and not self.stored:
+            hint = "graphagent init, then run a graph; or is this the wrong --project?"
+            raise NotFound(f"no session yet: there is no {self.project.settings.store}", hint=hint)
         self._runner = self._runner or SyncRunner()
 
         async def body() -> T:

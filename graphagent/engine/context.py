@@ -35,8 +35,9 @@ class TaskContext:
     """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
 
     __slots__ = (
-        "_calls", "_counter", "_open", "_writes", "answer", "attempt", "born", "env", "error", "events", "failed",
+        "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "env", "error", "events", "failed",
         "last_call", "node", "opened_at", "path", "services", "step", "superstep",
+        "writing",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -49,11 +50,12 @@ class TaskContext:
         self.answer: Mapping[str, Any] | None = None
         self.events: list[tuple[str, Any]] = []
         self.failed: EffectRow | None = None
+        self.writing: EffectRow | None = None
         self.last_call: Sequence[str | int] | None = None
         self._calls = 0
         self._open = False
         self._counter = 0
-        self._writes: dict[bytes, int] = {}
+        self._made: dict[bytes, int] = {}
 
     @property
     def session(self) -> str:
@@ -99,10 +101,9 @@ class TaskContext:
                 raise self.doubt(row)
         if self.step.replaying:
             self.diverge("extra", ordinal, None, [kind, name, request])
-        occurrence = self._writes.get(hashed, 0)
-        self._writes[hashed] = occurrence + 1
+        occurrence = self.occurrence(hashed)
         key = digest128(self.step.session, self.superstep, self.path, name, hashed, occurrence)
-        earlier = self.earlier_write(hashed, occurrence) if effect_class == "write" else None
+        earlier = self.earlier(hashed, occurrence) if effect_class == "write" else None
         if earlier is not None and earlier.state is EffectState.DONE:
             journal.record(replace(earlier, attempt=self.attempt, ordinal=ordinal, write_key=None))
             return self.reuse(earlier)
@@ -118,6 +119,7 @@ class TaskContext:
             journal.record(row)
             await journal.flush()
             fault("intent.after")
+            self.writing = row
         return await self._execute(row, EffectCall(key, self.step_id(ordinal)), execute)
 
     async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
@@ -136,6 +138,7 @@ class TaskContext:
                         ended_at=clock.now_us())
             )  # fmt: skip
             journal.recorded += 1
+            self.writing = None
             raise
         fault("effect.after")
         cost = encode(list(one_call(call.usage))) if call.usage else None
@@ -143,6 +146,7 @@ class TaskContext:
             replace(row, state=EffectState.DONE, outcome=outcome, cost=cost, tries=call.tries, ended_at=clock.now_us())
         )
         journal.recorded += 1
+        self.writing = None
         if row.effect_class == "write":
             await journal.flush()
         return result
@@ -160,9 +164,10 @@ class TaskContext:
         self.step.journal.record(replace(row, state=EffectState.IN_DOUBT))
         details = {"name": row.name, "key": (row.write_key or b"").hex(), "started_at": row.started_at}
         return InDoubt(
-            f"the write {row.name!r} was begun before the process died, and its outcome is unknown; "
+            f"the write {row.name!r} was begun, and its outcome is unknown; "
             "it is not repeated, and it may still happen later",
-            hint="find out whether it happened, then fork the session and set the channels that it would have written",
+            hint="find out whether it happened; if it did, `graphagent fork --graph` a graph in which this node is a "
+            "`set` of what it would have written, since a plain fork makes the call again",
             details=details,
         )
 
@@ -186,8 +191,23 @@ class TaskContext:
         message = f"node {self.node.name!r} in superstep {self.superstep}: {kind.replace('_', ' ')}"
         raise ReplayDivergence(difference, message, hint="put the code or prompt back, or fork before this superstep")
 
-    def earlier_write(self, hashed: bytes, occurrence: int) -> EffectRow | None:
-        """The same write of the newest attempt before this one that made it: it isn't made twice."""
+    def occurrence(self, hashed: bytes) -> int:
+        """How many equal calls this attempt made before this one."""
+        count = self._made.get(hashed, 0)
+        self._made[hashed] = count + 1
+        return count
+
+    def carried(self, hashed: bytes, ordinal: int) -> EffectRow | None:
+        """The same question or child call of an earlier attempt that has an outcome: it counts for this one too."""
+        earlier = self.earlier(hashed, self.occurrence(hashed))
+        if earlier is None or earlier.state is not EffectState.DONE:
+            return None
+        row = replace(earlier, attempt=self.attempt, ordinal=ordinal)
+        self.step.journal.record(row)
+        return row
+
+    def earlier(self, hashed: bytes, occurrence: int) -> EffectRow | None:
+        """The same call of the newest attempt before this one that made it."""
         for attempt in range(self.attempt - 1, -1, -1):
             rows = [
                 row
@@ -220,6 +240,8 @@ class TaskContext:
                 return self.reuse(row)
         elif self.step.replaying:
             self.diverge("extra", ordinal, None, ["interrupt", self.node.name, asked])
+        elif (earlier := self.carried(hashed, ordinal)) is not None:
+            return self.reuse(earlier)
         now = self.step.clock.now_us()
         row = row or EffectRow(
             self.superstep, self.path, self.attempt, ordinal, "interrupt", self.node.name, "read", EffectState.INTENT,
@@ -260,6 +282,9 @@ class TaskContext:
             if self.path in step.waited:
                 return None
             self.diverge("extra", 0, None, ["child", graph, request])
+        if (earlier := self.carried(hashed, 0)) is not None:
+            outputs: Mapping[str, Any] = self.reuse(earlier)
+            return outputs
         started = step.clock.now_us()
         seed = digest128(step.seed, "child", self.born, self.path, self.attempt)
         end = await step.children.call(

@@ -24,7 +24,7 @@ from graphagent.graph.plan import NodePlan, RetryPlan
 from graphagent.graph.types import TypeMismatch
 from graphagent.ids import InterruptId, digest128
 from graphagent.ports import Finished, ItemEnd, Node, Parked
-from graphagent.snapshot import Token, Waiting
+from graphagent.snapshot import EffectState, Token, Waiting
 
 
 async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
@@ -84,28 +84,40 @@ def run_immediate(step: Step, token: Token) -> TaskResult:
 async def run_token(step: Step, token: Token) -> TaskResult:
     """Run the task of one token to its end, over as many attempts as its policy gives."""
     node = step.graph.nodes[token.node]
-    return await _attempts(step, node, node.name, task_env(step, token), token, step.kinds[token.node])
+    return await _attempts(step, node, node.name, task_env(step, token), token, step.resumed.get(node.name, 0))
 
 
 async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> ItemEnd:
     """Run one item of a map as a task of its own; its path is `node[index]`."""
     step, node = parent.step, parent.node.item
     assert node is not None
-    kind = step.services.kind(node, step.graph, step.plan)
-    token = Token(parent.node.index, parent.born)
-    result = await _attempts(step, node, f"{parent.node.name}[{index}]", env, token, kind)
+    path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
+    result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
     parent.events += [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
     if result.status == "done":
         return ItemEnd(scope=result.scope)
     return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
 
 
+def _spent(parent: TaskContext, path: str) -> int:
+    """How many attempts of an item belong to earlier attempts of its map: a retry of the map gives it new ones."""
+    count = 0
+    if parent.failed is not None:
+        find, before = parent.step.journal.find, parent.failed.ended_at or 0
+        while (row := find(parent.superstep, path, count, -1)) and row.state is EffectState.FAILED:
+            if (row.ended_at or 0) > before:
+                break
+            count += 1
+    return count
+
+
 async def _attempts(
-    step: Step, node: NodePlan, path: str, env: Mapping[str, Any], token: Token, kind: Node
+    step: Step, node: NodePlan, path: str, env: Mapping[str, Any], token: Token, base: int
 ) -> TaskResult:
+    """Run attempts of a task until one is final; its budget counts from attempt `base` on."""
+    kind = step.kinds[token.node] if path == node.name else step.services.kind(node, step.graph, step.plan)
     first = token.answer.get("attempt", 0) if token.answer else 0
     attempt, before = step.journal.next_attempt(step.superstep, path, first)
-    base = step.resumed.get(path, 0)
     if before is not None and attempt != base:
         error = decode(before.outcome or b"{}")
         if step.replaying or not _more(node.retry, error, attempt - base):
@@ -202,6 +214,8 @@ async def _timed(context: TaskContext, kind: Node, timeout_s: float) -> Finished
     with trio.move_on_after(timeout_s) as scope:
         return await kind.run(context)
     assert scope.cancelled_caught
+    if context.writing is not None:
+        raise context.doubt(context.writing)
     raise Timeout(
         f"attempt {context.attempt + 1} took longer than {timeout_s:g} s",
         hint="raise `timeout`, or make the node faster",

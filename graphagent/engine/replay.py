@@ -125,10 +125,10 @@ class Replayer:
         outcome = close(self.graph, state, results, facts, spent)
         if isinstance(outcome, Stuck):
             return state, self.stuck(recorded, outcome)
-        after = self.seal(recorded, state, step, results, outcome)
+        after = self.seal(recorded, state, step, outcome)
         if after.digest == recorded.checkpoint.digest:
             return after, None
-        return after, self.difference(recorded, after, results, outcome)
+        return after, self.difference(recorded, after, outcome)
 
     def inputs(self, recorded: Recorded, state: Snapshot) -> Snapshot:
         """Apply what came from outside, as it was recorded."""
@@ -162,11 +162,9 @@ class Replayer:
             waited=frozenset(t[0] for t in recorded.body.get("tasks", []) if t[2] == "waiting"),
         )  # fmt: skip
 
-    def seal(
-        self, recorded: Recorded, state: Snapshot, step: Step, results: Sequence[TaskResult], closed: Closed
-    ) -> Snapshot:
+    def seal(self, recorded: Recorded, state: Snapshot, step: Step, closed: Closed) -> Snapshot:
         batch = Batch.empty()
-        for result, taken in zip(results, closed.taken, strict=True):
+        for result, taken in zip(closed.results, closed.taken, strict=True):
             entry = task_entry(self.graph, result, taken)
             if result.waiting is not None:
                 entry[4] += asked_entries(step.opened, entry[0])
@@ -228,10 +226,9 @@ class Replayer:
                  "expected": "done", "actual": error}  # fmt: skip
         return self.located(recorded, found)
 
-    def difference(
-        self, recorded: Recorded, after: Snapshot, results: Sequence[TaskResult], closed: Closed
-    ) -> dict[str, Any]:
+    def difference(self, recorded: Recorded, after: Snapshot, closed: Closed) -> dict[str, Any]:
         """Which node made the digests differ: by what it wrote, else by the route that it took."""
+        results = closed.results
         digests = {"expected": show_digest(recorded.checkpoint.digest), "actual": show_digest(after.digest)}
         for channel in self.graph.channels:
             expected, actual = recorded.after.values[channel.index], after.values[channel.index]

@@ -168,7 +168,7 @@ class Line:
             if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
                 return
-            if not await self._superstep():
+            if not await self._superstep() and not (self.reason == "limit" and self.inputs):
                 return
             passed = False
             now = self.snapshot.committed_at
@@ -203,9 +203,9 @@ class Line:
         spent = add(snap.control.spent, of_rows(rows)) if rows else snap.control.spent
         outcome = close(self.graph, snap, results, self.facts, spent)
         if isinstance(outcome, Stuck):
-            await self._stuck(step, results, outcome)
+            await self._stuck(step, outcome)
             return False
-        await self._commit_superstep(step, results, outcome, rows)
+        await self._commit_superstep(step, outcome, rows)
         return self.status == "running"
 
     def _step(self) -> Step:
@@ -233,10 +233,8 @@ class Line:
 
     # ---- commits -----------------------------------------------------------------------------------------------
 
-    async def _commit_superstep(
-        self, step: Step, results: Sequence[TaskResult], closed: Closed, rows: Sequence[Any]
-    ) -> None:
-        batch = Batch.empty()
+    async def _commit_superstep(self, step: Step, closed: Closed, rows: Sequence[Any]) -> None:
+        batch, results = Batch.empty(), closed.results
         start = min([r.started_us for r in results], default=0)
         for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
             entry = task_entry(self.graph, result, taken)
@@ -295,9 +293,11 @@ class Line:
         has_child = any(w.reason == "child" for w in waiting)
         while self.inputs:
             row = self.inputs[0]
-            inside = row.kind == "resume" or (row.kind == "child" and not has_child)
+            inside = row.kind == "child" and not has_child
             if row.kind == "answer":
                 inside = decode(row.body)["interrupt"] not in ids
+            elif row.kind == "resume":  # one that raises limits takes effect by itself
+                inside = not decode(row.body)["limits"]
             if not inside:
                 break
             taken = row.n
@@ -407,10 +407,10 @@ class Line:
 
     # ---- supersteps that can't close ---------------------------------------------------------------------------
 
-    async def _stuck(self, step: Step, results: Sequence[TaskResult], stuck: Stuck) -> None:
+    async def _stuck(self, step: Step, stuck: Stuck) -> None:
         """Park: the open superstep keeps its journal, the head stays where it is."""
         batch = Batch.empty()
-        for result in results:
+        for result in stuck.results:
             if result.status == "failed":
                 batch.tasks.append(task_entry(self.graph, result, None))
                 batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])

@@ -27,13 +27,15 @@ from graphagent.snapshot import Control, Snapshot, Spent, Token
 @dataclass(frozen=True, slots=True)
 class Closed:
     """A superstep that can be committed. `changed` has, by channel index, the items written to an append channel
-    or None; `writers` the nodes that wrote. `ended` is how the run ended, if it did."""
+    or None; `writers` the nodes that wrote. `results` are the tasks' as the barrier left them: one whose guard can't
+    be evaluated has failed. `ended` is how the run ended, if it did."""
 
     values: tuple[Any, ...]
     versions: tuple[int | None, ...]
     changed: Mapping[int, list[Any] | None]
     writers: Mapping[int, tuple[int, ...]]
     control: Control
+    results: tuple[TaskResult, ...]
     taken: tuple[Taken, ...]
     ended: Literal["done", "failed", "limit"] | None = None
     outputs: Mapping[str, Any] | None = None
@@ -45,6 +47,7 @@ class Closed:
 class Stuck:
     """A superstep that can't be committed: these tasks failed without a route, or wait inside it."""
 
+    results: tuple[TaskResult, ...]
     failed: tuple[TaskResult, ...] = ()
     open: tuple[TaskResult, ...] = ()
     conflict: dict[str, Any] | None = None
@@ -78,10 +81,10 @@ def close(
     """Merge, route and place: the state after the barrier. `spent` is what the run has used by then.
 
     A guard or a route's write that can't be evaluated makes its task a failed one, whose writes are then not
-    merged; so the barrier is tried again without them, at most once for each task.
+    merged; so the barrier is tried again without them, at most twice for each task: an error route may fail too.
     """
     results = list(results)
-    for _ in range(len(results) + 1):
+    for _ in range(2 * len(results) + 1):
         stuck = _stuck(graph, results)
         if stuck is not None:
             return stuck
@@ -89,7 +92,7 @@ def close(
         if not isinstance(outcome, TaskResult):
             return outcome
         results = [outcome if r.token.node == outcome.token.node else r for r in results]
-    raise AssertionError("a barrier fails at most once for each task")
+    raise AssertionError("a barrier fails at most twice for each task")
 
 
 def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
@@ -98,7 +101,7 @@ def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
         return None
     waits = tuple(r for r in unfinished if r.status == "open")
     failed = tuple(r for r in unfinished if r.status == "failed" and (r.unrouted or not node_of(graph, r).on_error))
-    return Stuck(failed, waits) if waits or failed else None
+    return Stuck(tuple(results), failed, waits) if waits or failed else None
 
 
 class _Conflict(Exception):
@@ -134,7 +137,7 @@ class _Barrier:
             for result, route in zip(results, taken, strict=True):
                 self.fold(result.token.node, route.writes)
         except _Conflict as conflict:
-            return Stuck(conflict=conflict.args[0])
+            return Stuck(tuple(results), conflict=conflict.args[0])
         return self.settle(results, taken)
 
     def env(self) -> Env:
@@ -200,9 +203,11 @@ class _Barrier:
         )
 
     def failed(self, result: TaskResult, error: dict[str, Any]) -> TaskResult:
-        if result.status == "failed":
-            return replace(result, unrouted=True)
-        return replace(result, status="failed", error=error, scope={"error": view(error)}, writes=())
+        if result.status == "failed":  # the second error is that of its error route
+            return replace(result, error={**error, "causes": [view(result.error or {})]}, unrouted=True)
+        if result.token.error is not None:
+            error["causes"] = [dict(result.token.error)]
+        return replace(result, status="failed", error=error, scope={"error": view(error)}, writes=(), events=[])
 
     def settle(self, results: Sequence[TaskResult], taken: Sequence[Taken]) -> Closed:
         snap, control = self.snapshot, self.snapshot.control
@@ -212,7 +217,9 @@ class _Barrier:
             self.last_run(results), control.steps + 1, self.spent, control.limited, control.queue, control.bounds,
         )  # fmt: skip
         nxt = self.wake_subscribers(nxt)
-        closed = Closed(tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(taken))
+        closed = Closed(
+            tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(results), tuple(taken)
+        )
         return finish(self.graph, closed, self.facts, snap, placed.failure)
 
     def visits(self, results: Sequence[TaskResult]) -> tuple[int, ...]:

@@ -26,7 +26,10 @@ def canonical(interrupt: InterruptRow, plan: Plan, value: Any, by: str | None, n
     question = decode(interrupt.question)
     mode = interrupt.kind
     if mode == "in_doubt":
-        hint = "fork the session before the write, and set the channels that it would have written"
+        hint = (
+            "if it happened, `graphagent fork --graph` a graph in which that node is a `set` of what it would have "
+            "written; a plain fork makes the call again"
+        )
         raise InputInvalid("$", "a write in doubt can't be settled by this release", hint=hint)
     answer = _long(mode, freeze(value))
     fields = question["answer_schema"]["properties"]

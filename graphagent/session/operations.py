@@ -14,7 +14,7 @@ from graphagent.codec import decode, digest, encode
 from graphagent.engine.inputs import interrupt_of
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
 from graphagent.engine.run import Line, Stop
-from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy
+from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
@@ -362,7 +362,10 @@ async def _recorded(host: Host, row: SessionRow, plan: Plan, superstep: int, see
         seeds[writer] = (await store.session(writer)).seed
     before = await checkpoint_at(store, row, superstep)
     after = await checkpoint_at(store, row, superstep + 1)
-    batches = [b for b in await store.events(spans) if not decode(b.body).get("parked")]
+    bodies = [body for b in await store.events(spans) if not (body := decode(b.body)).get("parked")]
+    if not bodies:
+        message = f"{store.name}: the events of superstep {superstep} of session {writer} are missing"
+        raise StoreCorrupt(message, checkpoint=after.checkpoint, hint="restore a backup")
     kind = after.kind
     journal = await store.effects(spans) if kind == "superstep" else []
     inputs = []
@@ -371,7 +374,7 @@ async def _recorded(host: Host, row: SessionRow, plan: Plan, superstep: int, see
     return Recorded(
         writer, seeds[writer], after, await load_snapshot(store, row, plan.graph, before),
         await load_snapshot(store, row, plan.graph, after), journal, inputs,
-        decode(batches[-1].body) if batches else {},
+        bodies[-1],
     )  # fmt: skip
 
 

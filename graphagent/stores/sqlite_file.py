@@ -31,6 +31,7 @@ def connect(path: Path, *, vfs: str | None = None, synchronous: str = "full", re
         if reader:
             connection.execute("pragma query_only=on")
             return connection
+        _is_empty(connection, path)  # a foreign database must not be changed, not even its mode
         (mode,) = next(connection.execute("pragma journal_mode=wal"))
         if mode != "wal":
             raise StoreUnavailable(f"{path}: its folder can't hold a write-ahead log (mode {mode!r})")
@@ -81,12 +82,19 @@ def _pragma(connection: apsw.Connection, name: str) -> int:
     return int(next(connection.execute(f"pragma {name}"))[0])
 
 
-def _is_current(connection: apsw.Connection, path: Path, newest: int) -> bool:
-    """Whether the schema is this release's. Raises what `prepare` does."""
+def _is_empty(connection: apsw.Connection, path: Path) -> bool:
+    """Whether nothing is in it yet. Raises StoreCorrupt if what is there isn't ours."""
     if _pragma(connection, "schema_version") == 0:
-        return False
+        return True
     if _pragma(connection, "application_id") != APPLICATION_ID:
         raise StoreCorrupt(f"{path} is a database of another program", hint="give the store another path, with --store")
+    return False
+
+
+def _is_current(connection: apsw.Connection, path: Path, newest: int) -> bool:
+    """Whether the schema is this release's. Raises what `prepare` does."""
+    if _is_empty(connection, path):
+        return False
     meta = dict(connection.execute("select key, value from meta"))
     if not meta.get("min_reader", "").isdecimal():
         raise StoreCorrupt(f"{path} is damaged: it doesn't say who can read it", hint=_RESTORE)

@@ -94,6 +94,23 @@ def test_a_write_in_flight_is_never_repeated(tmp_path: Path) -> None:
         assert shop.calls() == {"look": 1, "pay": 1}
 
 
+def test_the_way_on_from_a_write_in_doubt_makes_no_call(tmp_path: Path) -> None:
+    """What the hint says: a fork with a graph in which the node only sets what the write would have written."""
+    shop = Shop(tmp_path, PAY, FLOOR)
+    shop.run(fault="effect.after:2:kill")
+    shop.do("resume", "@last")
+    code, refused = shop.do("answer", "@last", '"paid"')
+    assert (code, "fork --graph" in refused["told"]) == (2, True), refused["told"]
+    other = shop.folder / "settled.graph.yaml"
+    call = 'kind: code, python: "shop_floor:pay", effects: write, writes: { log: "${ [out] }" }'
+    other.write_text(shop.graph.read_text().replace(call, "kind: set, writes: { log: [paid] }"))
+    code, fork = shop.do("fork", "@last", "--at", "last", "--graph", other.name)
+    assert code == 0, fork["told"]
+    code, run = shop.do("resume", "@last")
+    assert (code, run.get("outputs")) == (0, {"log": ["look", "paid"]}), run["told"]
+    assert shop.calls() == {"look": 1, "pay": 1}
+
+
 def test_a_write_whose_outcome_is_journaled_goes_on(tmp_path: Path) -> None:
     shop = Shop(tmp_path, PAY, FLOOR)
     code, _ = shop.run(fault="append.after:2:kill")  # the first append is the intent, the second one the outcome

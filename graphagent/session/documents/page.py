@@ -11,6 +11,7 @@ from graphagent.channels.entries import Entry
 from graphagent.codec import decode
 from graphagent.engine.context import child_id
 from graphagent.engine.manifest import read_manifest
+from graphagent.errors import StoreCorrupt
 from graphagent.graph.plan import GraphPlan
 from graphagent.ids import CheckpointId, InterruptId, SessionId
 from graphagent.snapshot import CheckpointRow, Control, EffectRow, InterruptRow, SessionRow
@@ -87,9 +88,11 @@ async def read_page(host: Host, row: SessionRow, lo: int, limit: int) -> Page:
     for i, checkpoint in enumerate(found[1:]):
         k = checkpoint.superstep
         writer = next(s.session for s in spans if s.lo <= k and (s.hi is None or k < s.hi))
-        body = bodies.get(k, {})
+        if k not in bodies:
+            message = f"{store.name}: the events of superstep {k} of session {writer} are missing"
+            raise StoreCorrupt(message, checkpoint=checkpoint.checkpoint, hint="restore a backup")
         record = Record(
-            writer, checkpoint, states[i], states[i + 1], body, journal.get(k, []),
+            writer, checkpoint, states[i], states[i + 1], bodies[k], journal.get(k, []),
             forks.get(checkpoint.checkpoint, []),
         )  # fmt: skip
         records.append(record)

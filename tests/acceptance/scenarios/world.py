@@ -159,6 +159,7 @@ class World:
     def functions(self, text: str) -> None:
         """Write the module `fns`; `note(...)` in it counts calls."""
         (self.project / "fns.py").write_text(PRELUDE + textwrap.dedent(text))
+        sys.modules.pop("fns", None)
 
     def calls(self, *what: Any) -> int:
         """How often a function noted this."""
@@ -172,6 +173,11 @@ class World:
     def function(self, name: str) -> Any:
         """What the module calls `name`."""
         return getattr(sys.modules["fns"], name)
+
+    async def plan_module(self, session: SessionId) -> Any:
+        """`note` of the module as this session's nodes see it, imported if it isn't yet."""
+        plan = await self.host.plan_of(await self.row(session))
+        return self.host.services_of(plan).function("fns:note")
 
     def forget(self) -> None:
         """Count from nothing again, lists of the module included."""

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from graphagent.cli.main import main
+from tests.unit.cli.plans import HEAD
+from tests.unit.cli.screen import out, terminal
+
+
+def test_a_line_for_everything_and_the_command_that_mends(tmp_path: Path) -> None:
+    (tmp_path / "bad.graph.yaml").write_text(HEAD + "start: x\n")
+    screen = terminal(project=str(tmp_path))
+    assert main(["doctor"], screen) == 1
+    lines = out(screen).splitlines()
+    assert all(line[0] in "✔⚠✖" for line in lines)
+    broken = next(line for line in lines if "bad.graph.yaml" in line)
+    assert broken.endswith(f"graphagent --project {tmp_path} validate bad.graph.yaml")
+    assert not (tmp_path / ".graphagent").exists()
+
+
+def test_as_a_document(tmp_path: Path) -> None:
+    screen = terminal(project=str(tmp_path), json=True)
+    assert main(["doctor"], screen) == 0
+    found = {f["what"]: f["state"] for f in json.loads(out(screen))["findings"]}
+    assert found["Python"] == found["disk"] == "ok"
