@@ -201,7 +201,7 @@ class ReplayFloor(GraphAgentError):
 
 
 class EffectOrder(GraphAgentError):
-    """A call was begun while another call of the same scope is open; use `context.gather`."""
+    """A call was begun while another call of the same task is open; await one before the next."""
 
 
 class NotFound(GraphAgentError):

@@ -75,7 +75,7 @@ class TaskContext:
         """See `ports.Task.effect`."""
         if self._open:
             message = f"node {self.node.name!r} began a call while another one is open"
-            raise EffectOrder(message, hint="make parallel calls with `context.gather`")
+            raise EffectOrder(message, hint="await one call before you begin the next")
         ordinal = self._calls
         self._calls += 1
         self.last_call = [self.path, self.attempt, ordinal]

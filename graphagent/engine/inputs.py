@@ -66,11 +66,6 @@ def child_of(session: SessionId, graph: GraphPlan, waiting: Waiting) -> SessionI
     return child_id(session, waiting.token.placed, graph.nodes[waiting.token.node].name, waiting.attempt)
 
 
-def run_of(session: SessionId, row: InputRow) -> RunId:
-    """The id of the run that an input starts."""
-    return RunId.timed(row.accepted_at, digest128(session, row.n))
-
-
 def apply_inputs(
     graph: GraphPlan, plan: bytes, snapshot: Snapshot, session: SessionId, inputs: Sequence[InputRow], *, dead: bool
 ) -> Applied:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagent import concurrency
-from graphagent.errors import GraphInvalid, NotFound
+from graphagent.errors import GraphInvalid
 from graphagent.graph.builder import GraphBuilder
 from graphagent.graph.compile import Positions, compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
@@ -16,16 +16,14 @@ from graphagent.graph.project import ProjectFolder
 from graphagent.graph.spec import Spec
 from graphagent.graph.validate import positions_of, validate_text
 from graphagent.session import operations
+from graphagent.session.graph_file import find_graph, shown_name
 from graphagent.session.operations import DEFAULTS, Options
 from graphagent.session.project import Project, default_project
 from graphagent.session.session import Result, result_of
-from graphagent.session.shipped import find_shipped
 from graphagent.session.stream import Stream
 
 if TYPE_CHECKING:
     from graphagent.drawing import Drawing
-
-SHIPPED = "graphagent:"
 
 
 class Graph(GraphBuilder):
@@ -122,12 +120,8 @@ def load(path: str | Path, *, project: Project | None = None) -> Graph:
         NotFound: there is no such file.
     """
     file = find_graph(path)
-    shown = file
-    for base in (Path.cwd(), project.root if project else None):
-        if base is not None and file.is_relative_to(base.resolve()):
-            shown = file.relative_to(base.resolve())
-            break
-    return Graph._read(file.read_bytes(), shown.as_posix(), file, project)
+    shown = shown_name(file, project.root if project else None)
+    return Graph._read(file.read_bytes(), shown, file, project)
 
 
 def loads(text: str, *, name: str = "<string>", project: Project | None = None) -> Graph:
@@ -140,14 +134,3 @@ def validate(source: str | Path, *, project: Project | None = None) -> list[Diag
     file = find_graph(source)
     files = ProjectFolder(project.root if project else file.parent, file.parent)
     return validate_text(file.read_bytes(), str(source), files)[1]
-
-
-def find_graph(path: str | Path) -> Path:
-    """The file of a graph, ready-made ones included. Raises NotFound."""
-    text = str(path)
-    if text.startswith(SHIPPED):
-        return find_shipped(text.removeprefix(SHIPPED))
-    file = Path(path)
-    if not file.is_file():
-        raise NotFound(f"no file {text}", hint="give the path of a NAME.graph.yaml")
-    return file.resolve()

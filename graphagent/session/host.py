@@ -16,7 +16,7 @@ from graphagent.codec import encode, freeze
 from graphagent.engine.inputs import child_of, interrupt_of
 from graphagent.engine.journal import Journal
 from graphagent.engine.manifest import control_data, write_manifest
-from graphagent.engine.run import Line, Stop, Watcher
+from graphagent.engine.run import Line, Stop
 from graphagent.engine.seal import genesis_digest
 from graphagent.errors import NotFound, SessionBusy
 from graphagent.faults import fault
@@ -285,10 +285,6 @@ class Host:
         row = await self.store.accept(line.session, new)
         line.inputs.append(row)
         return row
-
-    def watched(self, observer: Observer | None, line: Line) -> Watcher | None:
-        """Who watches this line."""
-        return observer.watcher(line) if observer is not None else None
 
     async def aclose(self) -> None:
         """Close models and store."""

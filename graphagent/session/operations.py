@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from graphagent.codec import decode, digest, encode
-from graphagent.engine.inputs import interrupt_of
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
 from graphagent.engine.run import Line, Stop
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
@@ -384,9 +383,3 @@ def raise_difference(report: ReplayReport) -> None:
     if found is not None:
         message = f"the replay differs at superstep {found['superstep']}, node {found['node']!r}: {found['kind']}"
         raise ReplayDivergence(found, message, hint=found["hint"])
-
-
-__all__ = [
-    "Fork", "Options", "Outcome", "answer", "cancel", "drive", "find_interrupt", "fork", "interrupt_of",
-    "open_interrupts", "raise_difference", "replay", "resume", "run_again", "snapshot_number", "start",
-]  # fmt: skip
