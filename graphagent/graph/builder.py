@@ -93,6 +93,14 @@ class Item:
         """Runs a graph as a child session for each item."""
         self._write("graph", keys)
 
+    def tool(self, **keys: Unpack[k.ToolItemKeys]) -> None:
+        """Calls a tool for each item."""
+        self._write("tool", keys)
+
+    def agent(self, **keys: Unpack[k.AgentItemKeys]) -> None:
+        """Runs an agent for each item."""
+        self._write("agent", keys)
+
     def _write(self, kind: str, keys: Mapping[str, Any]) -> None:
         site = here()
         self._draft.add(self._path, {"kind": kind, **self._draft.keys(keys, self._path, site)}, site)
@@ -141,6 +149,18 @@ class GraphPart:
     def llm(self, name: str, **keys: Unpack[k.LLMKeys]) -> Node:
         """Calls a model once."""
         return self._node("llm", name, keys)
+
+    def agent(self, name: str, **keys: Unpack[k.AgentKeys]) -> Node:
+        """A model that calls tools and delegates until it answers."""
+        return self._node("agent", name, keys)
+
+    def tool(self, name: str, **keys: Unpack[k.ToolNodeKeys]) -> Node:
+        """Calls a tool with the arguments in `with_`."""
+        return self._node("tool", name, keys)
+
+    def wait(self, name: str, **keys: Unpack[k.WaitKeys]) -> Node:
+        """Waits for an event or a time; `for_` is the key `for`."""
+        return self._node("wait", name, keys)
 
     def router(self, name: str, **keys: Unpack[k.NodeKeys]) -> Node:
         """A node that only routes."""
@@ -276,6 +296,23 @@ class GraphBuilder(GraphPart):
     def models(self, **models: str | k.ModelKeys) -> None:
         """name="provider/model", or name={"use": "provider/model", "temperature": 0}."""
         self._section("models", models, self._draft.plain)
+
+    def tools(self, **tools: k.ToolKeys) -> None:
+        """name={"python": function}, or another source of tools."""
+        self._section("tools", tools, self._draft.nested)
+
+    def prompts(self, **prompts: str | k.PromptKeys) -> None:
+        """name="template", or name={"file": "prompts/x.md.j2", "vars": {...}}."""
+        self._section("prompts", prompts, self._draft.nested)
+
+    def imports(self, **imports: str | k.ImportKeys) -> None:
+        """name="path", or name={"from_": "path", "override": {...}}."""
+        self._section("imports", imports, self._draft.nested)
+
+    def secrets(self, *names: str) -> None:
+        """Names that the host must supply; usable under models and tools only."""
+        site = here()
+        self._draft.add(("secrets",), list(names), site)
 
     def types(self, **types: Any) -> None:
         """Name={field: type}; a class of pydantic becomes one by being used, or by `Name=Name`."""

@@ -33,6 +33,8 @@ from graphagent.graph.spec import END as END_NAME
 from graphagent.graph.spec import FAIL as FAIL_NAME
 from graphagent.graph.spec import (
     SELF,
+    AgentBody,
+    Body,
     CodeBody,
     Defaults,
     EmitBody,
@@ -54,7 +56,7 @@ from graphagent.snapshot import UNSET, EffectClass
 
 DOCUMENT_VERSION = 1
 Positions = Mapping[tuple[Any, ...], Position]
-TASK_KINDS = frozenset({"llm", "code"})
+TASK_KINDS = frozenset({"agent", "llm", "tool", "code"})
 """Kinds that `defaults.retry` and `defaults.timeout` reach."""
 
 
@@ -247,7 +249,7 @@ class _Graph:
             body=body,
             values=self.values(spec),
             over=self.expression(body.over) if isinstance(body, MapBody) else None,
-            model=(body.model or defaults.model or self.default_model) if isinstance(body, LLMBody) else None,
+            model=self.model(body, defaults),
             returns=kind,
             check_returns=None if kind is None else checker(kind),
             item=item,
@@ -256,6 +258,12 @@ class _Graph:
             position=self.positions.get(spec.path),
             description=spec.description,
         )
+
+    def model(self, body: Body, defaults: Defaults) -> str | None:
+        """The name of the model that a node calls, with the defaults of its graph and document merged in."""
+        if isinstance(body, LLMBody | AgentBody):
+            return body.model or defaults.model or self.default_model
+        return None
 
     def values(self, spec: NodeSpec) -> dict[str, Value]:
         body = spec.body

@@ -15,6 +15,10 @@ from graphagent.graph.words import Written
 
 _NO_FUNCTION: Final = "missing:function"
 _INT_LIMIT: Final = 1 << 63
+_FUNCTIONS: Final = frozenset({"python", "check", "reducer"})
+_DECLARATIONS: Final = frozenset({"form", "returns", "params", "vars"})
+_NESTED: Final = frozenset({"client", "do"})
+"""Keys that hold functions, name -> type, or further keys among which are some of these."""
 
 
 class Draft:
@@ -66,13 +70,24 @@ class Draft:
     def key(self, key: str, value: Any, path: Path, place: Span) -> Any:
         """What stands at one key of the mapping at `path`."""
         at = (*path, key)
-        if key == "python":
+        if key in _FUNCTIONS and (key != "reducer" or callable(value)):
             return self.function(value, at, place)
-        if key == "returns":
+        if key == "returns" and not isinstance(value, Mapping):
             return self.type(value, at, place)
-        if key == "form" and isinstance(value, Mapping):
+        if key in _DECLARATIONS and isinstance(value, Mapping):
             return self.declarations(value, at, place)
+        if key in _NESTED and isinstance(value, Mapping):
+            return self.keys(value, at, place)
+        if key == "delegates" and isinstance(value, Mapping):
+            return {str(name): self.nested(item, (*at, str(name)), place) for name, item in value.items()}
         return self.plain(value, at, place)
+
+    def nested(self, value: Any, path: Path, place: Span) -> Any:
+        """A mapping of keys, a text or `Written` words that stand for one."""
+        if isinstance(value, Written):
+            self.spans[show_path(path)] = place = value.place
+            value = value.keys
+        return self.keys(value, path, place) if isinstance(value, Mapping) else self.plain(value, path, place)
 
     def plain(self, value: Any, path: Path, place: Span) -> Any:
         """Plain data; GA006 for what isn't."""

@@ -1,7 +1,6 @@
 """The keys of the language, as tables: what may be written where, and how each key is read.
 
-A table maps a key to the method of `Reader` or `Walker` that reads it. Keys that the language has and this
-release doesn't run stand in `LATER`, so that an author is told just that.
+A table maps a key to the method of `Reader` or one of its walkers that reads it.
 """
 
 from __future__ import annotations
@@ -33,39 +32,74 @@ GRAPH: Final[Shape] = {
     "nodes": Key("nodes", required=True),
     "result": Key("values"),
 }
-DOCUMENT: Final[Shape] = {
+LIBRARY: Final[Shape] = {
     "apiVersion": Key("text", required=True),
     "kind": Key("text", required=True),
     "metadata": Key("metadata", required=True),
+    "imports": Key("imports"),
     "types": Key("types"),
+    "secrets": Key("secrets"),
     "models": Key("models"),
-    **GRAPH,
+    "tools": Key("tools"),
+    "prompts": Key("prompts"),
+    "defaults": Key("defaults"),
     "graphs": Key("graphs"),
 }
+DOCUMENT: Final[Shape] = {**LIBRARY, **GRAPH}
 METADATA: Final[Shape] = {
     "name": Key("graph_name", required=True),
     "version": Key("text"),
     "description": Key("text"),
     "labels": Key("labels"),
 }
+IMPORT: Final[Shape] = {"from": Key("import_path", required=True, field="source"), "override": Key("override")}
+OVERRIDE: Final[Shape] = {
+    "models": Key("models"),
+    "tools": Key("tools"),
+    "prompts": Key("prompts", "override"),
+    "defaults": Key("defaults"),
+    "graphs": Key("references"),
+}
 CHANNEL: Final[Shape] = {
     "type": Key("text", required=True),
     "reducer": Key("text"),
     "default": Key("literal"),
     "scope": Key("choice", ("step", "run", "session")),
+    "secret": Key("boolean"),
     "description": Key("text"),
 }
 MODEL: Final[Shape] = {
     "use": Key("provider_model", required=True),
     "temperature": Key("number", 0),
     "params": Key("literals"),
-    "base_url": Key("text"),
-    "api_key": Key("text"),
+    "fallback": Key("reference_list"),
+    "base_url": Key("value"),
+    "api_key": Key("value"),
 }
+TOOL_SOURCES: Final = ("python", "mcp", "openapi", "graph", "client")
+TOOL: Final[Shape] = {
+    "python": Key("function"),
+    "mcp": Key("mcp"),
+    "openapi": Key("text"),
+    "graph": Key("reference"),
+    "client": Key("client"),
+    "only": Key("names"),
+    "about": Key("text"),
+    "effects": Key("effects"),
+    "idempotency_key": Key("value"),
+    "check": Key("function"),
+}
+MCP: Final[Shape] = {
+    "command": Key("texts"),
+    "env": Key("values"),
+    "url": Key("value"),
+    "headers": Key("headers"),
+}
+CLIENT: Final[Shape] = {"params": Key("declarations"), "returns": Key("type")}
 DEFAULTS: Final[Shape] = {
     "retry": Key("retry"),
     "timeout": Key("duration", 1),
-    "model": Key("name"),
+    "model": Key("reference"),
     "on_error": Key("routes"),
 }
 LIMITS: Final[Shape] = {
@@ -95,10 +129,40 @@ HISTORY: Final[Shape] = {
     "channel": Key("name", required=True),
     "last": Key("integer", 1),
     "max_tokens": Key("integer", 1),
-    "overflow": Key("choice", ("drop", "error")),
+    "overflow": Key("choice", ("drop", "summarize", "error")),
 }
-PROMPT: Final[Shape] = {"text": Key("text"), "file": Key("text")}
+PROMPT: Final[Shape] = {
+    "text": Key("text"),
+    "file": Key("text"),
+    "use": Key("reference"),
+    "vars": Key("declarations"),
+    "blocks": Key("blocks"),
+}
+PROMPT_SOURCES: Final = ("text", "file", "use")
+AT_LEAST: Final[Shape] = {"at_least": Key("share", required=True), "cancel": Key("choice", ("siblings",))}
 NEED: Final[Shape] = {"at_least": Key("share", required=True)}
+CACHE: Final[Shape] = {"key": Key("value", required=True), "ttl": Key("duration", 1)}
+SANDBOX: Final[Shape] = {
+    "image": Key("text"),
+    "network": Key("network"),
+    "cpu": Key("duration", 1),
+    "memory": Key("size"),
+    "disk": Key("size"),
+    "env": Key("values"),
+}
+APPROVAL: Final[Shape] = {
+    "tool": Key("tool_name", required=True),
+    "when": Key("expression"),
+    "on_deny": Key("choice", ("fail", "tell")),
+}
+DELEGATE: Final[Shape] = {
+    "graph": Key("reference"),
+    "do": Key("item"),
+    "about": Key("text", required=True),
+    "handoff": Key("values"),
+    "history": Key("passed_history"),
+    "writes": Key("values"),
+}
 
 ITEM: Final[Shape] = {
     "kind": Key("text", required=True),
@@ -106,8 +170,9 @@ ITEM: Final[Shape] = {
     "with": Key("values", field="arguments"),
     "retry": Key("retry"),
     "timeout": Key("duration", 1),
+    "cache": Key("cache"),
 }
-"""What the node under `do` of a map may have besides the keys of its kind."""
+"""What the node under a `do` may have besides the keys of its kind."""
 NODE: Final[Shape] = {
     **ITEM,
     "writes": Key("values"),
@@ -115,20 +180,34 @@ NODE: Final[Shape] = {
     "join": Key("join"),
     "on_update": Key("names"),
     "on_error": Key("routes"),
+    "interrupt": Key("choice", ("before", "after")),
+}
+_LLM: Final[Shape] = {
+    "model": Key("reference"),
+    "system": Key("prompt"),
+    "prompt": Key("prompt"),
+    "history": Key("history"),
+    "returns": Key("type"),
 }
 KINDS: Final[Mapping[str, Shape]] = {
-    "set": {},
-    "router": {},
-    "code": {
-        "python": Key("function", required=True),
-        "effects": Key("choice", ("pure", "read", "write")),
-        "returns": Key("type"),
+    "agent": {
+        **_LLM,
+        "tools": Key("tool_names"),
+        "approve": Key("approvals"),
+        "tool_writes": Key("tool_writes"),
+        "delegates": Key("delegates"),
+        "max_turns": Key("integer", 1),
+        "parallel_delegates": Key("integer", 1),
     },
-    "llm": {
-        "model": Key("name"),
-        "system": Key("prompt"),
-        "prompt": Key("prompt"),
-        "history": Key("history"),
+    "llm": _LLM,
+    "tool": {"tool": Key("tool_name", required=True)},
+    "code": {
+        "python": Key("function"),
+        "run": Key("command"),
+        "files": Key("value"),
+        "sandbox": Key("sandbox"),
+        "effects": Key("choice", ("pure", "read", "write")),
+        "idempotency_key": Key("value"),
         "returns": Key("type"),
     },
     "human": {
@@ -139,7 +218,7 @@ KINDS: Final[Mapping[str, Shape]] = {
         "value": Key("value"),
         "assign": Key("value"),
     },
-    "graph": {"graph": Key("name", required=True), "max_depth": Key("integer", 1)},
+    "graph": {"graph": Key("reference", required=True), "max_depth": Key("integer", 1)},
     "map": {
         "over": Key("expression", required=True),
         "do": Key("item", required=True),
@@ -148,31 +227,24 @@ KINDS: Final[Mapping[str, Shape]] = {
         "need": Key("need"),
         "collect": Key("value"),
     },
+    "router": {},
+    "set": {},
     "emit": {"event": Key("event", required=True), "data": Key("values", field="event_data")},
+    "wait": {
+        "event": Key("events"),
+        "match": Key("expression"),
+        "for": Key("duration", 1, field="duration"),
+        "until": Key("value"),
+        "returns": Key("event_types"),
+    },
 }
-ITEM_KINDS: Final = ("llm", "code", "graph")
-"""Kinds that a map may run for each item."""
-
-LATER_KINDS: Final = ("agent", "tool", "wait")
-LATER: Final[Mapping[str, frozenset[str]]] = {
-    "document": frozenset({"imports", "secrets", "tools", "prompts"}),
-    "graph": frozenset(),
-    "channel": frozenset({"secret"}),
-    "model": frozenset({"fallback"}),
-    "prompt": frozenset({"use", "vars", "blocks"}),
-    "node": frozenset({"cache", "interrupt"}),
-    "code": frozenset({"run", "files", "sandbox", "idempotency_key"}),
-}
-LATER_VALUES: Final = frozenset({("overflow", "summarize")})
-FOREIGN: Final[Mapping[str, str]] = {
-    "tools": "agent", "approve": "agent", "tool_writes": "agent", "delegates": "agent", "max_turns": "agent",
-    "parallel_delegates": "agent", "tool": "tool", "match": "wait", "for": "wait", "until": "wait",
-    "run": "code", "files": "code", "sandbox": "code",
-}  # fmt: skip
-"""Keys of kinds, or forms of kinds, that this release doesn't run."""
+ITEM_KINDS: Final = ("agent", "llm", "tool", "code", "graph")
+"""Kinds that a map may run for each item, and a delegate as its one node."""
+NOT_IN_DO: Final = (frozenset(NODE) - frozenset(ITEM)) | {"tool_writes"}
+"""What the node under a `do` can't have."""
 
 
 def owner_of(key: str) -> str | None:
     """The kind that a key belongs to, None if none or several have it."""
     owners = [kind for kind, shape in KINDS.items() if key in shape]
-    return owners[0] if len(owners) == 1 else FOREIGN.get(key)
+    return owners[0] if len(owners) == 1 else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from graphagent.errors import ERROR_KINDS
 from graphagent.graph import keys
 from graphagent.graph.diagnostics import Diagnostic, Edit, Fix, Note, Span, show_path
-from graphagent.graph.document import Document, Node, Scalar, Sequence, plain_data
+from graphagent.graph.document import Document, Node, Scalar, Sequence
 from graphagent.graph.document import Mapping as MappingNode
 from graphagent.graph.duration import Duration, parse_duration
 from graphagent.graph.keys import Shape
@@ -17,7 +17,6 @@ from graphagent.graph.resolver import old_boolean
 from graphagent.graph.spec import Path
 from graphagent.graph.suggest import suggest
 
-NOT_YET: Final = "is not supported by this release"
 BROKEN: Final[Any] = object()
 """Read instead of a value that is wrong and has been reported."""
 
@@ -25,10 +24,17 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _GRAPH_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
+_REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
+_TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_-]*)*(\.\*)?")
+_IMPORT = re.compile(r"(graphagent:)?[^\s:]+\.(graph|library)\.ya?ml")
+_SIZE = re.compile(r"[1-9]\d{0,11}[kmg]?", re.ASCII)
 
 
 class Reader:
     """Collects findings in `diagnostics`, and in `broken` the paths of the parts that have an error."""
+
+    linked = False
+    """Whether names of imports may be declared: in a document that was linked, not in one that an author wrote."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -90,13 +96,13 @@ class Reader:
     ) -> None:
         """GA004 with the best explanation there is."""
         name, where = key.text, (*path, key.text)
-        if name in keys.LATER.get(what, ()) or (kind and name in keys.LATER.get(kind, ())):
-            self.report("GA004", f"`{name}` {NOT_YET}", key.span, where)
+        if what == "library" and name in keys.GRAPH:
+            help = "a library only offers names to those who import it"
+            self.report("GA004", f"a Library has no `{name}`", key.span, where, help=help)
             return
         home = keys.owner_of(name) if kind else None
         if home is not None and home != kind:
-            later = f", which {NOT_YET}" if home in keys.LATER_KINDS else ""
-            self.report("GA004", f"`{name}` belongs to `kind: {home}`{later}", key.span, where)
+            self.report("GA004", f"`{name}` belongs to `kind: {home}`", key.span, where)
             return
         if self.cut_guard(mapping) is not None:
             help = "a guard with a comma inside `{ }` needs double quotes"
@@ -135,7 +141,7 @@ class Reader:
                 yield key, key_node, value, (*path, key)
 
     def check_name(self, node: Scalar, path: Path) -> bool:
-        if _NAME.fullmatch(node.text):
+        if (_REFERENCE if self.linked else _NAME).fullmatch(node.text):
             return True
         if not isinstance(node.value, str):
             return False  # reported already
@@ -166,6 +172,24 @@ class Reader:
 
     def read_function(self, node: Node, path: Path) -> Any:
         return self.matching(node, path, _FUNCTION, "a name of a function", "`package.module:function`, without `.py`")
+
+    def read_reference(self, node: Node, path: Path) -> Any:
+        """A declared name, or one of an import: `imp.name`."""
+        return self.matching(node, path, _REFERENCE, "a name", "a declared name, or `import.name`")
+
+    def read_tool_name(self, node: Node, path: Path) -> Any:
+        """A tool: `name`, `name.tool` of a server, `import.name`, or `name.*` for all tools of a server."""
+        return self.matching(node, path, _TOOL, "a name of a tool", "`name`, `server.tool` or `server.*`")
+
+    def read_import_path(self, node: Node, path: Path) -> Any:
+        help = "`./other.graph.yaml`, `tools.library.yaml` or `graphagent:name.graph.yaml`"
+        return self.matching(node, path, _IMPORT, "a file of a graph or library", help)
+
+    def read_size(self, node: Node, path: Path) -> Any:
+        """An amount of bytes: `64k 512m 2g`, powers of 1024."""
+        if isinstance(node, Scalar) and _SIZE.fullmatch(node.text):
+            return node.text
+        return self.wrong(node, path, "a size", "a number with a unit: `64k 512m 2g`")
 
     def read_provider_model(self, node: Node, path: Path) -> Any:
         form = re.compile(r"[^\s/$]+/\S+")
@@ -225,8 +249,6 @@ class Reader:
         listed = ", ".join(f"`{option}`" for option in options)
         if not isinstance(node, Scalar):
             return self.wrong(node, path, f"one of {listed}")
-        if (path[-1], node.text) in keys.LATER_VALUES:
-            return self.report("GA006", f"`{path[-1]}: {node.text}` {NOT_YET}", node.span, path, help=f"use {listed}")
         guess = suggest(node.text, list(options))
         return self.report(
             "GA006", f"`{node.text}` is not one of {listed}", node.span, path,
@@ -240,11 +262,40 @@ class Reader:
 
     # --- lists
 
-    def read_names(self, node: Node, path: Path) -> Any:
+    def listed(self, node: Node, path: Path, what: str, read: Callable[[Node, Path], Any]) -> Any:
+        """A list whose items `read` reads."""
         if not isinstance(node, Sequence):
-            return self.wrong(node, path, "a list of names")
-        names = [self.read_name(item, (*path, i)) for i, item in enumerate(node.items)]
-        return BROKEN if BROKEN in names else tuple(names)
+            return self.wrong(node, path, f"a list of {what}")
+        items = [read(item, (*path, i)) for i, item in enumerate(node.items)]
+        return BROKEN if BROKEN in items else tuple(items)
+
+    def read_texts(self, node: Node, path: Path) -> Any:
+        return self.listed(node, path, "texts", self.read_text)
+
+    def read_reference_list(self, node: Node, path: Path) -> Any:
+        return self.listed(node, path, "names", self.read_reference)
+
+    def read_tool_names(self, node: Node, path: Path) -> Any:
+        return self.listed(node, path, "tools", self.read_tool_name)
+
+    def read_events(self, node: Node, path: Path) -> Any:
+        """The name of an event, or several."""
+        if isinstance(node, Scalar):
+            name = self.read_event(node, path)
+            return BROKEN if name is BROKEN else (name,)
+        names = self.listed(node, path, "events", self.read_event)
+        if names == ():
+            return self.report("GA005", "no event is named here", node.span, path)
+        return BROKEN if names is BROKEN else self.without_repeats(names, node, path)
+
+    def read_network(self, node: Node, path: Path) -> Any:
+        """`none`, or the hosts that a command may reach."""
+        if isinstance(node, Scalar) and node.text == "none":
+            return ()
+        return self.listed(node, path, "hosts (or `none`)", self.read_text)
+
+    def read_names(self, node: Node, path: Path) -> Any:
+        return self.listed(node, path, "names", self.read_name)
 
     def read_targets(self, node: Node, path: Path) -> Any:
         """One name, or several that fork."""
@@ -282,75 +333,6 @@ class Reader:
                 self.report("GA205", f"`{kind}` is not an error kind", span, (*path, i), help=help, fix=fix)
                 return BROKEN
         return kinds
-
-    # --- values, literals, types
-
-    def read_value(self, node: Node, path: Path) -> Any:
-        """A literal, text with `${ }`, or a list or mapping of values."""
-        self.warn_booleans(node, path)
-        return plain_data(node)
-
-    def read_values(self, node: Node, path: Path) -> Any:
-        """name -> value."""
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, path, "a mapping from names to values")
-        return {name: self.read_value(value, at) for name, _, value, at in self.items(node, path, "names to values")}
-
-    def read_literal(self, node: Node, path: Path) -> Any:
-        """Plain data without `${ }`."""
-        self.warn_booleans(node, path)
-        for scalar, at in scalars(node, path):
-            if isinstance(scalar.value, str) and "${" in scalar.value.replace("$${", ""):
-                start = scalar.text.index("${")
-                span = self.document.locate(scalar, start, start + 2)
-                return self.report("GA207", "`${ }` in a plain field", span, at, help="only a literal can stand here")
-        return plain_data(node)
-
-    def read_literals(self, node: Node, path: Path) -> Any:
-        return self.read_literal(node, path) if isinstance(node, MappingNode) else self.wrong(node, path, "a mapping")
-
-    def warn_booleans(self, node: Node, path: Path) -> None:
-        """GA006 as a warning: plain text that YAML 1.1 took for a boolean."""
-        for scalar, at in scalars(node, path):
-            old = old_boolean(scalar.text) if scalar.plain and len(scalar.text) > 1 else None
-            if old is not None:
-                self.report(
-                    "GA006", f"`{scalar.text}` is text, not a boolean", scalar.span, at, severity="warning",
-                    help=f"YAML 1.2: write `{str(old).lower()}`, or put it in quotes if text is meant",
-                )  # fmt: skip
-
-    def read_labels(self, node: Node, path: Path) -> Any:
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, path, "a mapping from names to text")
-        labels = {key: self.read_text(value, (*path, key)) for key, (_, value) in node.items.items()}
-        return {key: value for key, value in labels.items() if value is not BROKEN}
-
-    def read_type(self, node: Node, path: Path) -> Any:
-        """A type: text, or a mapping, which is an inline object type."""
-        return self.read_object(node, path) if isinstance(node, MappingNode) else self.type_text(node, path)
-
-    def read_object(self, node: Node, path: Path) -> Any:
-        """An inline object type: field -> declaration."""
-        if not isinstance(node, MappingNode):
-            return self.wrong(node, path, "a mapping from fields to types")
-        fields = {name: self.read_type(value, at) for name, _, value, at in self.items(node, path, "fields to types")}
-        return BROKEN if BROKEN in fields.values() else fields
-
-    def read_declarations(self, node: Node, path: Path) -> Any:
-        """name -> type."""
-        found = {name: self.read_type(value, at) for name, _, value, at in self.items(node, path, "names to types")}
-        return {name: "any" if value is BROKEN else value for name, value in found.items()}
-
-    def type_text(self, node: Node, path: Path) -> Any:
-        if isinstance(node, Scalar) and isinstance(node.value, str):
-            return node.value
-        listed = isinstance(node, Sequence) and len(node.items) == 1
-        return self.wrong(node, path, "a type", 'a list type is written "list[str]"' if listed else None)
-
-    def read_visits(self, node: Node, path: Path) -> Any:
-        items = self.items(node, path, "nodes to counts")
-        found = {name: self.read_integer(value, at, 1) for name, _, value, at in items}
-        return {name: count for name, count in found.items() if count is not BROKEN}
 
 
 def scalars(node: Node, path: Path) -> Iterable[tuple[Scalar, Path]]:

@@ -11,12 +11,19 @@ from graphagent.graph import keys
 
 NODES: dict[str, Any] = {
     "set": k.NodeKeys, "router": k.NodeKeys, "code": k.CodeKeys, "llm": k.LLMKeys, "human": k.HumanKeys,
-    "graph": k.GraphKeys, "map": k.MapKeys, "emit": k.EmitKeys,
+    "graph": k.GraphKeys, "map": k.MapKeys, "emit": k.EmitKeys, "agent": k.AgentKeys, "tool": k.ToolNodeKeys,
+    "wait": k.WaitKeys,
 }  # fmt: skip
-ITEMS: dict[str, Any] = {"code": k.CodeItemKeys, "llm": k.LLMItemKeys, "graph": k.GraphItemKeys}
+ITEMS: dict[str, Any] = {
+    "code": k.CodeItemKeys, "llm": k.LLMItemKeys, "graph": k.GraphItemKeys, "tool": k.ToolItemKeys,
+    "agent": k.AgentItemKeys,
+}  # fmt: skip
 PARTS: list[tuple[Any, keys.Shape]] = [
     (k.RetryKeys, keys.RETRY), (k.HistoryKeys, keys.HISTORY), (k.NeedKeys, keys.NEED), (k.ModelKeys, keys.MODEL),
-    (k.DefaultKeys, keys.DEFAULTS), (k.LimitKeys, keys.LIMITS),
+    (k.DefaultKeys, keys.DEFAULTS), (k.LimitKeys, keys.LIMITS), (k.ToolKeys, keys.TOOL), (k.McpKeys, keys.MCP),
+    (k.ClientKeys, keys.CLIENT), (k.PromptKeys, keys.PROMPT), (k.ImportKeys, keys.IMPORT),
+    (k.OverrideKeys, keys.OVERRIDE), (k.CacheKeys, keys.CACHE), (k.SandboxKeys, keys.SANDBOX),
+    (k.AtLeastKeys, keys.AT_LEAST), (k.ApprovalKeys, keys.APPROVAL), (k.DelegateKeys, keys.DELEGATE),
 ]  # fmt: skip
 
 
@@ -37,7 +44,7 @@ def test_keys_of_nodes(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ITEMS)
 def test_keys_of_items(kind: str) -> None:
-    assert offered(ITEMS[kind]) == {*keys.ITEM, *keys.KINDS[kind]} - {"kind"}
+    assert offered(ITEMS[kind]) == {*keys.ITEM, *keys.KINDS[kind]} - {"kind", "tool_writes"}
 
 
 @pytest.mark.parametrize(("keywords", "shape"), PARTS, ids=lambda x: getattr(x, "__name__", ""))
