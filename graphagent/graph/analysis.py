@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 
+from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Document
-from graphagent.graph.environment import Environment, Types
+from graphagent.graph.environment import Environment
 from graphagent.graph.expression_tree import Node as Tree
 from graphagent.graph.expressions import Expression, ExpressionError, parse
 from graphagent.graph.flow import Flow
 from graphagent.graph.guards import Guards
-from graphagent.graph.occurrences import Inferred, Occurrence, infer_occurrence, occurrences
+from graphagent.graph.occurrences import Inferred, Occurrence, declared, infer_occurrence, occurrences
 from graphagent.graph.project import Project
 from graphagent.graph.reporter import Reporter
 from graphagent.graph.spec import GraphSpec, NodeSpec, Path, Spec
@@ -33,7 +34,7 @@ class Analysis(Reporter):
         super().__init__(spec, document, project)
         self.broken = tuple(broken)
         self.types = Types(self)
-        self.graphs = tuple(GraphAnalysis(self, graph) for graph in spec.all_graphs)
+        self.graphs = tuple(GraphAnalysis(self, graph) for graph in (spec.graph, *spec.graphs.values()))
 
     def environment_of(self, name: str) -> Environment | None:
         """What the graph of that name has to do with types; None if there is no such graph."""
@@ -54,8 +55,11 @@ class GraphAnalysis:
 
     @cached_property
     def occurrences(self) -> dict[Path, Occurrence]:
-        """Every expression and value of this graph by its path."""
-        return {occurrence.path: occurrence for occurrence in occurrences(self.graph, self.environment)}
+        """Every expression and value of this graph by its path; the main one has those of models and tools too."""
+        found = {occurrence.path: occurrence for occurrence in occurrences(self.graph, self.environment)}
+        if not self.graph.name:
+            found.update((occurrence.path, occurrence) for occurrence in declared(self.whole.spec))
+        return found
 
     def inferred(self, path: Path) -> Inferred | None:
         """What is known of the occurrence at a path; None if there is none, or while it is being found out."""
@@ -110,11 +114,9 @@ class GraphAnalysis:
 
     @cached_property
     def tasks(self) -> tuple[tuple[NodeSpec, NodeSpec | None], ...]:
-        """Each node with None, and each node under a `do` with the map it belongs to."""
+        """Each node with None, and each node under a `do` with the map or agent it belongs to."""
         out: list[tuple[NodeSpec, NodeSpec | None]] = []
         for node in self.graph.nodes.values():
             out.append((node, None))
-            item = getattr(node.body, "do", None)
-            if isinstance(item, NodeSpec):
-                out.append((item, node))
+            out += [(item, node) for item in node.inner()]
         return tuple(out)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Final, Literal
 
 from graphagent.channels.reducers import REDUCERS
-from graphagent.graph.diagnostics import Diagnostic
+from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Scalar
 from graphagent.graph.flow import Flow
 from graphagent.graph.reporter import Reporter
 from graphagent.graph.signatures import Signature, read_module
 from graphagent.graph.spec import (
     SELF,
+    AgentBody,
     CodeBody,
+    Delegate,
     GraphBody,
     GraphSpec,
     HumanBody,
@@ -23,14 +25,17 @@ from graphagent.graph.spec import (
     MapBody,
     NodeSpec,
     Path,
+    ToolBody,
+    ToolSpec,
     TypeText,
+    WaitBody,
 )
 from graphagent.graph.type_model import (
     ANY,
     FLOAT,
     INT,
-    PREDEFINED,
     STR,
+    DictOf,
     Error,
     Field,
     ListOf,
@@ -41,131 +46,35 @@ from graphagent.graph.type_model import (
     union,
 )
 from graphagent.graph.type_model import NONE as NULL
-from graphagent.graph.types import TypeSyntaxError, parse_decl, parse_type
 from graphagent.snapshot import UNSET
 
 USAGE: Final = ObjectOf(
     (Field("input_tokens", INT), Field("output_tokens", INT), Field("cost_usd", union([FLOAT, NULL]))), "usage"
 )
 TEXT_OUT: Final = ObjectOf((Field("text", STR),))
-_MAX_NESTING: Final = 40
+COMMAND_OUT: Final = ObjectOf(
+    (Field("exit_code", INT), Field("stdout", STR), Field("stderr", STR), Field("files", DictOf(STR)))
+)
+IDEMPOTENCY_KEY: Final = "idempotency_key"
+"""A parameter that the engine fills, never the author."""
 REMOVAL: Final = ObjectOf((Field("remove", STR),))
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """A type with its default, UNSET if it has none."""
+class Callee:
+    """What a node calls: parameters or inputs (`noun`) by name, those that have no default, and what comes back."""
 
-    type: Type
-    default: Any = UNSET
+    name: str
+    noun: Literal["parameter", "input"]
+    types: Mapping[str, Type]
+    needed: tuple[str, ...]
+    returns: Type
+    open: bool = False
 
-
-class Types:
-    """The types that a document declares. What is wrong with a declaration is in `findings`, once."""
-
-    def __init__(self, whole: Reporter) -> None:
-        self.whole = whole
-        self.findings: list[Diagnostic] = []
-        self._known: dict[Path, Declared] = {}
-        self._open: list[str] = []
-        self._named: dict[str, Type] = {}
-
-    def named(self) -> Mapping[str, Type]:
-        """The built-in types and those under `types`."""
-        for name in self.whole.spec.types:
-            self._resolve(name)
-        return {**PREDEFINED, **self._named}
-
-    def declared(self, text: TypeText, path: Path) -> Declared:
-        """The type and default that stand at `path`; `any` where they are wrong."""
-        if path not in self._known:
-            self._known[path] = self._read(text, path, self.named())
-        return self._known[path]
-
-    def plain(self, text: str, path: Path) -> Type:
-        """A type without a default."""
-        if path not in self._known:
-            try:
-                self._known[path] = Declared(parse_type(text, self.named()))
-            except TypeSyntaxError as error:
-                self._report(error, path, self.named())
-                self._known[path] = Declared(ANY)
-        return self._known[path].type
-
-    def _resolve(self, name: str) -> Type:
-        """A type under `types`; one that refers to itself is an error, since values are trees of known depth."""
-        if name in self._named:
-            return self._named[name]
-        if name in self._open:
-            message = f"the type `{name}` contains itself"
-            help = "use `any` or `dict[str, any]` for what may be nested to any depth"
-            self.findings.append(self.whole.at_key("GA103", message, ("types", name), help=help))
-            self._named[name] = ANY
-            return ANY
-        if len(self._open) > _MAX_NESTING:
-            message = f"the type `{name}` is nested deeper than {_MAX_NESTING} types"
-            self.findings.append(self.whole.at_key("GA006", message, ("types", name)))
-            return ANY
-        self._open.append(name)
-        found = self._object(self.whole.spec.types[name], ("types", name), _Names(self), name)
-        self._open.pop()
-        return self._named.setdefault(name, found)
-
-    def _object(self, fields: Mapping[str, Any], path: Path, names: Mapping[str, Type], name: str | None) -> ObjectOf:
-        out = []
-        for field, text in fields.items():
-            declared = self._read(text, (*path, field), names)
-            out.append(Field(field, declared.type, declared.default))
-        made = ObjectOf(tuple(out), name)
-        try:
-            parse_type("Made", {"Made": made})  # refuses what has grown too large to be walked
-        except TypeSyntaxError as error:
-            self.findings.append(self.whole.at_key("GA006", error.message, path, help=error.hint))
-            return ObjectOf((), name)
-        return made
-
-    def _read(self, text: TypeText, path: Path, names: Mapping[str, Type]) -> Declared:
-        if not isinstance(text, str):
-            return Declared(self._object(text, path, names, None))
-        try:
-            found, default = parse_decl(text, names)
-        except TypeSyntaxError as error:
-            self._report(error, path, names)
-            return Declared(ANY)
-        return Declared(found, default)
-
-    def _report(self, error: TypeSyntaxError, path: Path, names: Mapping[str, Type]) -> None:
-        scalar = self.whole.scalar(path)
-        span = self.whole.document.locate(scalar, error.start, error.end) if isinstance(scalar, Scalar) else None
-        if error.unknown is not None:
-            known = [*PREDEFINED, "list", "dict", "Literal", *self.whole.spec.types]
-            declared = ", ".join(self.whole.spec.types)
-            otherwise = f"types: {declared}" if declared else "declare it under `types`"
-            guess = self.whole.guess(error.unknown, known, span, otherwise)
-            self.findings.append(self.whole.finding("GA103", f"unknown type `{error.unknown}`", path, span, **guess))
-            return
-        code = "GA303" if error.bad_default else "GA006"
-        self.findings.append(self.whole.finding(code, error.message, path, span, help=error.hint))
-
-
-class _Names(Mapping[str, Type]):
-    """The names of types, resolved when they are asked for: types may stand in any order."""
-
-    def __init__(self, types: Types) -> None:
-        self._types = types
-
-    def __getitem__(self, name: str) -> Type:
-        if name in PREDEFINED:
-            return PREDEFINED[name]
-        if name not in self._types.whole.spec.types:
-            raise KeyError(name)
-        return self._types._resolve(name)
-
-    def __iter__(self) -> Any:
-        return iter({**PREDEFINED, **self._types.whole.spec.types})
-
-    def __len__(self) -> int:
-        return len({**PREDEFINED, **self._types.whole.spec.types})
+    def called(self, name: str, hidden: str | None = None) -> Callee:
+        """The same under another name, without a parameter that the author doesn't give."""
+        types = {key: t for key, t in self.types.items() if key != hidden}
+        return replace(self, name=name, types=types, needed=tuple(n for n in self.needed if n != hidden))
 
 
 class Environment:
@@ -276,9 +185,63 @@ class Environment:
         out = self.out(node)
         if out is not None:
             scope["out"] = out
-        if isinstance(node.body, LLMBody):
+        if isinstance(node.body, LLMBody | AgentBody):
             scope["usage"] = USAGE
+        if isinstance(node.body, WaitBody) and node.body.event:
+            scope["event"] = self.event(node)
         return scope
+
+    def event(self, node: NodeSpec) -> Type:
+        """The type of `event`: the data of whichever event came, with its name."""
+        assert isinstance(node.body, WaitBody)
+        several = len(node.body.event) > 1 and isinstance(node.body.returns, Mapping)
+        out: list[Type] = []
+        for name, text in node.body.types.items():
+            path = (*node.path, "returns", name) if several else (*node.path, "returns")
+            declared = self.types.declared(text, path).type
+            if not isinstance(declared, ObjectOf):
+                return ANY
+            out.append(ObjectOf((Field("name", LiteralOf((name,))), *declared.fields)))
+        return union(out)
+
+    def match_scope(self, node: NodeSpec) -> dict[str, Type]:
+        """What `match` of a wait sees: the head snapshot and the event."""
+        return {**self.base, "event": self.event(node)}
+
+    def call_scope(self, tool: str) -> dict[str, Type]:
+        """What `approve.when` sees: the arguments of a call of this tool beside what every position sees."""
+        return {**self.base, "args": self.args(tool)}
+
+    def result_scope(self, tool: str) -> dict[str, Type]:
+        """What `tool_writes` see: the arguments and the result of a finished call."""
+        spec = self.tool(tool)
+        called = None if spec is None else self.tool_callee(tool, spec)
+        return {"args": self.args(tool), "result": ANY if called is None else called.returns}
+
+    def args(self, tool: str) -> Type:
+        """The type of a call's arguments."""
+        spec = self.tool(tool)
+        called = None if spec is None else self.tool_callee(tool, spec)
+        if called is None or called.open:
+            return ANY
+        return ObjectOf(tuple(Field(name, t) for name, t in called.types.items()), "args")
+
+    def delegate_scope(self, node: NodeSpec, delegate: Delegate) -> dict[str, Type]:
+        """What the writes of a delegate see: what the node sees, and what the spoke gave."""
+        scope = self.before(node, None)
+        if delegate.graph is not None:
+            called = self._graph_callee(delegate.graph)
+            scope["out"] = ANY if called is None else called.returns
+        elif delegate.do is not None:
+            scope["out"] = self.out(delegate.do) or ANY
+        return scope
+
+    def spoke_scope(self, delegate: Delegate) -> dict[str, Type]:
+        """What the fields of a delegate's `do` see: it is a graph of its own, whose inputs are the handoff's names."""
+        names = [*delegate.handoff, *(["history"] if delegate.history != "none" else [])]
+        types = {name: self.type_of((*delegate.path, "handoff", name)) or ANY for name in delegate.handoff}
+        types.update({"history": ListOf(Message), "task": STR} if "history" in names else {"task": STR})
+        return {"inputs": ObjectOf(tuple(Field(name, t) for name, t in types.items())), "run": self.run}
 
     def collect_scope(self, node: NodeSpec) -> dict[str, Type]:
         """What `collect` of a map sees."""
@@ -286,7 +249,7 @@ class Environment:
         item = node.body.do
         scope = self.before(item, node)
         scope["out"] = self.out(item) or ANY
-        if isinstance(item.body, LLMBody):
+        if isinstance(item.body, LLMBody | AgentBody):
             scope["usage"] = USAGE
         return scope
 
@@ -304,17 +267,63 @@ class Environment:
     def out(self, node: NodeSpec) -> Type | None:
         """The type of `out`, None for kinds that leave nothing behind."""
         body = node.body
-        if isinstance(body, LLMBody):
+        if isinstance(body, LLMBody | AgentBody):
             return self.returns(node) or TEXT_OUT
-        if isinstance(body, CodeBody):
-            signature = self.signature(body)
-            return self.returns(node) or (signature.returns if signature is not None else ANY)
-        if isinstance(body, GraphBody):
-            called = self.called(body)
-            return ANY if called is None else called.outputs
+        if isinstance(body, CodeBody) and body.run:
+            return COMMAND_OUT
+        if isinstance(body, CodeBody | GraphBody | ToolBody):
+            called = self.callee(body)
+            return self.returns(node) or (ANY if called is None else called.returns)
         if isinstance(body, HumanBody):
             return self._answer(node, body)
         return ANY if not node.kind else None
+
+    def callee(self, body: CodeBody | GraphBody | ToolBody) -> Callee | None:
+        """What a node calls; None if that isn't known."""
+        if isinstance(body, ToolBody):
+            tool = self.tool(body.tool)
+            return None if tool is None else self.tool_callee(body.tool, tool)
+        if isinstance(body, GraphBody):
+            return self._graph_callee(body.graph)
+        return self._function_callee(body.python)
+
+    def tool(self, name: str) -> ToolSpec | None:
+        """The declaration of a tool that a node names, `server.tool` included."""
+        tools = self.whole.spec.tools
+        return tools.get(name) or tools.get(name.rpartition(".")[0])
+
+    def tool_callee(self, name: str, tool: ToolSpec) -> Callee | None:
+        """What a declared tool takes and gives; None for those of servers, which only they know."""
+        if tool.python is not None:
+            found = self._function_callee(tool.python)
+            return found and found.called(f"the tool `{name}`", hidden=IDEMPOTENCY_KEY)
+        if tool.graph is not None:
+            found = self._graph_callee(tool.graph)
+            return found and found.called(f"the tool `{name}`")
+        if tool.client is not None:
+            path = (*tool.path, "client")
+            types = {p: self.types.declared(text, (*path, "params", p)) for p, text in tool.client.params.items()}
+            return Callee(
+                f"the tool `{name}`", "parameter", {p: d.type for p, d in types.items()},
+                tuple(p for p, d in types.items() if d.default is UNSET),
+                self.types.declared(tool.client.returns, (*path, "returns")).type,
+            )  # fmt: skip
+        return None
+
+    def _graph_callee(self, name: str) -> Callee | None:
+        called = self if name == SELF else self.environment_of(name)
+        if called is None:
+            return None
+        fields = called.inputs.fields
+        needed = tuple(f.name for f in fields if f.default is UNSET)
+        return Callee(f"the graph `{name}`", "input", {f.name: f.type for f in fields}, needed, called.outputs)
+
+    def _function_callee(self, reference: str) -> Callee | None:
+        signature = self.signature(reference)
+        if signature is None:
+            return None
+        needed = tuple(name for name in signature.parameters if name not in signature.optional)
+        return Callee(f"`{reference}`", "parameter", signature.parameters, needed, signature.returns, signature.open)
 
     def returns(self, node: NodeSpec) -> Type | None:
         """The type under `returns`, None if there is none."""
@@ -342,22 +351,19 @@ class Environment:
     def resolve(self) -> None:
         """Looks at every type that the graph declares, so that all findings about them are made."""
         _ = self.inputs, self.outputs, self.channels
-        for node in self.spec.nodes.values():
-            item = getattr(node.body, "do", None)
-            for found in (node, *([item] if isinstance(item, NodeSpec) else [])):
-                self.returns(found)
-                if isinstance(found.body, HumanBody):
-                    self.form(found, found.body)
+        for node in self.spec.tasks():
+            if isinstance(node.body, WaitBody):
+                self.event(node)
+                continue
+            self.returns(node)
+            if isinstance(node.body, HumanBody):
+                self.form(node, node.body)
 
-    def called(self, body: GraphBody) -> Environment | None:
-        """The environment of the graph that a node calls."""
-        return self if body.graph == SELF else self.environment_of(body.graph)
-
-    def signature(self, body: CodeBody) -> Signature | None:
-        """The signature of a code node's function, None if it isn't known."""
+    def signature(self, reference: str) -> Signature | None:
+        """The signature of a function, `pkg.mod:name`; None if it isn't known."""
         project = self.whole.project
-        if project is None or ":" not in body.python:
+        if project is None or ":" not in reference:
             return None
-        module, name = body.python.split(":")
+        module, name = reference.split(":")
         text = project.module(module)
         return None if text is None else read_module(text).functions.get(name)

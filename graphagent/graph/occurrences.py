@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 from graphagent.graph.environment import Environment
 from graphagent.graph.expressions import ExpressionError, Finding, Read, infer, infer_guard, parse
-from graphagent.graph.spec import EmitBody, GraphSpec, HumanBody, MapBody, NodeSpec, Path, Route
-from graphagent.graph.type_model import ANY, Error, Type
+from graphagent.graph.spec import (
+    AgentBody,
+    CodeBody,
+    Delegate,
+    EmitBody,
+    GraphSpec,
+    HumanBody,
+    MapBody,
+    NodeSpec,
+    Path,
+    Route,
+    Spec,
+    ToolSpec,
+    WaitBody,
+)
+from graphagent.graph.type_model import ANY, INT, STR, DictOf, Error, Field, ObjectOf, Type
 from graphagent.graph.values import infer_value, literal_type, parse_value
 
-Moment: TypeAlias = Literal["before", "after", "routes", "error", "result"]
+Moment: TypeAlias = Literal["before", "after", "routes", "error", "result", "host"]
 """When it is evaluated: before the node runs, after it, when its routes are taken (on the merged state), when its
-error routes are, or at the end of the run."""
+error routes are, at the end of the run, or by the host when a model or tool is opened or called."""
+Role: TypeAlias = Literal[
+    "with", "writes", "result", "data", "over", "collect", "when", "match", "handoff", "cache", "key", "other"
+]
 Scope: TypeAlias = Mapping[str, Type]
+_RUN = ObjectOf(
+    (*(Field(name, STR) for name in ("id", "session", "time")), Field("superstep", INT), Field("visits", DictOf(INT))),
+    "run",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +55,7 @@ class Occurrence:
     scope: Callable[[], Scope]
     node: NodeSpec | None = None
     owner: NodeSpec | None = None
-    role: Literal["with", "writes", "result", "data", "over", "collect", "when", "other"] = "other"
+    role: Role = "other"
     key: str | None = None
 
     @property
@@ -111,6 +133,33 @@ def occurrences(graph: GraphSpec, environment: Environment) -> Iterator[Occurren
         yield Occurrence(path, raw, "value", "result", lambda: environment.base, role="result", key=name)
 
 
+def declared(spec: Spec) -> Iterator[Occurrence]:
+    """The values of models and tools, which belong to no graph."""
+
+    def secrets() -> Scope:
+        return {"secrets": ObjectOf(tuple(Field(name, STR) for name in spec.secrets), "secrets")}
+
+    for model in spec.models.values():
+        for key, raw in (("base_url", model.base_url), ("api_key", model.api_key)):
+            if raw is not None:
+                yield Occurrence((*model.path, key), raw, "value", "host", secrets, key=key)
+    for tool in spec.tools.values():
+        yield from _tool(tool, secrets)
+
+
+def _tool(tool: ToolSpec, secrets: Callable[[], Scope]) -> Iterator[Occurrence]:
+    if tool.mcp is not None:
+        path = (*tool.path, "mcp")
+        for key, values in (("env", tool.mcp.env), ("headers", tool.mcp.headers)):
+            for name, raw in values.items():
+                yield Occurrence((*path, key, name), raw, "value", "host", secrets, key=name)
+        if tool.mcp.url is not None:
+            yield Occurrence((*path, "url"), tool.mcp.url, "value", "host", secrets, key="url")
+    if tool.idempotency_key is not None:
+        path = (*tool.path, "idempotency_key")
+        yield Occurrence(path, tool.idempotency_key, "value", "host", lambda: {"args": ANY, "run": _RUN}, role="key")
+
+
 def _node(environment: Environment, node: NodeSpec) -> Iterator[Occurrence]:
     yield from _task(environment, node, None)
     if isinstance(node.body, MapBody):
@@ -122,6 +171,12 @@ def _node(environment: Environment, node: NodeSpec) -> Iterator[Occurrence]:
     def after() -> Scope:
         return environment.after(node)
 
+    if isinstance(node.body, WaitBody) and node.body.match is not None:
+        path = (*node.path, "match")
+        yield Occurrence(path, node.body.match, "guard", "before", lambda: environment.match_scope(node), node,
+                         role="match")  # fmt: skip
+    if isinstance(node.body, AgentBody):
+        yield from _tool_writes(environment, node, node.body)
     yield from _values(node, "writes", node.writes, "after", after, "writes")
     if isinstance(node.body, EmitBody):
         yield from _values(node, "data", node.body.event_data, "after", after, "data")
@@ -129,23 +184,76 @@ def _node(environment: Environment, node: NodeSpec) -> Iterator[Occurrence]:
     yield from _routes(node.on_error or (), lambda: {**environment.base, "error": Error}, "error", node)
 
 
+def _tool_writes(environment: Environment, node: NodeSpec, body: AgentBody) -> Iterator[Occurrence]:
+    for tool, writes in body.tool_writes.items():
+        for name, raw in writes.items():
+            path = (*node.path, "tool_writes", tool, name)
+            yield Occurrence(path, raw, "value", "after", partial(environment.result_scope, tool), node,
+                             role="writes", key=name)  # fmt: skip
+
+
 def _task(environment: Environment, node: NodeSpec, owner: NodeSpec | None) -> Iterator[Occurrence]:
     """The fields that are evaluated before a task runs."""
+    yield from _fields(environment, node, owner, lambda: environment.before(node, owner))
+    if isinstance(node.body, MapBody):
+        scope = partial(environment.before, node, owner)
+        yield Occurrence((*node.path, "over"), node.body.over, "expression", "before", scope, node, role="over")
+        yield from _task(environment, node.body.do, node)
 
-    def before() -> Scope:
-        return environment.before(node, owner)
 
-    body = node.body
+def _fields(
+    environment: Environment, node: NodeSpec, owner: NodeSpec | None, scope: Callable[[], Scope]
+) -> Iterator[Occurrence]:
+    """The fields of a node that its kind or every kind has, with what they see before it runs."""
     for name, raw in node.arguments.items():
         path = (*node.path, "with", name)
-        yield Occurrence(path, raw, "value", "before", before, node, owner, "with", name)
-    for key in ("options", "value", "assign") if isinstance(body, HumanBody) else ():
-        raw = getattr(body, key)
-        if raw is not None:
-            yield Occurrence((*node.path, key), raw, "value", "before", before, node, owner, key=key)
-    if isinstance(body, MapBody):
-        yield Occurrence((*node.path, "over"), body.over, "expression", "before", before, node, role="over")
-        yield from _task(environment, body.do, node)
+        yield Occurrence(path, raw, "value", "before", scope, node, owner, "with", name)
+    for path, raw, role in _single_values(node):
+        yield Occurrence(path, raw, "value", "before", scope, node, owner, role, str(path[-1]))
+    if isinstance(node.body, AgentBody):
+        for i, approval in enumerate(node.body.approve):
+            if approval.when is not None:
+                path = (*node.path, "approve", i, "when")
+                called = partial(environment.call_scope, approval.tool)
+                yield Occurrence(path, approval.when, "guard", "before", called, node, owner, "when")
+        for delegate in node.body.delegates.values():
+            yield from _delegate(environment, node, owner, delegate, scope)
+
+
+def _single_values(node: NodeSpec) -> Iterator[tuple[Path, Any, Role]]:
+    """Path, raw value and role of the values that stand at a key of their own."""
+    body = node.body
+    if node.cache is not None:
+        yield (*node.path, "cache", "key"), node.cache.key, "cache"
+    if isinstance(body, HumanBody):
+        for key in ("options", "value", "assign"):
+            if getattr(body, key) is not None:
+                yield (*node.path, key), getattr(body, key), "other"
+    elif isinstance(body, WaitBody) and body.until is not None:
+        yield (*node.path, "until"), body.until, "other"
+    elif isinstance(body, CodeBody):
+        if body.idempotency_key is not None:
+            yield (*node.path, "idempotency_key"), body.idempotency_key, "key"
+        if body.files is not None:
+            yield (*node.path, "files"), body.files, "other"
+        for i, raw in enumerate(body.run):
+            yield (*node.path, "run", i), raw, "other"
+        for name, raw in (body.sandbox.env if body.sandbox is not None else {}).items():
+            yield (*node.path, "sandbox", "env", name), raw, "other"
+
+
+def _delegate(
+    environment: Environment, node: NodeSpec, owner: NodeSpec | None, delegate: Delegate, scope: Callable[[], Scope]
+) -> Iterator[Occurrence]:
+    for name, raw in delegate.handoff.items():
+        path = (*delegate.path, "handoff", name)
+        yield Occurrence(path, raw, "value", "before", scope, node, owner, "handoff", name)
+    for name, raw in delegate.writes.items():
+        path = (*delegate.path, "writes", name)
+        after = partial(environment.delegate_scope, node, delegate)
+        yield Occurrence(path, raw, "value", "after", after, node, owner, "writes", name)
+    if delegate.do is not None:
+        yield from _fields(environment, delegate.do, node, partial(environment.spoke_scope, delegate))
 
 
 def _values(

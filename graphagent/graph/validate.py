@@ -68,16 +68,14 @@ def positions_of(spec: Spec, document: Document) -> dict[Path, Position]:
     """Where each node stands, by its path: a code node where it names its function, the others at their name."""
     out: dict[Path, Position] = {}
     for graph in spec.all_graphs:
-        for node in graph.nodes.values():
-            item = getattr(node.body, "do", None)
-            for found in (node, *([item] if isinstance(item, NodeSpec) else [])):
-                out[found.path] = _position(found, document)
+        for node in graph.tasks():
+            out[node.path] = _position(node, document)
     return out
 
 
 def _position(node: NodeSpec, document: Document) -> Position:
     span = document.key_span(node.path)
-    if isinstance(node.body, CodeBody):
+    if isinstance(node.body, CodeBody) and node.body.python:
         path = (*node.path, "python")
         span, value = document.key_span(path), document.span(path)
         if value.line == span.line:
@@ -123,7 +121,8 @@ def _unreadable(graph: GraphAnalysis) -> bool:
     """Whether a whole section is missing, so that nearly everything would be unknown."""
     own: Path = graph.graph.path
     sections = {(*own, key) for key in ("channels", "nodes", "inputs", "start")}
-    return bool(sections & set(graph.whole.broken)) or not graph.graph.nodes
+    library = graph.whole.spec.kind == "Library" and not own
+    return bool(sections & set(graph.whole.broken)) or (not graph.graph.nodes and not library)
 
 
 def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]:

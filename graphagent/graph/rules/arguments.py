@@ -1,7 +1,7 @@
 """`with` doesn't match what is called.
 
 What: an argument is missing, unknown or of another type: for `code` the parameters of the function, for `graph`
-the inputs of the graph.
+the inputs of the graph, for `tool` the tool's parameters.
 Why: the call would fail.
 Example: `with: { txt: "${ draft }" }` for `def check(text: str)`
 Instead: `with: { text: "${ draft }" }`
@@ -9,15 +9,16 @@ Instead: `with: { text: "${ draft }" }`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from graphagent.graph.analysis import GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
+from graphagent.graph.environment import Callee
 from graphagent.graph.mismatch import mismatch_help, show
 from graphagent.graph.signatures import CONTEXT
-from graphagent.graph.spec import CodeBody, GraphBody, NodeSpec
+from graphagent.graph.spec import CodeBody, GraphBody, NodeSpec, ToolBody
 from graphagent.graph.suggest import suggest
-from graphagent.graph.types import UNSET, Type, assignable, describe
+from graphagent.graph.types import assignable, describe
 
 CODE = "GA304"
 TITLE = "`with` doesn't match"
@@ -26,31 +27,19 @@ TITLE = "`with` doesn't match"
 def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
     for node, _ in graph.tasks:
         body = node.body
-        if isinstance(body, CodeBody):
-            signature = graph.environment.signature(body)
-            if signature is not None:
-                needed = [name for name in signature.parameters if name not in signature.optional]
-                called = f"`{body.python}`"
-                yield from _match(graph, node, signature.parameters, needed, called, "parameter", signature.open)
-        elif isinstance(body, GraphBody):
-            other = graph.environment.called(body)
-            if other is not None:
-                inputs = other.inputs
-                types = {field.name: field.type for field in inputs.fields}
-                needed = [field.name for field in inputs.fields if field.default is UNSET]
-                yield from _match(graph, node, types, needed, f"the graph `{body.graph}`", "input", False)
+        if isinstance(body, CodeBody | GraphBody | ToolBody):
+            called = graph.environment.callee(body)
+            if called is not None and not (isinstance(body, CodeBody) and body.run):
+                yield from _match(graph, node, called)
 
 
-def _match(
-    graph: GraphAnalysis, node: NodeSpec, types: Mapping[str, Type], needed: list[str], called: str, what: str,
-    open: bool,
-) -> Iterator[Diagnostic]:  # fmt: skip
-    whole = graph.whole
+def _match(graph: GraphAnalysis, node: NodeSpec, callee: Callee) -> Iterator[Diagnostic]:
+    whole, types, called, what = graph.whole, callee.types, callee.name, callee.noun
     meant: set[str] = set()
     for name in node.arguments:
         path = (*node.path, "with", name)
         if name not in types:
-            if open and name != CONTEXT:
+            if callee.open and name != CONTEXT:
                 continue
             span = whole.document.key_span(path)
             missing = [other for other in types if other not in node.arguments]
@@ -64,7 +53,7 @@ def _match(
             message = f"the {what} `{name}` takes `{describe(types[name])}`, not `{show(inferred.type)}`"
             help = mismatch_help(inferred, types[name], whole.scalar(path))
             yield whole.finding(CODE, message, path, help=help)
-    for name in needed:
+    for name in callee.needed:
         if name not in node.arguments and name not in meant:
             message = f"the {what} `{name}` of {called} is missing"
             path = (*node.path, "with")

@@ -20,12 +20,12 @@ author form: plain JSON that reads back as an equal spec.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from graphagent.graph.duration import Duration
-from graphagent.graph.spec.bodies import Body
+from graphagent.graph.spec.bodies import AgentBody, Body, MapBody
 from graphagent.graph.spec.declarations import ChannelSpec, Defaults, ImportSpec, Limits, ModelSpec, ToolSpec
 from graphagent.graph.spec.parts import (
     AtLeast,
@@ -82,6 +82,15 @@ class NodeSpec:
         """Whether it is a join that runs when no branch can come any more."""
         return self.join == "all"
 
+    def inner(self) -> Iterator[NodeSpec]:
+        """The nodes under `do`: of a map its item, of an agent those of its delegates; theirs too."""
+        found = [self.body.do] if isinstance(self.body, MapBody) else []
+        if isinstance(self.body, AgentBody):
+            found = [delegate.do for delegate in self.body.delegates.values() if delegate.do is not None]
+        for node in found:
+            yield node
+            yield from node.inner()
+
     def data(self) -> dict[str, Any]:
         out: dict[str, Any] = {"kind": self.kind}
         put(out, "description", self.description)
@@ -118,6 +127,12 @@ class GraphSpec:
     limits: Limits = field(default_factory=Limits)
     result: Mapping[str, RawValue] | None = None
     path: Path = field(default=(), compare=False, repr=False)
+
+    def tasks(self) -> Iterator[NodeSpec]:
+        """Every node, and those under a `do` after the one they belong to."""
+        for node in self.nodes.values():
+            yield node
+            yield from node.inner()
 
     def data(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
