@@ -62,8 +62,8 @@ if TYPE_CHECKING:
         Timeout,
         ToolFailed,
     )
-    from graphagent.graph.builder import X, channel, end, fail, file, route
-    from graphagent.marks import trio_node
+    from graphagent.graph.builder import X, channel, end, fail, file, route, use
+    from graphagent.marks import reducer, trio_node
     from graphagent.session.graph import Graph, load, loads, validate
     from graphagent.session.operations import Options as RunOptions
     from graphagent.session.project import Project
@@ -117,14 +117,16 @@ __all__ = [
     "file",
     "load",
     "loads",
+    "reducer",
     "route",
     "trio_node",
+    "use",
     "validate",
 ]
 
 _HOMES = {
-    "graph.builder": ("X", "channel", "end", "fail", "file", "route"),
-    "marks": ("trio_node",),
+    "graph.builder": ("X", "channel", "end", "fail", "file", "route", "use"),
+    "marks": ("reducer", "trio_node"),
     "session.graph": ("Graph", "load", "loads", "validate"),
     "session.operations": ("RunOptions",),
     "session.project": ("Project",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from graphagent.graph.declared_types import Types
@@ -15,7 +15,7 @@ from graphagent.graph.guards import Guards
 from graphagent.graph.occurrences import Inferred, Occurrence, declared, infer_occurrence, occurrences
 from graphagent.graph.project import Project
 from graphagent.graph.reporter import Reporter
-from graphagent.graph.spec import GraphSpec, NodeSpec, Path, Spec
+from graphagent.graph.spec import GraphSpec, ModelSpec, NodeSpec, Path, Prompt, Spec, ToolSpec
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.type_model import Type
 
@@ -35,6 +35,26 @@ class Analysis(Reporter):
         self.broken = tuple(broken)
         self.types = Types(self)
         self.graphs = tuple(GraphAnalysis(self, graph) for graph in (spec.graph, *spec.graphs.values()))
+
+    @property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """All models that nodes may name, by the name that they use."""
+        return self.spec.models
+
+    @property
+    def tools(self) -> Mapping[str, ToolSpec]:
+        """All tools that nodes may name."""
+        return self.spec.tools
+
+    @property
+    def prompts(self) -> Mapping[str, Prompt]:
+        """All prompts that nodes may name."""
+        return self.spec.prompts
+
+    @property
+    def graph_names(self) -> tuple[str, ...]:
+        """All graphs that nodes may call, but for `self`."""
+        return tuple(self.spec.graphs)
 
     def environment_of(self, name: str) -> Environment | None:
         """What the graph of that name has to do with types; None if there is no such graph."""

@@ -26,9 +26,11 @@ from graphagent.graph.project import Project, ProjectFolder
 from graphagent.graph.spec import ChannelSpec, GraphSpec, NodeSpec, Path, Spec, TypeText
 from graphagent.graph.validate import positions_of, spec_from_data
 from graphagent.graph.walker import read_spec
-from graphagent.graph.words import Written, X, channel, end, fail, file, route
+from graphagent.graph.words import Written, X, channel, end, fail, file, route, use
 
-__all__ = ["Checked", "GraphBuilder", "GraphPart", "MapNode", "Node", "X", "channel", "end", "fail", "file", "route"]
+__all__ = [
+    "Checked", "GraphBuilder", "GraphPart", "MapNode", "Node", "X", "channel", "end", "fail", "file", "route", "use",
+]  # fmt: skip
 
 
 class Checked(NamedTuple):
@@ -368,7 +370,9 @@ class GraphBuilder(GraphPart):
         files = project or ProjectFolder(File.cwd(), self.folder)
         own = self._draft.findings
         spec, found, document = spec_from_data(self._draft.data, self._draft.spans, "<python>", files)
-        rest = [item for item in found if not any(_below(item.path, path) for path in self._draft.broken)]
+        unused = "GA105" if own else None  # what uses it may be what is broken
+        broken = self._draft.broken
+        rest = [item for item in found if item.code != unused and not any(_below(item.path, at) for at in broken)]
         diagnostics = sorted([*own, *rest], key=place)
         names = dict.fromkeys(span.file for span in self._draft.spans.values())
         texts = {name: text for name in names if (text := text_of(name))}

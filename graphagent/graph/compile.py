@@ -233,7 +233,7 @@ class _Graph:
         item = self.node(body.do, index, defaults) if isinstance(body, MapBody) else None
         returns = getattr(body, "returns", None)
         kind = read_type(returns, self.types) if returns is not None else None
-        fork = self.forks.get(spec.name) if spec.join == "all" else None
+        fork = self.forks.get(spec.name) if spec.joins else None
         return NodePlan(
             index=index,
             name=spec.name or "do",

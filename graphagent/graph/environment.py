@@ -135,6 +135,12 @@ class Environment:
         reducer = REDUCERS.get(channel.reducer)
         return channel.has_default or reducer is None or reducer.neutral() is not UNSET
 
+    @staticmethod
+    def write_history(node: NodeSpec) -> str | None:
+        """The channel to which a model call of this node adds its messages."""
+        history = node.body.history if isinstance(node.body, LLMBody | AgentBody) else None
+        return None if history is None else history.channel
+
     def write_type(self, name: str) -> Type:
         """What one write to a channel delivers."""
         if self.spec.channels[name].reducer == "messages":

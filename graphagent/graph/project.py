@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,10 @@ class Project(Protocol):
     def template(self, file: str) -> str | None:
         """The text of a prompt file as a graph names it, None if there is none within the project."""
 
+    def allows(self, module: str) -> bool:
+        """Whether the host lets graphs name this module although it isn't in the project."""
+        ...
+
 
 class ProjectFolder:
     """A project on disk.
@@ -24,9 +29,11 @@ class ProjectFolder:
     Args:
         root: The project folder.
         graph_folder: The folder of the graph file, which is looked into first; by default the root.
+        allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
     """
 
-    def __init__(self, root: Path, graph_folder: Path | None = None) -> None:
+    def __init__(self, root: Path, graph_folder: Path | None = None, allow_modules: Iterable[str] = ()) -> None:
+        self.allow_modules = tuple(allow_modules)
         self.roots = tuple(dict.fromkeys(folder.resolve() for folder in (graph_folder or root, root)))
         self._texts: dict[Path, str | None] = {}
 
@@ -38,6 +45,9 @@ class ProjectFolder:
                 if text is not None:
                     return text
         return None
+
+    def allows(self, module: str) -> bool:
+        return any(module == name or module.startswith(f"{name}.") for name in self.allow_modules)
 
     def template(self, file: str) -> str | None:
         if file.startswith("/") or ".." in file.split("/"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
@@ -19,7 +19,8 @@ CONTEXT: Final = "context"
 class Signature:
     """What a function takes and returns; `any` where an annotation says nothing that the language knows.
 
-    `optional` are the parameters that have a default. `open` tells of `**kwargs`.
+    `optional` are the parameters that have a default. `open` tells of `**kwargs`. `decorators` holds the last name of
+    each decorator and, of those that are called, the keywords that are true: `{"reducer": {"ordered"}}`.
     """
 
     parameters: Mapping[str, Type]
@@ -27,6 +28,10 @@ class Signature:
     returns: Type
     open: bool = False
     positional_only: tuple[str, ...] = ()
+    is_async: bool = False
+    takes_context: bool = False
+    described: bool = False
+    decorators: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +88,17 @@ def _top(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _keeps_signature(decorator: ast.expr) -> bool:
-    name = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return _decorator(decorator)[0] in {"trio_node", "cache", "lru_cache", "wraps", "reducer", "tool"}
+
+
+def _decorator(decorator: ast.expr) -> tuple[str, frozenset[str]]:
+    """The last name of a decorator, and the keywords that it is given as true."""
+    call = decorator if isinstance(decorator, ast.Call) else None
+    name = call.func if call is not None else decorator
     last = name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")
-    return last in {"trio_node", "cache", "lru_cache", "wraps"}
+    keywords = call.keywords if call is not None else []
+    true = {k.arg for k in keywords if k.arg and isinstance(k.value, ast.Constant) and k.value.value is True}
+    return last, frozenset(true)
 
 
 def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Signature:
@@ -98,7 +111,9 @@ def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Signature:
     parameters = {arg.arg: _type(arg.annotation) for arg in [*plain, *arguments.kwonlyargs] if arg.arg != CONTEXT}
     return Signature(
         parameters, frozenset(optional), _type(function.returns), arguments.kwarg is not None,
-        tuple(arg.arg for arg in arguments.posonlyargs),
+        tuple(arg.arg for arg in arguments.posonlyargs), isinstance(function, ast.AsyncFunctionDef),
+        any(arg.arg == CONTEXT for arg in [*plain, *arguments.kwonlyargs]), ast.get_docstring(function) is not None,
+        dict(map(_decorator, function.decorator_list)),
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ MAX_STACKS: Final = 64
 MAX_NESTING: Final = 64
 """Beyond these an analysis takes the coarser answer, which claims more."""
 
-_PARKING: Final = frozenset({"human", "graph"})
+_PARKING: Final = frozenset({"human", "graph", "wait"})
 Stack: TypeAlias = tuple[str, ...]
 Token: TypeAlias = tuple[str, Stack]
 Pair: TypeAlias = tuple[str, str, Stack]
@@ -67,7 +67,7 @@ class Tokens:
     def _can_wait(self, name: str) -> bool:
         """Whether a token can stay at this node while other branches go on."""
         node = self.nodes[name]
-        return node.join == "all" or node.kind in _PARKING
+        return node.joins or node.kind in _PARKING
 
     def pushed(self, edge: Edge, stack: Stack) -> Stack:
         """The stack of a token that `edge` places."""
@@ -82,7 +82,7 @@ class Tokens:
 
     @cached_property
     def arrivals(self) -> dict[str, Arrivals]:
-        """What reaches each node with `join: all`."""
+        """What reaches each node with a join."""
         return self._explored[1]
 
     @cached_property
@@ -120,7 +120,7 @@ class Tokens:
                     if edge.target in {END, FAIL}:
                         continue
                     pushed = () if edge.kind == "update" else self.pushed(edge, stack)
-                    if self.nodes[edge.target].join != "all":
+                    if not self.nodes[edge.target].joins:
                         todo.append((edge.target, pushed))
                         continue
                     at_join = arrivals.setdefault(edge.target, Arrivals())
@@ -142,7 +142,7 @@ class Tokens:
 
     @cached_property
     def join_forks(self) -> dict[str, str]:
-        """The fork that each node with `join: all` waits for; START (the empty name) is the fork in `start`.
+        """The fork that each node with a join waits for; START (the empty name) is the fork in `start`.
 
         A join without one is left out (GA407).
         """
@@ -201,7 +201,8 @@ class Tokens:
 
     def fires(self, name: str, shared: Stack) -> bool:
         """Whether a node can run while another token that shares this stack is alive."""
-        return self.nodes[name].join != "all" or self.join_forks.get(name) not in shared
+        node = self.nodes[name]
+        return not node.waits_for_all or self.join_forks.get(name) not in shared
 
     def _targets(self, name: str) -> list[str]:
         return list(dict.fromkeys(edge.target for edge in self.flow.edges[name] if edge.kind != "update"))

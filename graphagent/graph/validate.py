@@ -17,11 +17,20 @@ from graphagent.graph.source import parse_yaml
 from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
 from graphagent.graph.walker import read_spec
 
-NAMES: Final = ("GA101", "GA102", "GA103", "GA104", "GA106", "GA108")
-TYPES: Final = ("GA302", "GA303")
-EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208")
-USES: Final = ("GA301", "GA304", "GA307", "GA501", "GA503")
-WHOLE: Final = ("GA305", "GA306", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407")
+NAMES: Final = (
+    "GA101", "GA102", "GA103", "GA104", "GA106", "GA108", "GA414", "GA506", "GA507", "GA509", "GA602", "GA603",
+)  # fmt: skip
+TYPES: Final = ("GA302", "GA303", "GA604")
+EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208", "GA209", "GA601")
+USES: Final = (
+    "GA301", "GA304", "GA307", "GA410", "GA412", "GA413", "GA501", "GA503", "GA508", "GA510", "GA511", "GA605", "GA607",
+    "GA608", "GA609",
+)  # fmt: skip
+WHOLE: Final = (
+    "GA305", "GA306", "GA310", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407", "GA408", "GA409",
+    "GA411", "GA415", "GA416", "GA417",
+)  # fmt: skip
+UNUSED: Final = ("GA105",)
 """Those of `WHOLE` need a graph that was read completely: a part that is missing would change what they find."""
 
 
@@ -45,7 +54,7 @@ def validate_text(
 
 def validate(spec: Spec, document: Document, project: Project | None = None) -> list[Diagnostic]:
     """The findings about a spec that was read from `document` without errors, in order of place."""
-    return _finish(_check(Analysis(spec, document, project)), document)
+    return _finish(_all(Analysis(spec, document, project), []), document)
 
 
 def spec_from_data(
@@ -89,9 +98,17 @@ def _validate(document: Document, project: Project | None) -> tuple[Spec | None,
     spec, walker = read_spec(document)
     found = [*document.diagnostics, *walker.diagnostics]
     if spec is not None:
-        found += _check(Analysis(spec, document, project, walker.broken))
+        found = _all(Analysis(spec, document, project, walker.broken), found)
     found = _finish(found, document)
     return (None if any(item.severity == "error" for item in found) else spec), found
+
+
+def _all(analysis: Analysis, read: list[Diagnostic]) -> list[Diagnostic]:
+    """What was found in reading, what the rules find, and what nothing uses: after an error that may be its cause."""
+    found = [*read, *_check(analysis)]
+    if not any(item.severity == "error" for item in found):
+        found += [item for graph in analysis.graphs for item in _run(UNUSED, graph)]
+    return found
 
 
 def _check(analysis: Analysis) -> Iterator[Diagnostic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -38,6 +38,11 @@ def file(path: str) -> dict[str, str]:
     return {"file": path}
 
 
+def use(prompt: str, *, blocks: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A prompt under `prompts`, or of an import: `use("tone", blocks={"voice": "Be brief."})`."""
+    return {"use": prompt, **({"blocks": dict(blocks)} if blocks else {})}
+
+
 def route(
     *to: str, when: str | None = None, writes: Mapping[str, Any] | None = None, label: str | None = None
 ) -> Written:
@@ -54,15 +59,17 @@ def route(
 
 
 def channel(
-    type: Any, *, reducer: Reducer = "last", default: Any = _UNSET, scope: Scope = "run", description: str | None = None
-) -> Written:
+    type: Any, *, reducer: Reducer | str | Callable[..., Any] = "last", default: Any = _UNSET, scope: Scope = "run",
+    secret: bool = False, description: str | None = None,
+) -> Written:  # fmt: skip
     """A channel with more than a type.
 
     Args:
         type: A Python type, a class of pydantic, or text: `list[str]`, `Doc`, `"Literal['a', 'b']"`.
-        reducer: How the writes of one superstep are folded.
+        reducer: How the writes of one superstep are folded: a name, or a function `fold(value, write)`.
         default: The value before the first write.
         scope: How long a value lives.
+        secret: Whether the value is kept out of every view, event and prompt.
         description: For drawings and schemas.
     """
     keys: dict[str, Any] = {"type": type}
@@ -72,6 +79,8 @@ def channel(
         keys["default"] = default
     if scope != "run":
         keys["scope"] = scope
+    if secret:
+        keys["secret"] = True
     if description is not None:
         keys["description"] = description
     return Written(keys, here())

@@ -11,37 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from graphagent.graph.analysis import GraphAnalysis
+from graphagent.graph.calls import calls, unbounded_callees
 from graphagent.graph.diagnostics import Diagnostic
-from graphagent.graph.spec import SELF, GraphBody, GraphSpec
+from graphagent.graph.spec import SELF
 
 CODE = "GA106"
 TITLE = "recursion without `max_depth`"
 
 
 def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
-    for node, _ in graph.tasks:
-        body = node.body
-        if isinstance(body, GraphBody) and body.max_depth is None and graph.graph.name in _callees(graph, body.graph):
+    spec = graph.whole.spec
+    for call in calls(spec, graph.graph):
+        if call.kind == "graph" and not call.bounded and graph.graph.name in unbounded_callees(spec, call.graph):
             help = "set `max_depth` on this node"
-            path = (*node.path, "graph")
-            yield graph.whole.finding(CODE, f"`{body.graph}` leads back to this graph without a bound", path, help=help)
-
-
-def _callees(graph: GraphAnalysis, name: str) -> set[str]:
-    """The graph of that name and all that it calls without a bound."""
-    graphs = {found.name: found for found in graph.whole.spec.all_graphs}
-    seen: set[str] = set()
-    todo = [graph.graph.name if name == SELF else name]
-    while todo:
-        found = todo.pop()
-        if found in graphs and found not in seen:
-            seen.add(found)
-            todo += _calls(graphs[found])
-    return seen
-
-
-def _calls(graph: GraphSpec) -> Iterator[str]:
-    for node in graph.nodes.values():
-        for body in (node.body, getattr(getattr(node.body, "do", None), "body", None)):
-            if isinstance(body, GraphBody) and body.max_depth is None:
-                yield graph.name if body.graph == SELF else body.graph
+            shown = call.graph if call.graph != graph.graph.name else SELF
+            yield graph.whole.finding(CODE, f"`{shown}` leads back to this graph without a bound", call.path, help=help)

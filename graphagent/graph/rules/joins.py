@@ -90,13 +90,13 @@ def _forks(graph: GraphAnalysis) -> Iterator[tuple[str, Route]]:
 def _branch(graph: GraphAnalysis, fork: str, target: str) -> set[str]:
     """What a branch reaches by `next` before a join, without passing its fork again."""
     nodes = graph.graph.nodes
-    if target not in nodes or nodes[target].join == "all":
+    if target not in nodes or nodes[target].joins:
         return set()
     key = (fork, target)
     if key not in graph.branches:
         graph.branches[key] = graph.flow.reachable(
             [target],
-            lambda e: e.kind == "next" and e.source != fork and e.target in nodes and nodes[e.target].join != "all",
+            lambda e: e.kind == "next" and e.source != fork and e.target in nodes and not nodes[e.target].joins,
         )
     return graph.branches[key]
 

@@ -29,9 +29,7 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
     for name, channel in graph.graph.channels.items():
         path = (*channel.path, "reducer")
         if channel.reducer not in REDUCERS:
-            if ":" in channel.reducer:
-                help = f"reducers: {', '.join(REDUCERS)}"
-                yield whole.finding(CODE, "a reducer of your own is not supported by this release", path, help=help)
+            if ":" in channel.reducer:  # a function of the author's: GA108 and GA604 look at it
                 continue
             span = whole.document.span(path)
             guess = whole.guess(channel.reducer, REDUCERS, span, f"reducers: {', '.join(REDUCERS)}")

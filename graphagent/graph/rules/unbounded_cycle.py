@@ -26,16 +26,7 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
     edges = [edge for name, found in graph.flow.edges.items() if name != START for edge in found]
     for cycle in graph.flow.cycles(edges):
         yield from _idle(graph, cycle)
-    limits = graph.graph.limits
-    if limits.supersteps is not None:
-        return
-    todo = graph.flow.cycles([e for e in edges if e.source not in limits.visits and e.target not in limits.visits])
-    while todo:
-        cycle = todo.pop(0)
-        free = [edge for edge in cycle if not bounded(graph, edge, cycle)]
-        if len(free) < len(cycle):
-            todo += graph.flow.cycles(free)
-            continue
+    for cycle in unbounded(graph, [edge for edge in edges if edge.kind != "error"]):  # the others are GA411's
         nodes = [name for name in graph.graph.nodes if any(edge.source == name for edge in cycle)]
         back = next((e for e in cycle if nodes.index(e.target) <= nodes.index(e.source)), cycle[0])
         message = f"the cycle `{'` -> `'.join([*nodes, nodes[0]])}` has no bound"
@@ -45,6 +36,21 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         path = back.route.path if back.kind == "update" else back.path
         label = "a write makes it due again" if back.kind == "update" else "this route goes back"
         yield graph.whole.finding(CODE, message, path, label=label, help=help)
+
+
+def unbounded(graph: GraphAnalysis, edges: list[Edge]) -> Iterator[list[Edge]]:
+    """The cycles among these edges that no limit and no counter ends."""
+    limits = graph.graph.limits
+    if limits.supersteps is not None:
+        return
+    todo = graph.flow.cycles([e for e in edges if e.source not in limits.visits and e.target not in limits.visits])
+    while todo:
+        cycle = todo.pop(0)
+        free = [edge for edge in cycle if not bounded(graph, edge, cycle)]
+        if len(free) < len(cycle):
+            todo += graph.flow.cycles(free)
+        else:
+            yield cycle
 
 
 def _idle(graph: GraphAnalysis, cycle: list[Edge]) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""A channel that doesn't exist, as a target: in `writes`, `history` and `on_update`.
+"""A channel that doesn't exist, as a target: in `writes`, `tool_writes`, `history` and `on_update`.
 
 What: the name isn't declared under `channels` of this graph.
 Why: only declared, typed channels hold state. Inputs can't be written.
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from graphagent.graph.analysis import GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
-from graphagent.graph.spec import LLMBody, Path
+from graphagent.graph.spec import AgentBody, LLMBody, Path
 
 CODE = "GA102"
 TITLE = "unknown channel as a target"
@@ -29,7 +29,13 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         for i, channel in enumerate(node.on_update):
             yield from _unknown(graph, channel, (*node.path, "on_update", i), key=False)
     for node, _ in graph.tasks:
-        if isinstance(node.body, LLMBody) and node.body.history is not None:
+        if isinstance(node.body, AgentBody):
+            for tool, writes in node.body.tool_writes.items():
+                for name in writes:
+                    yield from _unknown(graph, name, (*node.path, "tool_writes", tool, name), key=True)
+            for delegate in node.body.delegates.values():
+                yield from _writes(graph, delegate.writes, delegate.path)
+        if isinstance(node.body, LLMBody | AgentBody) and node.body.history is not None:
             history = node.body.history
             yield from _unknown(graph, history.channel, (*history.path, "channel"), key=False)
 

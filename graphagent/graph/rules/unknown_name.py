@@ -1,6 +1,6 @@
-"""A model, graph or type that doesn't exist.
+"""A model, tool, prompt, secret, graph or type that doesn't exist.
 
-What: the name isn't declared under `models`, `graphs` or `types`.
+What: the name isn't declared under `models`, `tools`, `prompts`, `secrets`, `graphs` or `types`.
 Why: what a node uses is declared once, by name.
 Example: `model: fats`
 Instead: `model: fast`, with `models: { fast: openai/gpt-5-mini }`
@@ -12,29 +12,102 @@ from collections.abc import Iterable, Iterator
 
 from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
-from graphagent.graph.spec import SELF, GraphBody, LLMBody, Path
+from graphagent.graph.found import place
+from graphagent.graph.spec import SELF, AgentBody, GraphBody, LLMBody, NodeSpec, Path, Prompt, ToolBody
 
 CODE = "GA103"
-TITLE = "unknown model, type or graph"
+TITLE = "unknown model, tool, prompt, secret, graph or type"
+STANDARD = "std."
+"""Tool sets that are built in need no declaration."""
 
 
 def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
     whole = graph.whole
-    models = whole.spec.models
     default = graph.graph.defaults.model
     if default is not None:
-        yield from _unknown(whole, "model", default, models, (*graph.graph.path, "defaults", "model"))
+        path = (*graph.graph.path, "defaults", "model")
+        yield from _unknown(whole, "model", default, whole.models, path)
     for node, _ in graph.tasks:
-        body = node.body
-        if isinstance(body, LLMBody):
-            if body.model is not None:
-                yield from _unknown(whole, "model", body.model, models, (*node.path, "model"))
-            elif default is None and whole.spec.graph.defaults.model is None:
-                help = "name one of `models` in the node, or for all nodes in `defaults: { model: NAME }`"
-                yield whole.at_key("GA005", "no `model` here, and none in `defaults`", node.path, help=help)
-        elif isinstance(body, GraphBody):
-            names = [*whole.spec.graphs, SELF]
-            yield from _unknown(whole, "graph", body.graph, names, (*node.path, "graph"))
+        yield from _node(graph, node)
+    if not graph.graph.name:
+        yield from _declared(whole)
+        yield from _secrets(graph)
+
+
+def _node(graph: GraphAnalysis, node: NodeSpec) -> Iterator[Diagnostic]:
+    whole, body = graph.whole, node.body
+    if isinstance(body, LLMBody | AgentBody):
+        yield from _model(graph, node, body)
+    if isinstance(body, ToolBody):
+        yield from _tool(whole, body.tool, (*node.path, "tool"), several=False)
+    elif isinstance(body, GraphBody):
+        yield from _unknown(whole, "graph", body.graph, [*whole.graph_names, SELF], (*node.path, "graph"))
+    elif isinstance(body, AgentBody):
+        for i, name in enumerate(body.tools):
+            yield from _tool(whole, name, (*node.path, "tools", i), several=True)
+        for delegate in body.delegates.values():
+            if delegate.graph is not None:
+                path = (*delegate.path, "graph")
+                yield from _unknown(whole, "graph", delegate.graph, [*whole.graph_names, SELF], path)
+    for key in ("system", "prompt"):
+        prompt = getattr(body, key, None)
+        if isinstance(prompt, Prompt) and prompt.use is not None:
+            yield from _unknown(whole, "prompt", prompt.use, whole.prompts, (*prompt.path, "use"))
+
+
+def _model(graph: GraphAnalysis, node: NodeSpec, body: LLMBody | AgentBody) -> Iterator[Diagnostic]:
+    whole = graph.whole
+    if body.model is not None:
+        yield from _unknown(whole, "model", body.model, whole.models, (*node.path, "model"))
+    elif graph.graph.defaults.model is None and whole.spec.graph.defaults.model is None:
+        help = "name one of `models` in the node, or for all nodes in `defaults: { model: NAME }`"
+        yield whole.at_key("GA005", "no `model` here, and none in `defaults`", node.path, help=help)
+
+
+def _tool(whole: Analysis, name: str, path: Path, *, several: bool) -> Iterator[Diagnostic]:
+    """A tool by its own name, or one of a server's by `server.tool`; `several`: `server` and `server.*` too."""
+    server = name.rpartition(".")[0]
+    if name.startswith(STANDARD):
+        return
+    owner = whole.tools.get(server)
+    if owner is not None and owner.several:
+        last = name.rpartition(".")[2]
+        if owner.only is not None and last not in (*owner.only, "*"):
+            guess = whole.guess(last, owner.only, None, f"it exposes: {', '.join(owner.only)}")
+            yield whole.finding(CODE, f"the tool `{server}` doesn't expose `{last}`", path, **guess)
+        return
+    tool = whole.tools.get(name)
+    if tool is not None and (several or not tool.several):
+        return
+    if tool is not None:
+        help = f"name one of its tools: `{name}.TOOL`"
+        yield whole.finding(CODE, f"`{name}` stands for all tools of a server", path, help=help)
+        return
+    yield from _unknown(whole, "tool", name, whole.tools, path)
+
+
+def _declared(whole: Analysis) -> Iterator[Diagnostic]:
+    """Names that declarations use."""
+    for model in whole.spec.models.values():
+        for i, name in enumerate(model.fallback):
+            yield from _unknown(whole, "model", name, whole.models, (*model.path, "fallback", i))
+    for tool in whole.spec.tools.values():
+        if tool.graph is not None:
+            yield from _unknown(whole, "graph", tool.graph, whole.graph_names, (*tool.path, "graph"))
+
+
+def _secrets(graph: GraphAnalysis) -> Iterator[Diagnostic]:
+    secrets = graph.whole.spec.secrets
+    for inferred in graph.all_inferred:
+        for read, path in inferred.reads:
+            if read.root != "secrets" or inferred.occurrence.moment != "host" or not read.path:
+                continue
+            name = str(read.path[0])
+            if name not in secrets:
+                full, span = place(graph, inferred, path, read.start, read.end)
+                guess = graph.whole.guess(name, secrets, None, f"declare it: `secrets: [{name}]`")
+                label = "not declared under `secrets`"
+                yield graph.whole.finding(CODE, f"unknown secret `{name}`", full, span, label=label, **guess)
 
 
 def _unknown(whole: Analysis, what: str, name: str, known: Iterable[str], path: Path) -> Iterator[Diagnostic]:

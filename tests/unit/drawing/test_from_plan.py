@@ -130,7 +130,7 @@ def test_one_edge_stands_for_many_nodes_that_go_to_one_place_on_error() -> None:
     assert [e for e in ways(diagram).values() if e[2] == "error"] == [("(errors)", "stop", "error", "")]
 
 
-@pytest.mark.parametrize("path", sorted(VALID.glob("*.yaml")), ids=lambda p: p.name.split(".")[0])
+@pytest.mark.parametrize("path", sorted(VALID.glob("*.graph.yaml")), ids=lambda p: p.name.split(".")[0])
 @pytest.mark.parametrize("direction", ["tb", "lr"])
 def test_valid_graphs_draw_without_faults(path: Path, direction: str) -> None:
     plan = plan_of(path.read_text(encoding="utf-8"))

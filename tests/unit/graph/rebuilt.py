@@ -14,7 +14,10 @@ def rebuilt(spec: Spec) -> GraphBuilder:
     data = spec.data()
     builder = GraphBuilder(**data["metadata"], inputs=data.get("inputs"), outputs=data.get("outputs"))
     builder.types(**data.get("types", {}))
-    builder.models(**data.get("models", {}))
+    for section in ("models", "tools", "prompts", "imports"):
+        getattr(builder, section)(**data.get(section, {}))
+    if "secrets" in data:
+        builder.secrets(*data["secrets"])
     _body(builder, data)
     for name, graph in data.get("graphs", {}).items():
         _body(builder.subgraph(name, inputs=graph.get("inputs"), outputs=graph.get("outputs")), graph)
@@ -55,4 +58,4 @@ def _routes(routes: Any) -> Any:
 
 
 def _keywords(keys: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{key}_" if key in {"with", "as"} else key: value for key, value in keys.items()}
+    return {f"{key}_" if key in {"with", "as", "for"} else key: value for key, value in keys.items()}

@@ -170,7 +170,7 @@ def test_views_show_what_is_there() -> None:
     g = GraphBuilder("views", inputs={"n": (int, 2)}, outputs={"text": str}, version="1.2.0")
     g.channels(text=channel(str, default=""))
     g.start("a")
-    g.set("a", writes={"text": X("str(inputs.n)")}).next(end)
+    g.graph("a", graph="other", with_={"q": X("str(inputs.n)")}, writes={"text": "x"}).next(end)
     sub = g.subgraph("other", inputs={"q": str}, outputs={})
     sub.start("b")
     sub.emit("b", event="seen", data={"q": X("inputs.q")}).next(end)

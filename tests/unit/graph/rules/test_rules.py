@@ -16,7 +16,7 @@ from graphagent.graph.validate import validate_text
 GOLDEN = Path(__file__).parents[3] / "golden"
 PROJECT = ProjectFolder(GOLDEN / "project")
 BAD = sorted((GOLDEN / "diagnostics").glob("*.graph.yaml"))
-VALID = sorted((GOLDEN / "valid").glob("*.graph.yaml"))
+VALID = sorted((GOLDEN / "valid").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.name.removesuffix(".graph.yaml"))
