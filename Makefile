@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
+# Modules that are compiled once make every further start faster, the tests' too.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check test check lint fault bench lock clean install-local install-test
@@ -19,10 +21,10 @@ demo-check: install-local  ## run the demo, answer, replay, fork and compare wit
 
 test: install-test lint  ## everything needed to trust a checkout; under 10 minutes
 	@$(BIN)/graphagent local install --yes
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
-check: install-test lint  ## the fast inner loop: lint, types, import contracts, unit tests; under 30 s
-	$(BIN)/python -m pytest -q tests/unit
+check: install-test  ## the fast inner loop: lint, types, import contracts, unit tests; under 30 s
+	@tools/check.sh
 
 lint: install-test
 	$(BIN)/ruff check --quiet

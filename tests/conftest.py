@@ -12,6 +12,7 @@ import hypothesis.configuration
 import pytest
 
 hypothesis.settings.register_profile("graphagent", database=None, deadline=None, derandomize=True)
+hypothesis.settings.register_profile("quick", parent=hypothesis.settings.get_profile("graphagent"), max_examples=10)
 hypothesis.settings.load_profile("graphagent")
 hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / ".pytest_cache" / "hypothesis")
 

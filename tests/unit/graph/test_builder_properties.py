@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from graphagent.graph.builder import GraphBuilder, Node, X, channel, end, route
 from graphagent.graph.compile import compile_spec
 from graphagent.graph.validate import validate_text
+from tests.examples_count import examples
 from tests.unit.graph.rebuilt import rebuilt
 from tests.unit.graph.test_yaml_text import DATA, TEXT
 
@@ -45,7 +46,7 @@ def graphs(draw: st.DrawFn) -> GraphBuilder:
     return g
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(graphs())
 def test_builder_and_yaml_are_one_spec_and_one_plan(g: GraphBuilder) -> None:
     built = g.checked()

@@ -26,6 +26,7 @@ from graphagent.graph.expressions import (
     parse,
 )
 from graphagent.graph.types import ANY, Type, check, parse_object, parse_type
+from tests.examples_count import examples
 from tests.unit.graph.strategies import assert_inside, data, values_of
 
 CODES = {"GA104", "GA201", "GA202", "GA207"}
@@ -212,7 +213,7 @@ def _extend_python(inner: st.SearchStrategy[ast.expr]) -> st.SearchStrategy[ast.
 python_trees = st.recursive(_any_leaf, _extend_python, max_leaves=6)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.text(max_size=40) | st.text(ALPHABET, max_size=40), environments)
 def test_any_text(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -220,7 +221,7 @@ def test_any_text(text: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.sampled_from(["", " "]), environments)
 def test_any_words(words: list[str], space: str, env: dict[str, Any]) -> None:
     expression = attempt(space.join(words))
@@ -228,7 +229,7 @@ def test_any_words(words: list[str], space: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(trees, environments)
 def test_trees_of_the_language(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)
@@ -236,7 +237,7 @@ def test_trees_of_the_language(text: str, env: dict[str, Any]) -> None:
         exercise(expression, env)
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(python_trees, environments)
 def test_trees_of_python(tree: ast.expr, env: dict[str, Any]) -> None:
     try:
@@ -279,7 +280,7 @@ _typed_leaves = st.sampled_from([
 typed_trees = st.recursive(_typed_leaves, _extend, max_leaves=5)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(typed_trees, typed_environments)
 def test_well_typed_expressions_do_not_go_wrong(text: str, env: dict[str, Any]) -> None:
     expression = attempt(text)

@@ -98,7 +98,7 @@ def test_a_mapping_is_an_inline_object_type() -> None:
 @pytest.mark.parametrize(
     "given", [bytes, 5, [], {1, 2}, tuple[int, str], set[int], dict[int, str], (int, 8, 9), ({"a": int}, {}),
               (int, object())],
-    ids=str,
+    ids=lambda given: str(given).partition(" object at ")[0],
 )  # fmt: skip
 def test_what_is_no_type_is_refused_with_a_hint(given: Any) -> None:
     with pytest.raises(NoType) as caught:

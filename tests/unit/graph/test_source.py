@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from graphagent.graph.diagnostics import Span
 from graphagent.graph.source import Document, Mapping, Node, Scalar, Sequence, document_of, parse_yaml
+from tests.examples_count import examples
 
 TEXT = """\
 a: "x\\n \u00e9 ${ y }"
@@ -66,7 +67,7 @@ WORDS = st.text("ab \n\t'\"\\:#-\u00e9\u4f60\U0001f600{}[],&*!|>%@`\u2028", max_
 
 @given(WORDS, st.sampled_from(["|", ">", '"', "'", None]), st.integers(20, 60), st.booleans())
 @example("a\n\n b", ">", 20, False)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_mark_in_any_text_is_found_in_any_style(words: str, style: str | None, width: int, after: bool) -> None:
     value = f"{words}@MARK@" if after else f"@MARK@{words}"
     text = yaml.safe_dump({"k": value}, default_style=style, width=width, allow_unicode=True)
@@ -78,7 +79,7 @@ def test_a_mark_in_any_text_is_found_in_any_style(words: str, style: str | None,
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_any_text_gives_a_tree_or_a_finding(text: str) -> None:
     document = parse_yaml(text, "t.yaml")
     assert (

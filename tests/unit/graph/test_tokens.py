@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from graphagent.graph.flow import Flow
 from graphagent.graph.spec import GraphSpec, NodeSpec, Route, RouterBody, SetBody
 from graphagent.graph.tokens import Tokens
+from tests.examples_count import examples
 
 
 def tokens(start: str, joins: str = "", parking: str = "", **routes: str) -> Tokens:
@@ -71,7 +72,7 @@ NEXT = st.lists(TARGETS, min_size=1, max_size=2).map(" | ".join)
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(NAMES, NEXT)), st.sets(st.sampled_from(NAMES), max_size=2), st.randoms())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_whatever_meets_in_a_run_was_foreseen(routes: dict[str, str], parking: set[str], random: object) -> None:
     found = tokens("a b", parking=" ".join(parking), **routes)
     possible = meetings(found)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from graphagent.errors import ERROR_KINDS
 from graphagent.graph.types import Error, Message, Type, TypeMismatch, check, checker, parse_object, parse_type
+from tests.examples_count import examples
 from tests.unit.graph.strategies import data, types, values_of
 
 DOC = parse_object({"id": "str", "n": "int = 2", "tags": "list[str] = []"}, {}, "Doc")
@@ -130,7 +131,7 @@ def test_the_value_is_not_changed() -> None:
     assert value == {"id": "x"}
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(types(), st.data())
 def test_a_value_of_a_type_passes_and_passes_again(t: Type, values: st.DataObject) -> None:
     value = values.draw(values_of(t))
@@ -138,7 +139,7 @@ def test_a_value_of_a_type_passes_and_passes_again(t: Type, values: st.DataObjec
     assert repr(check(t, once)) == repr(once) == repr(checker(t)(value))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(types(), data)
 def test_any_data_passes_or_is_refused_with_our_error(t: Type, value: Any) -> None:
     results = []

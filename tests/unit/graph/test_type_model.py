@@ -26,6 +26,7 @@ from graphagent.graph.types import (
     widen,
     without_none,
 )
+from tests.examples_count import examples
 from tests.unit.graph.strategies import types, values_of
 
 DOC = parse_object({"id": "str", "n": "int = 2"}, {}, "Doc")
@@ -71,7 +72,7 @@ def test_an_object_may_lack_what_has_a_default_and_nothing_else() -> None:
     assert not assignable(parse_object({"id": "str", "n": "int", "x": "int"}, {}), FULL)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(types())
 def test_every_type_takes_itself_and_any(found: Type) -> None:
     assert assignable(found, found)
@@ -81,7 +82,7 @@ def test_every_type_takes_itself_and_any(found: Type) -> None:
     assert assignable(found, common([found]))
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(types(), types(), st.data())
 def test_a_value_of_an_assignable_type_passes_the_check(source: Type, target: Type, values: st.DataObject) -> None:
     if "any" in describe_deep(source) or "any" in describe_deep(target) or not assignable(source, target):
@@ -93,7 +94,7 @@ def describe_deep(found: Type) -> str:
     return describe(ObjectOf(found.fields)) if isinstance(found, ObjectOf) else describe(found)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(types(), max_size=4))
 def test_the_common_type_takes_each(found: list[Type]) -> None:
     for each in found:
@@ -133,7 +134,7 @@ def test_literals_of_other_kinds_are_others() -> None:
     assert list(members(t("Literal['a', null] | int"))) == [LiteralOf(("a",)), NONE, t("int")]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(types())
 def test_types_can_be_hashed(found: Type) -> None:
     assert hash(found) == hash(found)
