@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
+from typing import TypeVar
 
 from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Document
@@ -19,6 +20,8 @@ from graphagent.graph.spec import GraphSpec, ModelSpec, NodeSpec, Path, Prompt, 
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.type_model import Type
 
+T = TypeVar("T")
+
 
 class Analysis(Reporter):
     """One document.
@@ -28,37 +31,56 @@ class Analysis(Reporter):
         document: Where it was read from.
         project: Where prompts and functions are looked up; None skips the rules that need it.
         broken: The paths of errors that were found while reading.
+        imports: What is known of each file that it imports, by the import's name.
     """
 
-    def __init__(self, spec: Spec, document: Document, project: Project | None, broken: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, spec: Spec, document: Document, project: Project | None, broken: Iterable[Path] = (),
+        imports: Mapping[str, Analysis] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(spec, document, project)
         self.broken = tuple(broken)
-        self.types = Types(self)
+        self.imports = imports or {}
+        self.types = Types(self, self._offered(lambda other: other.types.offered()))
         self.graphs = tuple(GraphAnalysis(self, graph) for graph in (spec.graph, *spec.graphs.values()))
 
     @property
     def models(self) -> Mapping[str, ModelSpec]:
         """All models that nodes may name, by the name that they use."""
-        return self.spec.models
+        return {**self.spec.models, **self._offered(lambda other: other.models)}
 
     @property
     def tools(self) -> Mapping[str, ToolSpec]:
         """All tools that nodes may name."""
-        return self.spec.tools
+        return {**self.spec.tools, **self._offered(lambda other: other.tools)}
 
     @property
     def prompts(self) -> Mapping[str, Prompt]:
         """All prompts that nodes may name."""
-        return self.spec.prompts
+        return {**self.spec.prompts, **self._offered(lambda other: other.prompts)}
 
     @property
     def graph_names(self) -> tuple[str, ...]:
         """All graphs that nodes may call, but for `self`."""
-        return tuple(self.spec.graphs)
+        main = [name for name, other in self.imports.items() if other.spec.kind == "Graph"]
+        return (*self.spec.graphs, *main, *self._offered(lambda other: dict.fromkeys(other.graph_names)))
+
+    def _offered(self, names: Callable[[Analysis], Mapping[str, T]]) -> dict[str, T]:
+        """What the imports offer, by the names that are used here."""
+        return {f"{at}.{n}": found for at, other in self.imports.items() for n, found in names(other).items()}
 
     def environment_of(self, name: str) -> Environment | None:
         """What the graph of that name has to do with types; None if there is no such graph."""
+        at, _, inner = name.partition(".")
+        if at in self.imports:
+            other = self.imports[at]
+            return other.environment_of(inner) if inner or other.spec.kind == "Graph" else None
         return next((graph.environment for graph in self.graphs if graph.graph.name == name), None)
+
+    def foreign(self, name: str) -> tuple[Environment, str] | None:
+        """Where a name of an import is known: an environment of its file, and the name there."""
+        at, _, inner = name.partition(".")
+        return (self.imports[at].graphs[0].environment, inner) if inner and at in self.imports else None
 
 
 class GraphAnalysis:
@@ -69,7 +91,9 @@ class GraphAnalysis:
         self.graph = graph
         self.flow = Flow(graph)
         self.tokens = Tokens(self.flow)
-        self.environment = Environment(whole, whole.types, graph, self.flow, self.type_of, whole.environment_of)
+        self.environment = Environment(
+            whole, whole.types, graph, self.flow, self.type_of, whole.environment_of, whole.foreign
+        )
         self.branches: dict[tuple[str, str], set[str]] = {}
         self._inferred: dict[Path, Inferred | None] = {}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path as File
-from typing import Any, NamedTuple, Self, Unpack
+from typing import Any, Self, Unpack
 
 from graphagent.errors import GraphInvalid
 from graphagent.graph import builder_keys as k
@@ -24,25 +24,13 @@ from graphagent.graph.draft import Draft
 from graphagent.graph.plan import Position
 from graphagent.graph.project import Project, ProjectFolder
 from graphagent.graph.spec import ChannelSpec, GraphSpec, NodeSpec, Path, Spec, TypeText
-from graphagent.graph.validate import positions_of, spec_from_data
+from graphagent.graph.validate import Checked, check_data
 from graphagent.graph.walker import read_spec
 from graphagent.graph.words import Written, X, channel, end, fail, file, route, use
 
 __all__ = [
     "Checked", "GraphBuilder", "GraphPart", "MapNode", "Node", "X", "channel", "end", "fail", "file", "route", "use",
 ]  # fmt: skip
-
-
-class Checked(NamedTuple):
-    """A graph that was built, as its checks see it. `spec` is None if there is an error.
-
-    `positions` are the places of nodes by path, `texts` those of the Python files that findings point to, by name.
-    """
-
-    spec: Spec | None
-    diagnostics: list[Diagnostic]
-    positions: dict[Path, Position]
-    texts: dict[str, str]
 
 
 class Node:
@@ -369,18 +357,19 @@ class GraphBuilder(GraphPart):
         """
         files = project or ProjectFolder(File.cwd(), self.folder)
         own = self._draft.findings
-        spec, found, document = spec_from_data(self._draft.data, self._draft.spans, "<python>", files)
+        found = check_data(self._draft.data, self._draft.spans, "<python>", files)
         unused = "GA105" if own else None  # what uses it may be what is broken
         broken = self._draft.broken
-        rest = [item for item in found if item.code != unused and not any(_below(item.path, at) for at in broken)]
-        diagnostics = sorted([*own, *rest], key=place)
+        rest = [d for d in found.diagnostics if d.code != unused and not any(_below(d.path, at) for at in broken)]
         names = dict.fromkeys(span.file for span in self._draft.spans.values())
-        texts = {name: text for name in names if (text := text_of(name))}
-        if spec is None or own:
-            return Checked(None, diagnostics, {}, texts)
-        positions = {path: _shown(position, document.span(path), texts)
-                     for path, position in positions_of(spec, document).items()}  # fmt: skip
-        return Checked(spec, diagnostics, positions, texts)
+        texts = {**found.texts, **{name: text for name in names if (text := text_of(name))}}
+        diagnostics = sorted([*own, *rest], key=place)
+        if own:
+            return replace(found, spec=None, linked=None, diagnostics=diagnostics, texts=texts)
+        spans = found.document.span
+        positions = {path: _shown(position, spans(path), texts) if position.file in names else position
+                     for path, position in found.positions.items()}  # fmt: skip
+        return replace(found, diagnostics=diagnostics, positions=positions, texts=texts)
 
     def to_yaml(self) -> str:
         """The graph as YAML, which reads back as the same spec.

@@ -3,7 +3,7 @@ a session and one that was just compiled are the same in every respect but the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -61,18 +61,23 @@ TASK_KINDS = frozenset({"agent", "llm", "tool", "code"})
 
 
 def compile_spec(
-    spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None
-) -> Plan:
+    spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None,
+    folders: Iterable[str] = (),
+) -> Plan:  # fmt: skip
     """The plan of a spec that has no errors.
 
     Args:
+        spec: With everything that it imports.
         template: Gives the text of a prompt file as the graph names it.
         positions: Places of nodes for messages, by path.
+        folders: Where modules of imports are, from the folder of the graph.
     """
     templates = {name: template(name) or "" for name in sorted(_files(spec))}
     tree = _without_remarks(spec.data())
     order = {g.name: list(g.nodes) for g in spec.all_graphs}
     document = {"v": DOCUMENT_VERSION, "graph": tree, "order": order, "templates": templates, "entry": ""}
+    if folders:
+        document["folders"] = list(folders)
     plan = load_plan(encode(freeze(document)), positions or {})
     return replace(plan, version=spec.metadata.version, file=file)
 
@@ -87,7 +92,7 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     """The plan of a document that `compile_spec` made, in this process or another."""
     data = decode(document)
     tree = _ordered(data["graph"], data["order"])
-    spec, _ = read_spec(document_of(tree))
+    spec, _ = read_spec(document_of(tree), linked=True)
     assert spec is not None
     types = resolve_types(spec)
     models = {
@@ -97,7 +102,16 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     model = spec.graph.defaults.model
     graphs = {g.name: _Graph(g, types, positions or {}, model).plan() for g in spec.all_graphs}
     return Plan(
-        digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types
+        digest(document),
+        document,
+        spec.metadata.name,
+        None,
+        data["entry"],
+        graphs,
+        models,
+        data["templates"],
+        types,
+        folders=tuple(data.get("folders", ())),
     )
 
 

@@ -28,8 +28,9 @@ class Declared:
 class Types:
     """The types that a document declares. What is wrong with a declaration is in `findings`, once."""
 
-    def __init__(self, whole: Reporter) -> None:
+    def __init__(self, whole: Reporter, imported: Mapping[str, Type]) -> None:
         self.whole = whole
+        self.imported = imported
         self.findings: list[Diagnostic] = []
         self._known: dict[Path, Declared] = {}
         self._open: list[str] = []
@@ -39,21 +40,31 @@ class Types:
         """The built-in types and those under `types`."""
         for name in self.whole.spec.types:
             self._resolve(name)
-        return {**PREDEFINED, **self._named}
+        return {**PREDEFINED, **self.imported, **self._named}
+
+    def lost(self, name: str) -> bool:
+        """Whether it is a name of an import that couldn't be read, which was said there."""
+        at, dot, _ = name.partition(".")
+        return bool(dot) and at in self.whole.spec.imports and not any(n.startswith(f"{at}.") for n in self.imported)
+
+    def offered(self) -> Mapping[str, Type]:
+        """The types that an importer may use."""
+        self.named()
+        return {**self.imported, **self._named}
 
     def declared(self, text: TypeText, path: Path) -> Declared:
         """The type and default that stand at `path`; `any` where they are wrong."""
         if path not in self._known:
-            self._known[path] = self._read(text, path, self.named())
+            self._known[path] = self._read(text, path, _Names(self))
         return self._known[path]
 
     def plain(self, text: str, path: Path) -> Type:
         """A type without a default."""
         if path not in self._known:
             try:
-                self._known[path] = Declared(parse_type(text, self.named()))
+                self._known[path] = Declared(parse_type(text, _Names(self)))
             except TypeSyntaxError as error:
-                self._report(error, path, self.named())
+                self._report(error, path, _Names(self))
                 self._known[path] = Declared(ANY)
         return self._known[path].type
 
@@ -103,7 +114,7 @@ class Types:
         scalar = self.whole.scalar(path)
         span = self.whole.document.locate(scalar, error.start, error.end) if isinstance(scalar, Scalar) else None
         if error.unknown is not None:
-            known = [*PREDEFINED, "list", "dict", "Literal", *self.whole.spec.types]
+            known = [*PREDEFINED, "list", "dict", "Literal", *self.imported, *self.whole.spec.types]
             declared = ", ".join(self.whole.spec.types)
             otherwise = f"types: {declared}" if declared else "declare it under `types`"
             guess = self.whole.guess(error.unknown, known, span, otherwise)
@@ -122,12 +133,16 @@ class _Names(Mapping[str, Type]):
     def __getitem__(self, name: str) -> Type:
         if name in PREDEFINED:
             return PREDEFINED[name]
+        if name in self._types.imported:
+            return self._types.imported[name]
+        if self._types.lost(name):
+            return ANY
         if name not in self._types.whole.spec.types:
             raise KeyError(name)
         return self._types._resolve(name)
 
     def __iter__(self) -> Any:
-        return iter({**PREDEFINED, **self._types.whole.spec.types})
+        return iter({**PREDEFINED, **self._types.imported, **self._types.whole.spec.types})
 
     def __len__(self) -> int:
-        return len({**PREDEFINED, **self._types.whole.spec.types})
+        return len({**PREDEFINED, **self._types.imported, **self._types.whole.spec.types})

@@ -87,6 +87,7 @@ class Environment:
         flow: Its routes.
         type_of: The type of the value or expression at a path, None where that isn't known.
         environment_of: The environment of another graph of the document, by name.
+        foreign: Where a name of an import is known: an environment of its file, and the name there.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Environment:
         flow: Flow,
         type_of: Callable[[Path], Type | None],
         environment_of: Callable[[str], Environment | None],
+        foreign: Callable[[str], tuple[Environment, str] | None],
     ) -> None:
         self.whole = whole
         self.types = types
@@ -104,6 +106,7 @@ class Environment:
         self.flow = flow
         self.type_of = type_of
         self.environment_of = environment_of
+        self.foreign = foreign
 
     @cached_property
     def inputs(self) -> ObjectOf:
@@ -295,11 +298,18 @@ class Environment:
 
     def tool(self, name: str) -> ToolSpec | None:
         """The declaration of a tool that a node names, `server.tool` included."""
+        elsewhere = self.foreign(name)
+        if elsewhere is not None:
+            return elsewhere[0].tool(elsewhere[1])
         tools = self.whole.spec.tools
         return tools.get(name) or tools.get(name.rpartition(".")[0])
 
     def tool_callee(self, name: str, tool: ToolSpec) -> Callee | None:
         """What a declared tool takes and gives; None for those of servers, which only they know."""
+        elsewhere = self.foreign(name)
+        if elsewhere is not None:
+            found = elsewhere[0].tool_callee(elsewhere[1], tool)
+            return found and found.called(f"the tool `{name}`")
         if tool.python is not None:
             found = self._function_callee(tool.python)
             return found and found.called(f"the tool `{name}`", hidden=IDEMPOTENCY_KEY)

@@ -183,7 +183,8 @@ class GraphPlan:
 class Plan:
     """A compiled document. `entry` names the graph that a session of this plan runs; "" is the main one.
 
-    `templates` are the texts of prompt files by the path that the graph names. `file` is only for messages.
+    `templates` are the texts of prompt files by the path that the graph names. `folders` are where modules of imports
+    are, from the folder of the graph. `file` is only for messages.
     """
 
     hash: bytes
@@ -195,6 +196,7 @@ class Plan:
     models: Mapping[str, ModelPlan]
     templates: Mapping[str, str]
     types: Mapping[str, Type]
+    folders: tuple[str, ...] = ()
     file: str | None = None
 
     @property

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from graphagent.graph.shipped import SHIPPED, shipped_file
 
 _MAX_BYTES = 1 << 20
 
@@ -18,9 +22,28 @@ class Project(Protocol):
     def template(self, file: str) -> str | None:
         """The text of a prompt file as a graph names it, None if there is none within the project."""
 
+    def imported(self, source: str) -> ImportedFile | str:
+        """The file that a graph imports, by its path from the graph's folder; else what is wrong with it."""
+        ...
+
     def allows(self, module: str) -> bool:
         """Whether the host lets graphs name this module although it isn't in the project."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedFile:
+    """A file that a graph imports: `name` is how messages call it, `key` tells it from all others.
+
+    `folder` is its folder from that of the importing graph, or `graphagent:` for a ready-made one. `project` is what
+    it sees itself.
+    """
+
+    key: str
+    name: str
+    folder: str
+    text: bytes
+    project: Project
 
 
 class ProjectFolder:
@@ -34,6 +57,7 @@ class ProjectFolder:
 
     def __init__(self, root: Path, graph_folder: Path | None = None, allow_modules: Iterable[str] = ()) -> None:
         self.allow_modules = tuple(allow_modules)
+        self.root = root
         self.roots = tuple(dict.fromkeys(folder.resolve() for folder in (graph_folder or root, root)))
         self._texts: dict[Path, str | None] = {}
 
@@ -57,6 +81,26 @@ class ProjectFolder:
             if text is not None:
                 return text
         return None
+
+    def imported(self, source: str) -> ImportedFile | str:
+        here = self.roots[0]
+        if source.startswith(SHIPPED):
+            file = shipped_file(source.removeprefix(SHIPPED))
+            if file is None:
+                return f"there is no ready-made file `{source}`"
+            root, name, folder = file.parent, source, SHIPPED
+        else:
+            file = (here / source).resolve()
+            roots = [folder for folder in self.roots if file.is_relative_to(folder)]
+            if not roots or Path(source).is_absolute():
+                return f"`{source}` lies outside of the project"
+            root, name = self.root, file.relative_to(roots[-1]).as_posix()
+            folder = posixpath.relpath(file.parent.as_posix(), here.as_posix())
+        try:
+            text = file.read_bytes()
+        except OSError:
+            return f"there is no file `{source}`"
+        return ImportedFile(str(file), name, folder, text, ProjectFolder(root, file.parent, self.allow_modules))
 
     def _read(self, path: Path, root: Path) -> str | None:
         if path not in self._texts:

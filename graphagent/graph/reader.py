@@ -33,11 +33,9 @@ _SIZE = re.compile(r"[1-9]\d{0,11}[kmg]?", re.ASCII)
 class Reader:
     """Collects findings in `diagnostics`, and in `broken` the paths of the parts that have an error."""
 
-    linked = False
-    """Whether names of imports may be declared: in a document that was linked, not in one that an author wrote."""
-
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.linked = False  # whether names of imports may be declared
         self.diagnostics: list[Diagnostic] = []
         self.broken: list[Path] = []
 

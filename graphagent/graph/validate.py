@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Final
 
 from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic, Span, place, split_lines
 from graphagent.graph.document import Document, document_of
+from graphagent.graph.importing.files import Imports, Loaded, load_imports
+from graphagent.graph.importing.linking import link, moved
+from graphagent.graph.importing.renaming import FILE_MARK
 from graphagent.graph.plan import Position
-from graphagent.graph.project import Project
+from graphagent.graph.project import ImportedFile, Project
+from graphagent.graph.reporter import Reporter
 from graphagent.graph.rules import RULES, SILENCEABLE
+from graphagent.graph.shipped import SHIPPED
 from graphagent.graph.source import parse_yaml
 from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
 from graphagent.graph.walker import read_spec
 
 NAMES: Final = (
-    "GA101", "GA102", "GA103", "GA104", "GA106", "GA108", "GA414", "GA506", "GA507", "GA509", "GA602", "GA603",
+    "GA101", "GA102", "GA103", "GA104", "GA106", "GA107", "GA108", "GA414", "GA506", "GA507", "GA509", "GA602", "GA603",
 )  # fmt: skip
 TYPES: Final = ("GA302", "GA303", "GA604")
 EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208", "GA209", "GA601")
 USES: Final = (
-    "GA301", "GA304", "GA307", "GA410", "GA412", "GA413", "GA501", "GA503", "GA508", "GA510", "GA511", "GA605", "GA607",
-    "GA608", "GA609",
+    "GA301", "GA304", "GA307", "GA309", "GA410", "GA412", "GA413", "GA501", "GA503", "GA508", "GA510", "GA511", "GA605",
+    "GA607", "GA608", "GA609",
 )  # fmt: skip
 WHOLE: Final = (
     "GA305", "GA306", "GA310", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407", "GA408", "GA409",
@@ -34,43 +40,115 @@ UNUSED: Final = ("GA105",)
 """Those of `WHOLE` need a graph that was read completely: a part that is missing would change what they find."""
 
 
-def validate_text(
-    text: str | bytes, file: str, project: Project | None = None
-) -> tuple[Spec | None, list[Diagnostic], Document]:
-    """Reads and checks a graph.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A document as its checks left it.
+
+    `spec` is None if there is an error, in it or in a file that it imports; `diagnostics` are those of all files in
+    order of place, `texts` the files by name. `linked` is the spec with everything that is imported, None for a
+    library too; `positions` are the places of its nodes, `template` gives its prompt files, and `folders` are those
+    of the imports, from the document's own.
+    """
+
+    spec: Spec | None
+    diagnostics: list[Diagnostic]
+    document: Document
+    texts: Mapping[str, str]
+    analysis: Analysis | None = None
+    linked: Spec | None = None
+    positions: Mapping[Path, Position] = field(default_factory=dict)
+    template: Callable[[str], str | None] = lambda name: None
+    folders: tuple[str, ...] = ()
+
+
+def check_text(text: str | bytes, file: str, project: Project | None = None, key: str = "") -> Checked:
+    """Reads and checks a document and all that it imports.
 
     Args:
         text: The content of the file.
         file: Its name, relative to the project, for the messages.
-        project: Where functions and prompts are looked up; None leaves those checks out.
-
-    Returns:
-        The spec, None if there is an error; all findings in order of place; the document.
+        project: Where functions, prompts and imports are looked up; None leaves those checks out.
+        key: What tells the file from all others, so that an import that leads back to it is found.
     """
-    document = parse_yaml(text, file)
-    spec, found = _validate(document, project)
-    return spec, found, document
+    return check_document(parse_yaml(text, file), project, (key,))
 
 
-def validate(spec: Spec, document: Document, project: Project | None = None) -> list[Diagnostic]:
-    """The findings about a spec that was read from `document` without errors, in order of place."""
-    return _finish(_all(Analysis(spec, document, project), []), document)
-
-
-def spec_from_data(
+def check_data(
     data: Any, spans: dict[str, Span] | None = None, file: str = "<python>", project: Project | None = None
-) -> tuple[Spec | None, list[Diagnostic], Document]:
+) -> Checked:
     """The same for plain data in the author's form, such as `Spec.data()`: the builder and stored plans come this way.
 
     Args:
         data: The document.
         spans: Places for messages by path, such as `$.nodes.write`.
         file: Name for what has no place.
-        project: Where functions and prompts are looked up.
+        project: Where functions, prompts and imports are looked up.
     """
-    document = document_of(data, spans, file)
-    spec, found = _validate(document, project)
-    return spec, found, document
+    return check_document(document_of(data, spans, file), project, ("",))
+
+
+def check_document(document: Document, project: Project | None, seen: tuple[str, ...]) -> Checked:
+    """Checks a parsed document; `seen` are the keys of the files that import it, its own the last."""
+    spec, walker = read_spec(document)
+    found = [*document.diagnostics, *walker.diagnostics]
+    if spec is None:
+        return Checked(None, _finish(found, document), document, {document.file: document.source.text})
+    imports = Imports()
+    if spec.imports and project is not None:
+        imports = load_imports(Reporter(spec, document, project), project, seen, _check_import)
+    analysis = Analysis(spec, document, project, walker.broken, imports.analyses)
+    found = _finish(_all(analysis, [*found, *imports.findings]), document)
+    sound = imports.sound and not any(item.severity == "error" for item in found)
+    for item in imports.loaded.values():
+        found += [other for other in item.found if other not in found]
+    texts = {document.file: document.source.text}
+    for item in imports.loaded.values():
+        texts.update(item.texts)
+    checked = Checked(spec if sound else None, sorted(found, key=place), document, texts, analysis)
+    return _linked(checked, spec, imports, project) if sound else checked
+
+
+def _linked(checked: Checked, spec: Spec, imports: Imports, project: Project | None) -> Checked:
+    """With what a plan needs of the document and its imports."""
+    if len(imports.loaded) < len(spec.imports):  # nobody said where files are
+        return checked
+    positions = dict(positions_of(spec, checked.document))
+    for name, item in imports.loaded.items():
+        positions.update((moved(name, path), position) for path, position in item.positions.items())
+    folders = [posixpath.normpath(posixpath.join(item.folder, inner)) if inner != SHIPPED else inner
+               for item in imports.loaded.values() for inner in (".", *item.folders)]  # fmt: skip
+
+    def template(file: str) -> str | None:
+        at, mark, inner = file.partition(FILE_MARK)
+        if mark and at in imports.loaded:
+            return imports.loaded[at].template(inner)
+        return None if project is None else project.template(file)
+
+    linked = link(spec, {name: item.linked for name, item in imports.loaded.items() if item.linked is not None})
+    return replace(
+        checked, linked=linked, positions=positions, template=template, folders=tuple(dict.fromkeys(folders))
+    )
+
+
+def _check_import(file: ImportedFile, seen: tuple[str, ...]) -> Loaded:
+    checked = check_document(parse_yaml(file.text, file.name), file.project, seen)
+    return Loaded(
+        checked.analysis, tuple(checked.diagnostics), checked.texts, checked.linked, checked.positions,
+        checked.template, file.folder, checked.folders, sound=checked.spec is not None,
+    )  # fmt: skip
+
+
+def validate_text(
+    text: str | bytes, file: str, project: Project | None = None
+) -> tuple[Spec | None, list[Diagnostic], Document]:
+    """The spec of a graph, None if there is an error; all findings in order of place; the document."""
+    checked = check_text(text, file, project)
+    return checked.spec, checked.diagnostics, checked.document
+
+
+def validate(spec: Spec, document: Document, project: Project | None = None) -> list[Diagnostic]:
+    """The findings about a spec that was read from `document` without errors, in order of place."""
+    return _finish(_all(Analysis(spec, document, project), []), document)
 
 
 def positions_of(spec: Spec, document: Document) -> dict[Path, Position]:
@@ -92,15 +170,6 @@ def _position(node: NodeSpec, document: Document) -> Position:
     lines = split_lines(document.source.text)
     text = lines[span.line - 1] if span.line <= len(lines) else ""
     return Position(span.file, span.line, span.column, span.end_column, text)
-
-
-def _validate(document: Document, project: Project | None) -> tuple[Spec | None, list[Diagnostic]]:
-    spec, walker = read_spec(document)
-    found = [*document.diagnostics, *walker.diagnostics]
-    if spec is not None:
-        found = _all(Analysis(spec, document, project, walker.broken), found)
-    found = _finish(found, document)
-    return (None if any(item.severity == "error" for item in found) else spec), found
 
 
 def _all(analysis: Analysis, read: list[Diagnostic]) -> list[Diagnostic]:

@@ -68,10 +68,14 @@ class Walker(DeclarationReader):
         return f"`{node.text}`" if isinstance(node, Scalar) else "it must be text"
 
 
-def read_spec(document: Document) -> tuple[spec.Spec | None, Walker]:
+def read_spec(document: Document, *, linked: bool = False) -> tuple[spec.Spec | None, Walker]:
     """The spec of a document and the walker that has the findings.
+
+    Args:
+        linked: It is one that `link` made, so it declares names of imports.
 
     The spec is None if the document can't be read at all; where there are errors it is not complete.
     """
     walker = Walker(document)
+    walker.linked = linked
     return walker.read_document(), walker

@@ -48,8 +48,8 @@ class Functions:
         return hashlib.sha256(source.encode()).digest()
 
     def _module(self, name: str) -> ModuleType:
-        file = self._file(name)
-        if file is None:
+        file, root = self._file(name)
+        if file is None or root is None:
             folders = ", ".join(str(r) for r in self.roots)
             raise NodeError(f"no module {name!r} in the project", hint=f"looked in: {folders}")
         loaded = sys.modules.get(name)
@@ -57,14 +57,13 @@ class Functions:
             return loaded
         if loaded is not None and name not in _ours:
             raise NodeError(f"the module name {name!r} is taken by another package", hint=f"rename {file.name}")
-        return self._import(name, file)
+        return self._import(name, str(root))
 
-    def _import(self, name: str, file: Path) -> ModuleType:
+    def _import(self, name: str, root: str) -> ModuleType:
         top = name.partition(".")[0]
         for other in [m for m in _ours if m == top or m.startswith(top + ".")]:
             sys.modules.pop(other, None)
             del _ours[other]
-        root = str(next(r for r in self.roots if file.is_relative_to(r)))
         sys.path.insert(0, root)
         try:
             importlib.invalidate_caches()
@@ -78,10 +77,11 @@ class Functions:
                 _ours[known] = loaded
         return module
 
-    def _file(self, name: str) -> Path | None:
+    def _file(self, name: str) -> tuple[Path, Path] | tuple[None, None]:
+        """The file of a module, and the root from which it has this name."""
         parts = name.split(".")
         for root in self.roots:
             for file in (root.joinpath(*parts[:-1], parts[-1] + ".py"), root.joinpath(*parts, "__init__.py")):
                 if file.is_file() and file.resolve().is_relative_to(root):
-                    return file
-        return None
+                    return file, root
+        return None, None

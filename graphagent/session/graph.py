@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphagent import concurrency
-from graphagent.errors import GraphInvalid
+from graphagent.errors import GraphInvalid, NotFound
 from graphagent.graph.builder import GraphBuilder
-from graphagent.graph.compile import Positions, compile_spec
+from graphagent.graph.compile import compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
 from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
-from graphagent.graph.spec import Spec
-from graphagent.graph.validate import positions_of, validate_text
+from graphagent.graph.validate import Checked, check_text, validate_text
 from graphagent.session import operations
 from graphagent.session.graph_file import find_graph, shown_name
 from graphagent.session.operations import DEFAULTS, Options
@@ -45,29 +44,33 @@ class Graph(GraphBuilder):
         folder = path.parent if path is not None else Path.cwd()
         root = project.root if project is not None else folder
         files = ProjectFolder(root, folder)
-        spec, diagnostics, document = validate_text(text, file, files)
-        if spec is None or any(d.severity == "error" for d in diagnostics):
-            raise GraphInvalid(diagnostics, render(diagnostics, {file: document.source.text}))
-        graph = cls.of_spec(spec)
-        graph.diagnostics = diagnostics
+        checked = check_text(text, file, files, str(path or ""))
+        if checked.spec is None:
+            raise GraphInvalid(checked.diagnostics, render(checked.diagnostics, checked.texts))
+        graph = cls.of_spec(checked.spec)
+        graph.diagnostics = checked.diagnostics
         graph.source = path
-        graph._freeze(spec, files, positions_of(spec, document))
+        graph._freeze(checked)
         return graph
 
     def compile(self) -> Plan:
         """The plan. Raises GraphInvalid with all findings of a graph that was built."""
         if self._plan is None or self._compiled != self.edits:
             files = ProjectFolder(Path.cwd(), self.folder)
-            spec, self.diagnostics, positions, texts = self.checked(files)
-            if spec is None:
-                raise GraphInvalid(self.diagnostics, render(self.diagnostics, texts))
-            return self._freeze(spec, files, positions)
+            checked = self.checked(files)
+            self.diagnostics = checked.diagnostics
+            if checked.spec is None:
+                raise GraphInvalid(self.diagnostics, render(self.diagnostics, checked.texts))
+            return self._freeze(checked)
         return self._plan
 
-    def _freeze(self, spec: Spec, files: ProjectFolder, positions: Positions) -> Plan:
+    def _freeze(self, checked: Checked) -> Plan:
+        if checked.linked is None or checked.linked.kind == "Library":
+            raise NotFound("there is no graph to run in a library", hint="import it, and run that graph")
         where = str(self.source) if self.source is not None else None
-        self._plan, self._compiled = compile_spec(spec, files.template, positions, where), self.edits
-        return self._plan
+        plan = compile_spec(checked.linked, checked.template, checked.positions, where, checked.folders)
+        self._plan, self._compiled = plan, self.edits
+        return plan
 
     @property
     def hash(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from graphagent.graph.compile import compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
 from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
-from graphagent.graph.validate import positions_of, validate_text
+from graphagent.graph.validate import check_text
 from graphagent.session.shipped import find_shipped
 
 SHIPPED = "graphagent:"
@@ -18,21 +19,32 @@ SHIPPED = "graphagent:"
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
-    """A file that was checked. `name` is how messages call it, `plan` is None if it has errors."""
+    """A file that was checked. `name` is how messages call it, `texts` has it and its imports by such names.
+
+    `plan` is None if it has errors, or is a library.
+    """
 
     path: Path
     name: str
-    text: str
+    texts: Mapping[str, str]
     diagnostics: list[Diagnostic]
     plan: Plan | None
 
     @property
+    def text(self) -> str:
+        """The file's own text."""
+        return self.texts[self.name]
+
+    @property
     def frames(self) -> str:
         """All findings as people read them."""
-        return render(self.diagnostics, {self.name: self.text})
+        return render(self.diagnostics, self.texts)
 
     def compiled(self) -> Plan:
-        """The plan. Raises GraphInvalid with all findings."""
+        """The plan. Raises GraphInvalid with all findings, NotFound for a library."""
+        if self.plan is None and not any(item.severity == "error" for item in self.diagnostics):
+            hint = "a library is imported by graphs: run one of those"
+            raise NotFound(f"there is no graph to run in {self.name}", hint=hint)
         if self.plan is None:
             raise GraphInvalid(self.diagnostics, self.frames)
         return self.plan
@@ -50,11 +62,11 @@ def read_graph_file(path: str | Path, root: Path | None = None) -> GraphFile:
     file = find_graph(path)
     name = shown_name(file, root)
     files = ProjectFolder(root or file.parent, file.parent)
-    spec, diagnostics, document = validate_text(file.read_bytes(), name, files)
+    checked = check_text(file.read_bytes(), name, files, str(file))
     plan = None
-    if spec is not None:
-        plan = compile_spec(spec, files.template, positions_of(spec, document), str(file))
-    return GraphFile(file, name, document.source.text, diagnostics, plan)
+    if checked.linked is not None and checked.linked.kind == "Graph":
+        plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
+    return GraphFile(file, name, checked.texts, checked.diagnostics, plan)
 
 
 def find_graph(path: str | Path) -> Path:

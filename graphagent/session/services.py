@@ -11,6 +11,7 @@ from typing import Any
 from graphagent import registry
 from graphagent.errors import MissingExtra, ModelError
 from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan
+from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody
 from graphagent.ports import Model, Node
 from graphagent.session.functions import Functions
@@ -124,4 +125,8 @@ class Services:
 
 def code_roots(plan: Plan, root: Path) -> tuple[Path, ...]:
     """Where a plan's modules are looked for: beside its file, then in the project."""
-    return (Path(plan.file).parent, root) if plan.file else (root,)
+    if not plan.file:
+        return (root,)
+    here = Path(plan.file).parent
+    imported = [path for folder in plan.folders for path in (FOLDERS if folder == SHIPPED else (here / folder,))]
+    return (here, *imported, root)

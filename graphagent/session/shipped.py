@@ -1,20 +1,18 @@
-"""Ready-made graphs: in the wheel beside the package's code, in a checkout beside the package."""
+"""Ready-made graphs, as people name them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from graphagent.errors import NotFound
+from graphagent.graph.shipped import FOLDERS, shipped_file, shipped_names
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-FOLDERS = (_PACKAGE / "_graphs", _PACKAGE.parent / "graphs")
+__all__ = ["FOLDERS", "find_shipped"]
 
 
 def find_shipped(name: str) -> Path:
     """The file of that name among the ready-made graphs. Raises NotFound."""
-    for folder in FOLDERS:
-        file = folder / name
-        if file.is_file() and file.resolve().is_relative_to(folder.resolve()):
-            return file.resolve()
-    names = sorted({f.name for folder in FOLDERS if folder.is_dir() for f in folder.glob("*.graph.yaml")})
-    raise NotFound(f"no ready-made graph {name!r}", hint=f"there are: {', '.join(names) or 'none'}")
+    file = shipped_file(name)
+    if file is None:
+        raise NotFound(f"no ready-made graph {name!r}", hint=f"there are: {', '.join(shipped_names()) or 'none'}")
+    return file

@@ -29,11 +29,14 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         body = node.body
         if isinstance(body, CodeBody | GraphBody | ToolBody):
             called = graph.environment.callee(body)
-            if called is not None and not (isinstance(body, CodeBody) and body.run):
-                yield from _match(graph, node, called)
+            if called is None or (isinstance(body, CodeBody) and body.run):
+                continue
+            if not (isinstance(body, GraphBody) and body.graph.partition(".")[0] in graph.whole.imports):
+                yield from match(graph, node, called)  # those of imports are GA309's
 
 
-def _match(graph: GraphAnalysis, node: NodeSpec, callee: Callee) -> Iterator[Diagnostic]:
+def match(graph: GraphAnalysis, node: NodeSpec, callee: Callee, code: str = CODE) -> Iterator[Diagnostic]:
+    """What of a node's `with` doesn't fit what it calls."""
     whole, types, called, what = graph.whole, callee.types, callee.name, callee.noun
     meant: set[str] = set()
     for name in node.arguments:
@@ -46,16 +49,16 @@ def _match(graph: GraphAnalysis, node: NodeSpec, callee: Callee) -> Iterator[Dia
             listed = f"{what}s: {', '.join(types)}" if types else f"it has no {what}s"
             guess = whole.guess(name, missing, span, listed)
             meant.add(suggest(name, missing) or "")
-            yield whole.finding(CODE, f"{called} has no {what} `{name}`", path, span, **guess)
+            yield whole.finding(code, f"{called} has no {what} `{name}`", path, span, **guess)
             continue
         inferred = graph.inferred(path)
         if inferred is not None and inferred.sound and not assignable(inferred.type, types[name]):
             message = f"the {what} `{name}` takes `{describe(types[name])}`, not `{show(inferred.type)}`"
             help = mismatch_help(inferred, types[name], whole.scalar(path))
-            yield whole.finding(CODE, message, path, help=help)
+            yield whole.finding(code, message, path, help=help)
     for name in callee.needed:
         if name not in node.arguments and name not in meant:
             message = f"the {what} `{name}` of {called} is missing"
             path = (*node.path, "with")
             help = f"give it in `with`: it takes `{describe(types[name])}`"
-            yield whole.at_key(CODE, message, path if node.arguments else node.path, help=help)
+            yield whole.at_key(code, message, path if node.arguments else node.path, help=help)

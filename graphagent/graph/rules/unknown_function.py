@@ -26,6 +26,22 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         return
     for reference, path in _references(graph):
         yield from _function(graph, project, reference, path)
+    if not graph.graph.name:
+        yield from _taken(graph, project)
+
+
+def _taken(graph: GraphAnalysis, project: Project) -> Iterator[Diagnostic]:
+    """Modules of imports whose name is that of another module here: one process has one module of a name."""
+    for name, item in graph.whole.spec.imports.items():
+        other = graph.whole.imports.get(name)
+        if other is None or other.project is None:
+            continue
+        references = (reference for found in other.graphs for reference, _ in _references(found))
+        for module in dict.fromkeys(reference.partition(":")[0] for reference in references):
+            ours, theirs = project.module(module), other.project.module(module)
+            if ours is not None and theirs is not None and ours != theirs:
+                message = f"`{module}` is one module here and another one for the import"
+                yield graph.whole.at_key(CODE, message, item.path, help="give one of the two another name")
 
 
 def _references(graph: GraphAnalysis) -> Iterator[tuple[str, Path]]:

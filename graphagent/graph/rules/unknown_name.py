@@ -77,6 +77,8 @@ def _tool(whole: Analysis, name: str, path: Path, *, several: bool) -> Iterator[
             yield whole.finding(CODE, f"the tool `{server}` doesn't expose `{last}`", path, **guess)
         return
     tool = whole.tools.get(name)
+    if _of_lost_import(whole, name):
+        return
     if tool is not None and (several or not tool.several):
         return
     if tool is not None:
@@ -110,9 +112,15 @@ def _secrets(graph: GraphAnalysis) -> Iterator[Diagnostic]:
                 yield graph.whole.finding(CODE, f"unknown secret `{name}`", full, span, label=label, **guess)
 
 
+def _of_lost_import(whole: Analysis, name: str) -> bool:
+    """Whether the name is one of an import that couldn't be read, which was said there."""
+    at = name.partition(".")[0]
+    return at in whole.spec.imports and at not in whole.imports
+
+
 def _unknown(whole: Analysis, what: str, name: str, known: Iterable[str], path: Path) -> Iterator[Diagnostic]:
     names = list(known)
-    if name not in names:
+    if name not in names and not _of_lost_import(whole, name):
         span = whole.document.span(path)
         listed = ", ".join(n for n in names if n != SELF)
         otherwise = f"{what}s: {listed}" if listed else f"declare it under `{what}s`"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphagent.graph.diagnostics import Span
-from graphagent.graph.validate import positions_of, spec_from_data, validate, validate_text
+from graphagent.graph.validate import check_data, positions_of, validate, validate_text
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 HEAD = "apiVersion: graphagent/v1\nkind: Graph\nmetadata: { name: t }\n"
@@ -23,7 +23,8 @@ def test_data_reads_back_as_an_equal_spec(path: Path) -> None:
     spec, _, document = validate_text(path.read_text(encoding="utf-8"), path.name)
     assert spec is not None
     data = json.loads(json.dumps(spec.data()))
-    again, found, _ = spec_from_data(data)
+    checked = check_data(data)
+    again, found = checked.spec, checked.diagnostics
     if path.stem != "silenced.graph":  # comments are no part of a spec
         assert found == []
         assert again == spec
@@ -38,7 +39,8 @@ def test_findings_in_data_stand_where_the_spans_say() -> None:
         "nodes": {"a": {"kind": "set", "next": "b"}},
     }  # fmt: skip
     call = Span("flow.py", 7, 1, 7, 20)
-    spec, found, _ = spec_from_data(data, {"$.nodes.a": call})
+    checked = check_data(data, {"$.nodes.a": call})
+    spec, found = checked.spec, checked.diagnostics
     assert spec is None
     assert [(item.code, item.span, item.path, item.fix) for item in found] == [("GA101", call, "$.nodes.a.next", None)]
 

@@ -11,7 +11,7 @@ import pytest
 from graphagent.graph.diagnostics import render
 from graphagent.graph.project import ProjectFolder
 from graphagent.graph.rules import RULES
-from graphagent.graph.validate import validate_text
+from graphagent.graph.validate import check_text, validate_text
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 PROJECT = ProjectFolder(GOLDEN / "project")
@@ -21,8 +21,9 @@ VALID = sorted((GOLDEN / "valid").glob("*.yaml"))
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.name.removesuffix(".graph.yaml"))
 def test_findings_are_exactly_the_golden_text(path: Path) -> None:
-    spec, found, document = validate_text(path.read_bytes(), path.name, PROJECT)
-    shown = render(found, {path.name: document.source.text}) + "\n"
+    checked = check_text(path.read_bytes(), path.name, PROJECT)
+    spec, found = checked.spec, checked.diagnostics
+    shown = render(found, checked.texts) + "\n"
     assert shown == path.with_name(path.name.replace(".graph.yaml", ".txt")).read_text(encoding="utf-8")
     assert path.name[:5] in {item.code for item in found}
     assert (spec is None) == any(item.severity == "error" for item in found)
