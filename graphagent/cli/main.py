@@ -36,6 +36,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "validate": ("graphagent.cli.validate:validate", "Check graphs; all findings at once."),
     "explain": ("graphagent.cli.explain:explain", "Explain a finding, an exit code or a kind of event."),
     "visualize": ("graphagent.cli.visualize:visualize", "Draw a graph, or a session over its graph."),
+    "schema": (
+        "graphagent.cli.schema:schema",
+        "Print a JSON Schema (draft-07): of graphs for editors, of a JSON document, or of events.",
+    ),
     "init": ("graphagent.cli.init:init", "Write a new project that works as it is."),
     "demo": ("graphagent.cli.demo:demo", "Summarize a text with a small local model: no key, no account."),
     "doctor": ("graphagent.cli.doctor:doctor", "Check this machine and project."),

@@ -1,4 +1,4 @@
-"""JSON Schema (draft-07) of the documents, generated from their parts into `schemas/documents/`.
+"""JSON Schema (draft-07), generated into `schemas/`: of graphs for editors, of the JSON documents, of events.
 
 `python -m graphagent.session.schemas --write` writes them anew; a test fails where they differ.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from graphagent.events import CORE
 from graphagent.ids import Id
 from graphagent.session.documents import DOCUMENTS
 from graphagent.session.documents.part import Document, Part
 from graphagent.snapshot import Unset
 
-FOLDER = Path(__file__).resolve().parents[2] / "schemas" / "documents"
+FOLDER = Path(__file__).resolve().parents[2] / "schemas"
 _ID = "[0-9a-hjkmnp-tv-z]{26}"
 _PLAIN: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", NoneType: "null"}
 
@@ -33,8 +35,65 @@ def document_schema(name: str) -> dict[str, Any]:
 
 
 def schema_texts() -> dict[str, str]:
-    """The content of the files, by file name."""
-    return {f"{name}.json": json.dumps(document_schema(name), indent=2) + "\n" for name in DOCUMENTS}
+    """The content of the files, by their path in the folder."""
+    found = {f"documents/{name}.json": document_schema(name) for name in DOCUMENTS}
+    found |= {"graph.v1.json": written_graph_schema(), "event.json": event_schema()}
+    return {name: json.dumps(schema, indent=2) + "\n" for name, schema in found.items()}
+
+
+def names() -> list[str]:
+    """The names of the documents."""
+    return list(DOCUMENTS)
+
+
+def written_graph_schema() -> dict[str, Any]:
+    """The schema of graphs with a description of each key."""
+    from graphagent.graph.schema import graph_schema
+
+    return graph_schema()
+
+
+def event_schema() -> dict[str, Any]:
+    """The schema of one event as `--jsonl` prints it; the payloads of the core kinds are in `definitions`."""
+    definitions: dict[str, Any] = {}
+    for kind, payload in CORE.items():
+        hints = get_type_hints(payload)
+        properties = {field.name: _loose(hints[field.name]) for field in fields(payload)}
+        about = " ".join((payload.__doc__ or "").split())
+        definitions[kind] = {"description": about, "type": "object", "properties": properties,
+                             "required": [f.name for f in fields(payload) if f.default is MISSING]}  # fmt: skip
+    cases = []
+    for kind in CORE:
+        payload_schema = {"properties": {"data": {"$ref": f"#/definitions/{kind}"}}}
+        cases.append({"if": {"properties": {"kind": {"const": kind}}}, "then": payload_schema})
+    text, number = {"type": ["string", "null"]}, {"type": ["integer", "null"]}
+    properties = {
+        "kind": {"anyOf": [{"enum": list(CORE)}, {"type": "string", "pattern": r"^x\.[\w-]+(\.[\w.-]+)?$"}]},
+        "seq": number, "event_id": {"type": "string"}, "session": {"type": "string"}, "run": text, "superstep": number,
+        "step": text, "node": text, "task": text, "attempt": number, "time": {"type": "string"},
+        "data": {"type": "object"},
+    }  # fmt: skip
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#", "title": "Event of graphagent", "type": "object",
+        "properties": properties, "required": list(properties), "allOf": cases, "definitions": definitions,
+    }  # fmt: skip
+
+
+def _loose(hint: Any) -> dict[str, Any]:
+    """The schema of a payload's field; a mapping may hold anything."""
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return {}
+    if origin in (Union, UnionType):
+        parts = [_loose(part) for part in args]
+        return {} if {} in parts else {"anyOf": parts}
+    if origin is Literal:
+        return {"enum": list(args)}
+    if hint in _PLAIN:
+        return {"type": _PLAIN[hint]}
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return {"type": "object"}
+    return {"type": "array"} if isinstance(origin, type) and issubclass(origin, Sequence) else {}
 
 
 def _object(cls: type[Part], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +164,7 @@ def main(arguments: list[str]) -> int:
             file.write_text(text, encoding="utf-8")
         elif not file.is_file() or file.read_text(encoding="utf-8") != text:
             differing.append(name)
-    print("\n".join(f"{name} differs" for name in differing) or "schemas/documents is up to date")
+    print("\n".join(f"{name} differs" for name in differing) or "schemas are up to date")
     return 1 if differing else 0
 
 

@@ -46,7 +46,7 @@ PARTS = {
 
 
 def test_the_files_are_up_to_date() -> None:
-    there = {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.json")}
+    there = {file.relative_to(FOLDER).as_posix(): file.read_text(encoding="utf-8") for file in FOLDER.rglob("*.json")}
     assert there == schema_texts(), "run: python -m graphagent.session.schemas --write"
 
 

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graphagent.cli.main import main
+from tests.unit.cli.screen import err, out, terminal
+
+
+def test_it_prints_the_schema_of_graphs() -> None:
+    screen = terminal()
+    assert main(["schema"], screen) == 0
+    assert json.loads(out(screen))["$schema"] == "http://json-schema.org/draft-07/schema#"
+
+
+def test_of_a_document_and_of_events() -> None:
+    screen = terminal()
+    assert main(["schema", "document", "run"], screen) == 0
+    assert json.loads(out(screen))["title"] == "graphagent/run@1"
+    screen = terminal()
+    assert main(["schema", "event"], screen) == 0
+    assert "RunStarted" in json.loads(out(screen))["definitions"]
+
+
+def test_it_writes_a_file_and_installs_for_editors(tmp_path: Path) -> None:
+    screen = terminal()
+    assert main(["schema", "-o", str(tmp_path / "a" / "x.json")], screen) == 0
+    assert json.loads((tmp_path / "a" / "x.json").read_text(encoding="utf-8"))["definitions"]
+    assert main(["schema", "--install", "--project", str(tmp_path)], screen) == 0
+    assert (tmp_path / ".graphagent" / "graph.v1.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "words", [["schema", "grap"], ["schema", "document"], ["schema", "document", "rn"], ["schema", "graph", "x"]]
+)
+def test_what_it_does_not_know(words: list[str]) -> None:
+    screen = terminal()
+    assert main(words, screen) == 2
+    assert err(screen)
