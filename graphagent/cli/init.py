@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,8 @@ from graphagent.cli.flags import terminal_of
 
 TEMPLATES = ("hello", "approval", "mapreduce")
 FOLDER = Path(__file__).parent / "templates"
-IGNORED = ".graphagent/\n__pycache__/\n.venv/\n"
+SCHEMA = ".graphagent/graph.v1.json"
+IGNORED = ".graphagent/*\n!.graphagent/graph.v1.json\n__pycache__/\n.venv/\n"
 
 
 def init(
@@ -36,7 +38,6 @@ def init(
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
-    (folder / ".graphagent").mkdir(exist_ok=True)
     if terminal.flags.json:
         terminal.document({"schema": "graphagent/init@1", "folder": str(folder), "files": list(files)})
     else:
@@ -55,6 +56,8 @@ def example(template: str) -> str:
 
 def contents(template: str) -> dict[str, str]:
     """The files of a new project, by name."""
+    from graphagent.session.schemas import written_graph_schema
+
     graph = (FOLDER / f"{template}.graph.yaml").read_text(encoding="utf-8")
     run = f"graphagent run {template}.graph.yaml {example(template)}".rstrip()
     return {
@@ -63,6 +66,9 @@ def contents(template: str) -> dict[str, str]:
         "tests/test_graph.py": (FOLDER / "test_graph.py.txt").read_text(encoding="utf-8").replace("NAME", template),
         "graphagent.toml": "# Settings of this project; flags and GRAPHAGENT_* come first.\n"
         '# store = ".graphagent/sessions.db"\n# [models]\n# main = "openai/gpt-5-mini"\n',
+        SCHEMA: json.dumps(written_graph_schema(), indent=2) + "\n",
+        ".vscode/settings.json": json.dumps({"yaml.schemas": {SCHEMA: ["*.graph.yaml", "*.library.yaml"]}}, indent=2)
+        + "\n",
         ".gitignore": IGNORED,
         "README.md": f"# {template}\n\n    {run}\n    graphagent history @last\n    graphagent replay @last\n",
     }
