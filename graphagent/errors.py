@@ -24,6 +24,7 @@
     ├─ Conflict                      refused, nothing changed
     │  ├─ Fenced                     another controller owns the session now
     │  ├─ SessionBusy                a living process owns the session
+    │  ├─ ForkOpenWrite              the open superstep has a write without an outcome
     │  ├─ InterruptAnswered
     │  └─ InterruptExpired
     └─ StoreError
@@ -218,6 +219,10 @@ class Fenced(Conflict):
 
 class SessionBusy(Conflict):
     """A living process owns the session, or a run in it hasn't ended."""
+
+
+class ForkOpenWrite(Conflict):
+    """A fork at a superstep that hasn't closed, while a write of it has no outcome yet."""
 
 
 class InterruptAnswered(Conflict):

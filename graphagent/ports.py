@@ -63,14 +63,15 @@ class Store(Protocol):
     async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
         """Store one new row whose head is a checkpoint of its origin. Raises NotFound if that is gone.
 
-        Inputs are there for edits, blobs for another plan.
+        Inputs are there for edits and new attempts, blobs for another plan.
         """
         ...
 
     async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
         """Become the owner: epoch + 1, and everything needed to run on. An input can be accepted along with it.
 
-        The journal is that of the open superstep, inputs are those not taken, interrupts the open ones.
+        The journal is that of the open superstep, carried rows included; inputs are those not taken, interrupts the
+        open ones.
 
         Raises:
             NotFound: no such session.
@@ -169,7 +170,7 @@ class Store(Protocol):
         ...
 
     async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
-        """Journal rows in these spans, ordered by superstep, path, attempt, ordinal."""
+        """Journal rows in these spans, ordered by superstep, path, attempt, ordinal; rows that a fork carries count."""
         ...
 
     async def inputs(self, session: SessionId, *, after: int = 0) -> list[InputRow]:

@@ -64,6 +64,25 @@ class Span:
     hi: int | None
 
 
+RowKey = tuple[str, int, int]
+"""Path, attempt and ordinal of a journal row within its superstep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a fork at an open superstep takes along: rows of that superstep in the journals of the sessions that
+    `sources` names. Each has an outcome, so none of them changes any more. `seed` is the one they were made with."""
+
+    superstep: int
+    seed: bytes
+    sources: tuple[tuple[SessionId, tuple[RowKey, ...]], ...]
+
+    @property
+    def keys(self) -> frozenset[RowKey]:
+        """All rows, whichever session holds them."""
+        return frozenset(key for _, keys in self.sources for key in keys)
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRow:
     """The authority row: what it says is the head, is the head. Every write is gated by it.
@@ -103,6 +122,12 @@ class SessionRow:
     updated_at: int = 0
     graph_version: str | None = None
     graph_file: str | None = None
+    carried: Carried | None = None
+
+    def seed_at(self, superstep: int) -> bytes:
+        """The seed of a superstep of this session: its own, or in a carried one that of the carried rows."""
+        carried = self.carried
+        return carried.seed if carried is not None and carried.superstep == superstep else self.seed
 
     def spans(self, lo: int = -1, hi: int | None = None) -> list[Span]:
         """Where the rows of supersteps lo <= k < hi are, oldest first. An origin holds those before the fork."""

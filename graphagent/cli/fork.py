@@ -30,6 +30,9 @@ def fork(
     graph: Annotated[str | None, typer.Option(metavar="FILE", help="Go on with this graph.")] = None,
     name: Annotated[str | None, typer.Option(help="A name for the fork.")] = None,
     same_seed: Annotated[bool, typer.Option("--same-seed", help="Keep the seed of the origin.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Make the calls of a superstep that hasn't closed again.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be kept and run.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Run the fork at once.")] = False,
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help="With --run. " + UNTIL_HELP)] = None,
@@ -62,8 +65,9 @@ def fork(
             changed = reading.read_edits(target.graph, edits or [])
             number = await snapshot_of(host, row, at)
             return await operations.fork(
-                host, row.session, number, edits=changed, plan=plan, name=name, same_seed=same_seed, dry_run=dry_run
-            )
+                host, row.session, number, edits=changed, plan=plan, name=name, same_seed=same_seed, fresh=fresh,
+                dry_run=dry_run,
+            )  # fmt: skip
 
         made = work.call(make)
         if run:

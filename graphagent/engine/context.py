@@ -189,7 +189,8 @@ class TaskContext:
             "ordinal": ordinal, "kind": kind, "expected": expected, "actual": actual,
         }  # fmt: skip
         message = f"node {self.node.name!r} in superstep {self.superstep}: {kind.replace('_', ' ')}"
-        raise ReplayDivergence(difference, message, hint="put the code or prompt back, or fork before this superstep")
+        hint = "put the code or prompt back, or fork at this superstep with --fresh, which makes its calls again"
+        raise ReplayDivergence(difference, message, hint=hint)
 
     def occurrence(self, hashed: bytes) -> int:
         """How many equal calls this attempt made before this one."""

@@ -226,9 +226,9 @@ class Line:
                 LiveEvent("x.superstep.started", snap.superstep, None, None, None, {"due": names, "kind": "superstep"})
             )
         return Step(
-            self.session, snap.run_id or "", self.depth, self.opened.seed, self.plan, self.graph, self.kinds,
-            snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink, resumed,
-            answers,
+            self.session, snap.run_id or "", self.depth, self.opened.seed_at(snap.superstep), self.plan, self.graph,
+            self.kinds, snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink,
+            resumed, answers,
         )  # fmt: skip
 
     # ---- commits -----------------------------------------------------------------------------------------------

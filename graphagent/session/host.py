@@ -24,6 +24,7 @@ from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId, digest128
 from graphagent.ports import Clock, Store
+from graphagent.session.carrying import failed_tasks
 from graphagent.session.functions import Functions
 from graphagent.session.hub import Hub
 from graphagent.session.loading import load_snapshot
@@ -35,7 +36,6 @@ from graphagent.snapshot import (
     Blob,
     CheckpointRow,
     Control,
-    EffectState,
     InputRow,
     InterruptRow,
     NewInput,
@@ -269,12 +269,7 @@ class Host:
 
     def retry_input(self, line: Line, node: str | None, limits: Mapping[str, int]) -> NewInput | None:
         """The input that gives the failed tasks of the open superstep a new attempt; None if there is none."""
-        tasks: dict[str, int] = {}
-        for row in line.journal.sealed(line.snapshot.superstep):
-            if row.ordinal == -1 and row.state is EffectState.FAILED:
-                name = row.path.partition("[")[0]
-                if node is None or node == name:
-                    tasks[row.path] = max(tasks.get(row.path, 0), row.attempt + 1)
+        tasks = failed_tasks(line.journal.sealed(line.snapshot.superstep), node)
         if not tasks and not limits:
             return None
         message = f"resume:{line.row.commit_n}:{line.row.epoch}"

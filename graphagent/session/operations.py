@@ -17,6 +17,7 @@ from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy,
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
+from graphagent.session.carrying import carried, check_writes, new_attempts, same_nodes
 from graphagent.session.host import Host
 from graphagent.session.hub import outputs_of
 from graphagent.session.inputs import check_edits, check_inputs
@@ -232,13 +233,17 @@ class Fork:
 
 async def fork(
     host: Host, origin: SessionId, at: int, *, edits: Mapping[str, Any] | None = None, plan: Plan | None = None,
-    name: str | None = None, same_seed: bool = False, dry_run: bool = False,
+    name: str | None = None, same_seed: bool = False, fresh: bool = False, dry_run: bool = False,
 ) -> Fork:  # fmt: skip
     """A new session whose head is snapshot `at` of `origin`: one row. Edits are a superstep of the fork's own.
 
+    At a superstep that hasn't closed it carries the calls that were made there, unless it is `fresh` or edited.
+
     Raises:
         NotFound: no such snapshot.
-        InputInvalid: an edit doesn't fit, or a new plan lacks a node that is due.
+        InputInvalid: an edit doesn't fit.
+        Conflict: a new plan lacks a node that is due.
+        ForkOpenWrite: a write of that superstep has no outcome; `fresh` makes it again.
     """
     row = await host.store.session(origin)
     own = await host.plan_of(row)
@@ -255,24 +260,29 @@ async def fork(
     status: Any = "waiting" if control.due or control.waiting else "done"
     reason = None if status == "done" else "interrupt" if control.waiting and not control.due else "paused"
     events = await events_before(host, row, at)
+    journal = await host.store.effects(row.spans(at)) if at == row.head_superstep and not fresh else []
+    check_writes(row, journal)
+    kept = None if plan is None else same_nodes(own, plan)
+    rows = None if checked else carried(row, journal, kept)
     made = SessionRow(
         session, row.family, target.hash, target.name, row.seed if same_seed else digest(row.seed + session.raw)[:16],
         row.mode, status, reason, name, (), origin=row.session, origin_checkpoint=checkpoint.checkpoint,
         lineage=lineage_at(row, at, events), head=checkpoint.checkpoint, head_superstep=at,
         head_digest=checkpoint.digest, event_n=events, created_at=host.clock.now_us(),
-        updated_at=host.clock.now_us(), graph_version=target.version, graph_file=target.file,
+        updated_at=host.clock.now_us(), graph_version=target.version, graph_file=target.file, carried=rows,
     )  # fmt: skip
     result = Fork(made, row, at, checked, before)
     if dry_run:
         return result
     inputs = [NewInput("edit", "edit", encode({"set": checked}))] if checked else []
+    if rows is not None:
+        inputs = new_attempts(row, journal, rows, await host.store.inputs(row.session, after=row.taken_n))
     await host.store.fork(made, inputs, [Blob(target.hash, host.know(target).document)] if plan is not None else [])
     if checked or control.waiting:
         line = await host.open(session)
         try:
-            if line.inputs:
+            if checked:
                 await line.take_inputs()
-            made = line.row
         finally:
             await host.release(line)
     return replace(result, row=await host.store.session(session))
@@ -335,9 +345,9 @@ async def replay(
 
 async def _replay(host: Host, row: SessionRow, own: Plan, replayer: Replayer, report: ReplayReport) -> None:
     state = None
-    seeds = {row.session: row.seed}
+    writers = {row.session: row}
     for number in range(report.start, report.stop):
-        recorded = await _recorded(host, row, own, number, seeds)
+        recorded = await _recorded(host, row, own, number, writers)
         effects = sum(r.ordinal >= 0 for r in recorded.journal)
         tasks = len(recorded.body.get("tasks", []))
         if report.mode == "view":
@@ -353,12 +363,14 @@ async def _replay(host: Host, row: SessionRow, own: Plan, replayer: Replayer, re
             return
 
 
-async def _recorded(host: Host, row: SessionRow, plan: Plan, superstep: int, seeds: dict[SessionId, bytes]) -> Recorded:
+async def _recorded(
+    host: Host, row: SessionRow, plan: Plan, superstep: int, writers: dict[SessionId, SessionRow]
+) -> Recorded:
     store = host.store
     spans = row.spans(superstep, superstep + 1)
     writer = spans[-1].session
-    if writer not in seeds:
-        seeds[writer] = (await store.session(writer)).seed
+    if writer not in writers:
+        writers[writer] = await store.session(writer)
     before = await checkpoint_at(store, row, superstep)
     after = await checkpoint_at(store, row, superstep + 1)
     bodies = [body for b in await store.events(spans) if not (body := decode(b.body)).get("parked")]
@@ -371,7 +383,7 @@ async def _recorded(host: Host, row: SessionRow, plan: Plan, superstep: int, see
     if kind != "superstep":
         inputs = [i for i in await store.inputs(writer) if i.taken_by == superstep + 1]
     return Recorded(
-        writer, seeds[writer], after, await load_snapshot(store, row, plan.graph, before),
+        writer, writers[writer].seed_at(superstep), after, await load_snapshot(store, row, plan.graph, before),
         await load_snapshot(store, row, plan.graph, after), journal, inputs,
         bodies[-1],
     )  # fmt: skip

@@ -194,21 +194,27 @@ class Session:
 
     async def afork(
         self, at: int | str, *, set: Mapping[str, Any] | None = None, graph: Graph | None = None,
-        name: str | None = None, same_seed: bool = False,
+        name: str | None = None, same_seed: bool = False, fresh: bool = False,
     ) -> Session:  # fmt: skip
-        """A new session whose head is that snapshot, with these channels set. It is paused: `resume` runs it."""
-        return await concurrency.in_trio(self._fork, at, set, graph, name, same_seed)
+        """A new session whose head is that snapshot, with these channels set. It is paused: `resume` runs it.
+
+        Where the origin's superstep hasn't closed, the calls already made in it aren't made again; `fresh` makes them.
+        """
+        return await concurrency.in_trio(self._fork, at, set, graph, name, same_seed, fresh)
 
     fork = concurrency.blocking(afork)
 
     async def _fork(
-        self, at: int | str, edits: Mapping[str, Any] | None, graph: Graph | None, name: str | None, same_seed: bool
-    ) -> Session:
+        self, at: int | str, edits: Mapping[str, Any] | None, graph: Graph | None, name: str | None, same_seed: bool,
+        fresh: bool,
+    ) -> Session:  # fmt: skip
         host = await self.project.host()
         row = await host.store.session(self.id)
         number = await operations.snapshot_number(host, row, at)
         plan = graph.compile() if graph is not None else None
-        made = await operations.fork(host, self.id, number, edits=edits, plan=plan, name=name, same_seed=same_seed)
+        made = await operations.fork(
+            host, self.id, number, edits=edits, plan=plan, name=name, same_seed=same_seed, fresh=fresh
+        )
         return Session(self.project, made.row)
 
     async def areplay(

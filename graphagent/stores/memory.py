@@ -27,7 +27,7 @@ from graphagent.snapshot import (
     SessionRow,
     Span,
 )
-from graphagent.stores.rules import fold, id_bounds, settle, with_inputs
+from graphagent.stores.rules import fold, id_bounds, settle, with_carried, with_inputs
 from graphagent.stores.wall import WallClock
 
 T = TypeVar("T")
@@ -138,11 +138,10 @@ class MemoryStore:
         self._dead.discard(worker)
         s.epoch, s.owner, s.attempts = s.epoch + 1, worker, s.attempts + 1
         assert s.head is not None
-        journal = s.journal.get(s.head_superstep, {})
         return Opened(
             row=s.row(),
             checkpoint=self._checkpoints[s.head],
-            journal=tuple(journal[key] for key in sorted(journal)),
+            journal=tuple(self._journal(s, s.head_superstep)),
             inputs=tuple(i for i in s.inputs if i.n > s.taken_n),
             interrupts=tuple(await self.interrupts(session)),
         )
@@ -321,11 +320,18 @@ class MemoryStore:
     async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
         out: list[EffectRow] = []
         for span, s in self._spans(spans):
-            for superstep in sorted(s.journal):
+            carried = s.base.carried
+            for superstep in sorted(s.journal.keys() | ({carried.superstep} if carried else set())):
                 if superstep >= span.lo and (span.hi is None or superstep < span.hi):
-                    journal = s.journal[superstep]
-                    out += [journal[key] for key in sorted(journal)]
+                    out += self._journal(s, superstep)
         return out
+
+    def _journal(self, s: _Session, superstep: int) -> list[EffectRow]:
+        own, carried = s.journal.get(superstep, {}), s.base.carried
+        if carried is None or carried.superstep != superstep:
+            return [own[key] for key in sorted(own)]
+        found = {source: self._sessions[source].journal.get(superstep, {}).values() for source, _ in carried.sources}
+        return with_carried(list(own.values()), carried, found)
 
     async def inputs(self, session: SessionId, *, after: int = 0) -> list[InputRow]:
         s = self._sessions.get(session)

@@ -1,13 +1,13 @@
-"""What all stores agree on: prefixes of ids, the text of a listing, which answer counts."""
+"""What all stores agree on: prefixes of ids, the text of a listing, what a fork carries, which answer counts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from graphagent.errors import InterruptAnswered, InterruptExpired
+from graphagent.errors import InterruptAnswered, InterruptExpired, StoreCorrupt
 from graphagent.ids import SessionId
-from graphagent.snapshot import CheckpointRow, InterruptRow, NewInput, SessionRow
+from graphagent.snapshot import Carried, CheckpointRow, EffectRow, InterruptRow, NewInput, SessionRow
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TOP = (1 << 128) - 1
@@ -48,6 +48,29 @@ def with_inputs(row: SessionRow, genesis: CheckpointRow | None, inputs: Sequence
     return replace(
         row, head=head, head_superstep=snapshot, head_digest=digest, input_n=row.input_n + len(inputs)
     )  # fmt: skip
+
+
+def with_carried(
+    own: Sequence[EffectRow], carried: Carried, found: Mapping[SessionId, Iterable[EffectRow]]
+) -> list[EffectRow]:
+    """The journal of a fork's carried superstep: its own rows, and those of its ancestors that it carries.
+
+    Args:
+        found: The rows of that superstep by the session that holds them.
+
+    Raises:
+        StoreCorrupt: a carried row isn't there any more.
+    """
+    rows: dict[tuple[str, int, int], EffectRow] = {}
+    for source, keys in carried.sources:
+        there = {row.key[1:]: row for row in found[source]}
+        if missing := [key for key in keys if key not in there]:
+            path, attempt, ordinal = missing[0]
+            what = f"effect {ordinal} of attempt {attempt} of task {path!r}"
+            raise StoreCorrupt(f"{what} (superstep {carried.superstep} of session {source}) is missing")
+        rows |= {key: there[key] for key in keys}
+    rows |= {row.key[1:]: row for row in own}
+    return [rows[key] for key in sorted(rows)]
 
 
 def settle(row: InterruptRow, given: bytes, by: str | None, now: int) -> InterruptRow:

@@ -232,7 +232,7 @@ class SqliteStore:
 
     async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
         def read(db: apsw.Connection) -> list[EffectRow]:
-            return [effect_row(r) for span in spans for r in db.execute(SQL["effects"], _bounds(span))]
+            return [row for span in spans for row in _read_effects(db, span)]
 
         return await self._read_long(read)
 
@@ -332,6 +332,18 @@ def _check_order(session: SessionId, numbers: Sequence[int], what: str) -> None:
     for low, high in pairwise(numbers):
         if high != low + 1:
             raise Damage(f"{what} {low + 1} of session {session} is missing")
+
+
+def _read_effects(db: apsw.Connection, span: Span) -> list[EffectRow]:
+    rows = [effect_row(r) for r in db.execute(SQL["effects"], _bounds(span))]
+    found = next(db.execute(SQL["session"], (raw(span.session),)), None)
+    carried = None if found is None else session_row(found).carried
+    if carried is None or not _bounds(span)[1] <= carried.superstep < _bounds(span)[2]:
+        return rows
+    k = carried.superstep
+    own = [row for row in rows if row.superstep == k]
+    # An origin holds what is below a fork, so a carried superstep is the first one of its span.
+    return [*sqlite_jobs.carried_along(own, carried, db), *rows[len(own) :]]
 
 
 def _read_events(db: apsw.Connection, spans: Iterable[Span], limit: int) -> list[EventBatch]:

@@ -14,6 +14,7 @@ from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy
 from graphagent.ids import InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
     Blob,
+    Carried,
     CheckpointRow,
     Commit,
     EffectRow,
@@ -24,7 +25,7 @@ from graphagent.snapshot import (
     SessionRow,
 )
 from graphagent.stores.queries import queries
-from graphagent.stores.rules import settle
+from graphagent.stores.rules import settle, with_carried
 from graphagent.stores.sqlite_rows import (
     OPEN_N,
     Damage,
@@ -131,11 +132,20 @@ def take_over(
     journal = tuple(effect_row(r) for r in cursor.execute(SQL["effects"], open_span))
     if len(journal) != authority[OPEN_N]:
         raise Damage(f"the journal of session {session} lacks rows of its open superstep {row.head_superstep}")
+    if row.carried is not None and row.carried.superstep == row.head_superstep:
+        journal = tuple(carried_along(journal, row.carried, cursor))
     inputs = tuple(input_row(r) for r in cursor.execute(SQL["inputs"], (raw(session), row.taken_n)))
     asked = cursor.execute(SQL["session_interrupts"], (raw(session), "open"))
     opened = Opened(row, checkpoint, journal, inputs, tuple(interrupt_row(r) for r in asked))
     _check_counters(opened, cursor)
     return opened
+
+
+def carried_along(own: Sequence[EffectRow], carried: Carried, db: apsw.Connection | apsw.Cursor) -> list[EffectRow]:
+    """The journal of a carried superstep."""
+    k = carried.superstep
+    found = {s: [effect_row(r) for r in db.execute(SQL["effects"], (raw(s), k, k + 1))] for s, _ in carried.sources}
+    return with_carried(own, carried, found)
 
 
 def _must(row: Row | None) -> Row:

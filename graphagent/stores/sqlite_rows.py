@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar, get_args
 from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
     Blob,
+    Carried,
     CheckpointRow,
     Delta,
     EffectClass,
@@ -45,6 +46,8 @@ _FIXED = 15
 """How many columns of a session never change; the seal is the one after them."""
 OPEN_N = 33
 """The column of a session that counts the journal rows of its open superstep."""
+CARRIED = 34
+"""The column of a session that names the rows which it carries; under the seal, where it isn't null."""
 
 
 class Damage(Exception):
@@ -117,10 +120,11 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
         raw_or_none(row.origin_checkpoint), lineage, raw_or_none(row.caller), row.caller_superstep, row.caller_path,
         row.created_at, row.graph_version, row.graph_file,
     )  # fmt: skip
+    carried = None if row.carried is None else _carried_bytes(row.carried)
     return (
-        *fixed, seal(fixed), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
+        *fixed, _session_seal(fixed, carried), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
         raw_or_none(row.owner), row.attempts, row.commit_n, row.commit_token, raw_or_none(row.head),
-        row.head_superstep, row.head_digest, row.event_n, row.input_n, row.taken_n, run_n, row.updated_at,
+        row.head_superstep, row.head_digest, row.event_n, row.input_n, row.taken_n, run_n, row.updated_at, carried,
     )  # fmt: skip
 
 
@@ -128,7 +132,7 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
 def session_row(r: Row) -> SessionRow:
     """An authority row."""
     session = SessionId.of(r[0])
-    if seal(tuple(r[:_FIXED])) != r[_FIXED] or r[18] not in _STATUSES:
+    if _session_seal(tuple(r[:_FIXED]), r[CARRIED]) != r[_FIXED] or r[18] not in _STATUSES:
         raise Damage(f"the row of session {session} is damaged")
     lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
     tags = tuple(json.loads(r[17]))
@@ -139,8 +143,23 @@ def session_row(r: Row) -> SessionRow:
         graph_version=r[13], graph_file=r[14], name=r[16], tags=tags, status=r[18], reason=r[19], epoch=r[20],
         owner=_id_or_none(WorkerId, r[21]), attempts=r[22], commit_n=r[23], commit_token=r[24],
         head=CheckpointId.of(r[25]), head_superstep=r[26], head_digest=r[27], event_n=r[28], input_n=r[29],
-        taken_n=r[30], updated_at=r[32],
+        taken_n=r[30], updated_at=r[32], carried=None if r[CARRIED] is None else _carried(r[CARRIED]),
     )  # fmt: skip
+
+
+def _session_seal(fixed: tuple[Any, ...], carried: bytes | None) -> bytes:
+    return seal(fixed) if carried is None else seal(fixed, carried)
+
+
+def _carried_bytes(carried: Carried) -> bytes:
+    data = [carried.superstep, carried.seed.hex(), carried.sources]
+    return zlib.compress(json.dumps(data, separators=(",", ":")).encode())
+
+
+def _carried(data: bytes) -> Carried:
+    superstep, seed, sources = json.loads(zlib.decompress(data))
+    named = tuple((SessionId(source), tuple((p, a, o) for p, a, o in keys)) for source, keys in sources)
+    return Carried(superstep, bytes.fromhex(seed), named)
 
 
 def session_entry(r: Row) -> SessionEntry:

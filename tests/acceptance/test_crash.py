@@ -95,16 +95,16 @@ def test_a_write_in_flight_is_never_repeated(tmp_path: Path) -> None:
 
 
 def test_the_way_on_from_a_write_in_doubt_makes_no_call(tmp_path: Path) -> None:
-    """What the hint says: a fork with a graph in which the node only sets what the write would have written."""
+    """A fork with a graph in which the node only sets what the write would have written."""
     shop = Shop(tmp_path, PAY, FLOOR)
     shop.run(fault="effect.after:2:kill")
     shop.do("resume", "@last")
-    code, refused = shop.do("answer", "@last", '"paid"')
-    assert (code, "fork --graph" in refused["told"]) == (2, True), refused["told"]
     other = shop.folder / "settled.graph.yaml"
     call = 'kind: code, python: "shop_floor:pay", effects: write, writes: { log: "${ [out] }" }'
     other.write_text(shop.graph.read_text().replace(call, "kind: set, writes: { log: [paid] }"))
-    code, fork = shop.do("fork", "@last", "--at", "last", "--graph", other.name)
+    code, refused = shop.do("fork", "@last", "--at", "last", "--graph", other.name)
+    assert (code, refused["error"]["kind"], "--fresh" in refused["error"]["hint"]) == (7, "fork_open_write", True)
+    code, fork = shop.do("fork", "@last", "--at", "last", "--graph", other.name, "--fresh")
     assert code == 0, fork["told"]
     code, run = shop.do("resume", "@last")
     assert (code, run.get("outputs")) == (0, {"log": ["look", "paid"]}), run["told"]
@@ -118,6 +118,61 @@ def test_a_write_whose_outcome_is_journaled_goes_on(tmp_path: Path) -> None:
     code, run = shop.do("resume", "@last")
     assert (code, run["outputs"]) == (0, {"log": ["look", "pay"]})
     assert shop.calls() == {"look": 1, "pay": 1}
+
+
+STEER = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: [steer, fast]
+    nodes:
+      steer: { kind: code, python: "shop_floor:steer", writes: { log: "${ [out] }" }, next: end }
+      fast: { kind: code, python: "shop_floor:fast", writes: { log: "${ [out] }" }, next: last }
+      last: { kind: code, python: "shop_floor:last", writes: { log: "${ [out] }" }, next: end }
+"""
+COURSE = """
+    async def steer(context):
+        wind = await context.effect("wind", note, "wind", effects="write")
+        said = await context.ask("Which course?", options=["north", "south"])
+        depth = await context.effect("depth", note, "depth")
+        return f"{wind} {said['choice']} {depth} {context.uuid()}"
+"""
+
+
+@pytest.mark.parametrize("fault", ["fork.before:1:kill", "fork.sent:1:kill", "fork.after:1:kill"])
+def test_a_killed_fork_of_an_open_superstep_is_there_or_not(tmp_path: Path, fault: str) -> None:
+    shop = Shop(tmp_path, STEER, FLOOR + COURSE)
+    assert shop.run()[0] == 4
+    assert shop.do("fork", "@last", "--at", "last", fault=fault)[0] == KILLED
+    assert len(shop.rows()) == (2 if fault.startswith("fork.after") else 1)
+    code, _ = shop.do("resume", "@last")
+    assert (code, shop.calls()) == (4, {"wind": 1, "fast": 1})
+    assert shop.do("answer", "@last", "--choose", "north")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["takeover.after:1:kill", "park.before:1:kill", "park.after:1:kill", "append.after:1:kill", "commit.before:1:kill"],
+)
+def test_a_killed_run_of_such_a_fork_goes_on(tmp_path: Path, fault: str) -> None:
+    """With the origin's seed and answer it ends as the origin does, and calls nothing that is in the journal."""
+    shop = Shop(tmp_path, STEER, FLOOR + COURSE)
+    assert shop.run()[0] == 4
+    origin = shop.rows()[0].session
+    code, fork = shop.do("fork", "@last", "--at", "last", "--same-seed", "--name", "fork")
+    assert code == 0
+    assert [e["name"] for e in fork["preview"]["side_effects"]] == ["steer"], "only the question is made again"
+    shop.do("resume", fork["session"], fault=fault)
+    code, _ = shop.do("resume", fork["session"])
+    assert (code, shop.calls()) == (4, {"wind": 1, "fast": 1})
+    shop.do("answer", fork["session"], "--choose", "south", fault=fault)
+    code, run = shop.do("resume", fork["session"])
+    if run["status"] == "waiting":
+        code, run = shop.do("answer", fork["session"], "--choose", "south")
+    assert (code, run["status"]) == (0, "done")
+    assert {**shop.calls(), "depth": 1, "last": 1} == {"wind": 1, "fast": 1, "depth": 1, "last": 1}
+    assert shop.do("answer", origin, "--choose", "south")[0] == 0
+    assert len({row.head_digest for row in shop.rows()}) == 1
+    assert [shop.do("replay", row.session)[0] for row in shop.rows()] == [0, 0]
 
 
 # ---- people --------------------------------------------------------------------------------------------------------

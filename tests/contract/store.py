@@ -26,6 +26,7 @@ from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import (
     Blob,
+    Carried,
     CheckpointRow,
     Commit,
     Delta,
@@ -562,6 +563,50 @@ async def a_fork_is_stored_once(world: World) -> None:
         await store.fork(replace(row, seed=b"other"), ())
 
 
+async def a_fork_carries_rows_of_an_open_superstep(world: World) -> None:
+    store = await world.open()
+    root = await run_on(store, (await started(store)).row, 2)
+    rows = [
+        effect_row(2), effect_row(2, 1, outcome=None, state=EffectState.INTENT), effect_row(2, -1, path="other"),
+        effect_row(2, path="each[1]", attempt=1), effect_row(2, path="left"),
+    ]  # fmt: skip
+    await store.append(root.session, root.epoch, rows)
+    head = await store.checkpoint(root.head or CheckpointId(""))
+    kept = Carried(2, b"their seed", ((root.session, (("each[1]", 1, 0), ("node", 0, 0), ("other", 0, -1))),))
+    await store.fork(replace(fork_row(root, 2, head, 2), carried=kept), ())
+    await store.append(root.session, root.epoch, [replace(rows[1], outcome=b"1", state=EffectState.DONE)])
+    opened = await store.takeover(session_row(2).session, ANN)
+    assert opened.row.carried == kept
+    assert opened.journal == (rows[3], rows[0], rows[2])
+    mine = effect_row(2, 1, outcome=b'"mine"')
+    await store.append(opened.row.session, 1, [mine])
+    assert (await store.takeover(opened.row.session, ANN)).journal == (rows[3], rows[0], mine, rows[2])
+    fork = await run_on(store, await store.session(opened.row.session), 2)
+    later = await store.takeover(fork.session, ANN)
+    assert (later.row.head_superstep, later.journal) == (4, ())
+    own = await store.effects([Span(fork.session, 2, 3)])
+    assert own == [rows[3], rows[0], mine, rows[2]]
+    assert await store.effects([Span(fork.session, 3, 3)]) == []
+    assert [e.superstep for e in await store.effects(fork.spans())][:2] == [0, 1]
+    third = replace(fork_row(fork, 4, await store.checkpoint(fork.head or CheckpointId("")), 3), seed=b"3")
+    await store.fork(third, ())
+    assert await store.effects(third.spans(2, 3)) == own
+    assert (await store.session(third.session)).carried is None
+
+
+async def a_carried_row_that_is_gone_is_damage(world: World) -> None:
+    store = await world.open()
+    root = await run_on(store, (await started(store)).row, 1)
+    head = await store.checkpoint(root.head or CheckpointId(""))
+    kept = Carried(1, b"seed", ((root.session, (("node", 0, 0),)),))
+    fork = replace(fork_row(root, 1, head, 2), carried=kept)
+    await store.fork(fork, ())
+    with pytest.raises(StoreCorrupt, match="effect 0 of attempt 0 of task 'node'"):
+        await store.effects(fork.spans())
+    with pytest.raises(StoreCorrupt, match="is missing"):
+        await store.takeover(fork.session, ANN)
+
+
 async def blobs_belong_to_a_family(world: World) -> None:
     store = await world.open()
     row, other = (await started(store)).row, (await started(store, session_row(2))).row
@@ -677,6 +722,7 @@ CASES: list[Case] = [
     many_sessions_commit_at_once, one_of_two_racing_commits_is_fenced, a_cancelled_commit_is_whole,
     inputs_are_numbered_and_taken_once, the_first_answer_wins, a_late_answer_changes_nothing,
     an_answer_whose_inputs_are_refused_is_not_taken, forks_read_through_their_lineage, a_fork_is_stored_once,
+    a_fork_carries_rows_of_an_open_superstep, a_carried_row_that_is_gone_is_damage,
     blobs_belong_to_a_family, sessions_are_found_by_prefix, sessions_are_listed_newest_first, children_come_in_order,
     labels_can_be_set, interrupts_of_all_sessions_are_listed, closing_twice_is_allowed,
 ]  # fmt: skip

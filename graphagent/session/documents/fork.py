@@ -48,7 +48,9 @@ async def preview(host: Host, made: Fork) -> Preview:
     graph = (await host.plan_of(made.row)).graph
     due = [state.graph.nodes[t.node].name for t in state.control.due]
     parked = [state.graph.nodes[w.token.node].name for w in state.control.waiting]
-    after = await host.store.effects(made.origin.spans(made.snapshot))
+    kept = made.row.carried.keys if made.row.carried is not None else frozenset()
+    found = await host.store.effects(made.origin.spans(made.snapshot))
+    after = [r for r in found if r.superstep > made.snapshot or r.key[1:] not in kept]
     return Preview(
         made.snapshot, due, reachable(graph, due, parked), usage_of(of_rows(after)), None, side_effects(after), []
     )

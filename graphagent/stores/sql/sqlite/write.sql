@@ -5,9 +5,9 @@
 insert into sessions (sid, family, plan, graph, seed, mode, origin, origin_ckp, lineage, caller, caller_superstep,
                       caller_path, created_at, graph_version, graph_file, seal, name, tags, status, reason, epoch,
                       owner, attempts, commit_n, commit_token, head_ckp, head_superstep, head_digest, event_n, input_n,
-                      taken_n, run_n, updated_at)
+                      taken_n, run_n, updated_at, carried)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)
 on conflict (sid) do nothing
 returning 1
 
