@@ -281,12 +281,18 @@ class Task(Protocol):
         """How many sessions of the same graph call each other above this one."""
         ...
 
-    async def effect(self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute) -> Any:
+    async def effect(
+        self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *, keyed: bool = False
+    ) -> Any:
         """The journaled outcome of this call, or what `execute` gives now, journaled.
+
+        Args:
+            keyed: Of a write: its peer refuses or returns a repeat by key, so that without an outcome it is called
+                again under its key.
 
         Raises:
             NodeError: the call failed; the failure is journaled as well.
-            InDoubt: a write with an intent and no outcome; nothing was called.
+            InDoubt: a write with an intent and no outcome, which nobody has settled; nothing was called.
             ReplayDivergence: the journal has another call in this place.
         """
         ...

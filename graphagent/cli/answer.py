@@ -12,6 +12,8 @@ from graphagent.cli.flags import terminal_of
 from graphagent.cli.run import JSONL_HELP, MODEL_HELP
 from graphagent.ids import SessionId
 
+OTHERS = ("approve", "reject", "edit")
+
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
     from graphagent.session.host import Host
@@ -29,7 +31,10 @@ def answer(
     ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Yes.")] = False,
     reject: Annotated[bool, typer.Option("--reject", help="No.")] = False,
-    choose: Annotated[str | None, typer.Option(metavar="X", help="This one of the options.")] = None,
+    choose: Annotated[
+        str | None,
+        typer.Option(metavar="X", help="This one of the options; of a write in doubt `done` VALUE, `retry` or `fail`."),
+    ] = None,
     edit: Annotated[bool, typer.Option("--edit", help="Change the value in $EDITOR.")] = False,
     note: Annotated[str | None, typer.Option(help="A remark that is kept with the answer.")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only store the answer; `resume` runs on.")] = False,
@@ -102,6 +107,9 @@ def answer_given(terminal: Terminal, question: Mapping[str, Any], value: str | N
     from graphagent.cli.given import parse_json, read_text
     from graphagent.errors import Conflict, InputInvalid
 
+    if question["kind"] == "in_doubt" and flags["choose"] is not None and not any(flags[f] for f in OTHERS):
+        extra = {} if value is None else {"value": parse_json(read_text(value, "VALUE"), "VALUE")}
+        return {"decision": flags["choose"], **extra}
     ways = [f"--{name}" for name, flag in flags.items() if flag is not None] + ["VALUE"] * (value is not None)
     if len(ways) > 1:
         raise InputInvalid("answer", f"{' and '.join(ways)} can't both be given")
@@ -134,6 +142,7 @@ def ways_for(question: Mapping[str, Any]) -> str:
         "choose": f"--choose X, one of: {options}",
         "form": "VALUE is a JSON object with the fields " + ", ".join(form_fields(question)),
         "edit": "VALUE is the new value as JSON, or --edit",
+        "in_doubt": "--choose done VALUE, the JSON that it returned; --choose retry, or --choose fail",
     }.get(question["kind"], "VALUE is JSON")
 
 

@@ -61,6 +61,8 @@ def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
             return {"form": form(terminal, fields.get("form", {}))}
         case "edit":
             return edit(terminal, interrupt["payload"])
+        case "in_doubt":
+            return settle(terminal, fields.get("value", {}))
     raise Later
 
 
@@ -93,6 +95,23 @@ def choose(terminal: Terminal, options: list[str], fields: Mapping[str, Any]) ->
             extra = {"form": form(terminal, fields["form"])} if "form" in fields else {}
             return {"choice": word, **extra}
         terminal.tell("  that isn't one of them", "dim")
+
+
+def settle(terminal: Terminal, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What happened to a write in doubt; where it happened, what it returned."""
+    while True:
+        word = read_line(terminal, "  done / retry / fail / later? ").lower()
+        if word in LATER:
+            raise Later
+        if word in ("retry", "fail"):
+            return {"decision": word}
+        if word == "done":
+            try:
+                return {"decision": word, "value": value_of(read_line(terminal, "  it returned: "), schema)}
+            except InputInvalid as error:
+                terminal.tell(f"  {error.message}", "dim")
+        else:
+            terminal.tell("  type done, retry, fail or later", "dim")
 
 
 def form(terminal: Terminal, schema: Mapping[str, Any]) -> dict[str, Any]:

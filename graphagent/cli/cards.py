@@ -54,12 +54,28 @@ def ended(terminal: Terminal, run: Mapping[str, Any], word: str, color: str) -> 
 
 def waiting(terminal: Terminal, interrupt: Mapping[str, Any], commands: Sequence[str]) -> None:
     """One open question, and the command that answers it."""
+    if interrupt.get("kind") == "in_doubt":
+        doubtful(terminal, interrupt)
+        return
     prompt = one_line(interrupt["prompt"], 120)
     told = f"{interrupt['node']} (superstep {interrupt['superstep']}): {prompt}"
     if interrupt["options"]:
         told += f"  [{' / '.join(interrupt['options'])}]"
     command = next((c for c in commands if interrupt["id"] in c), f"graphagent answer {interrupt['id']}")
     row(terminal, f"{terminal.symbol('waiting')} waiting", "yellow", told, ["answer: " + local(terminal, command)])
+
+
+def doubtful(terminal: Terminal, interrupt: Mapping[str, Any]) -> None:
+    """A write whose outcome nobody knows, and the three ways to settle it."""
+    name = interrupt["payload"]["name"]
+    told = f"{interrupt['node']} (superstep {interrupt['superstep']}): the write {name} was begun; did it happen?"
+    settle = f"graphagent answer {interrupt['id']} --choose"
+    hints = [
+        "yes: " + local(terminal, f"{settle} done VALUE") + "   VALUE is what it returned, as JSON",
+        "call it again: " + local(terminal, f"{settle} retry"),
+        "it failed: " + local(terminal, f"{settle} fail"),
+    ]
+    row(terminal, f"{terminal.symbol('waiting')} in doubt", "yellow", told, hints)
 
 
 def paused(terminal: Terminal, run: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphagent.codec import decode, encode, freeze
+from graphagent.engine.doubt import doubt_id, unknown, unsettled
 from graphagent.engine.journal import request_hash
 from graphagent.engine.spending import one_call
 from graphagent.engine.step import ChildCall, Step
@@ -35,8 +36,8 @@ class TaskContext:
     """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
 
     __slots__ = (
-        "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "env", "error", "events", "failed",
-        "last_call", "node", "opened_at", "path", "services", "step", "superstep",
+        "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "doubtful", "env", "error", "events",
+        "failed", "last_call", "node", "opened_at", "path", "services", "step", "superstep",
         "writing",
     )  # fmt: skip
 
@@ -51,6 +52,7 @@ class TaskContext:
         self.events: list[tuple[str, Any]] = []
         self.failed: EffectRow | None = None
         self.writing: EffectRow | None = None
+        self.doubtful: EffectRow | None = None
         self.last_call: Sequence[str | int] | None = None
         self._calls = 0
         self._open = False
@@ -71,7 +73,9 @@ class TaskContext:
 
     # ---- effects -----------------------------------------------------------------------------------------------
 
-    async def effect(self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute) -> Any:
+    async def effect(
+        self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *, keyed: bool = False
+    ) -> Any:
         """See `ports.Task.effect`."""
         if self._open:
             message = f"node {self.node.name!r} began a call while another one is open"
@@ -81,16 +85,21 @@ class TaskContext:
         self.last_call = [self.path, self.attempt, ordinal]
         self._open = True
         try:
-            return await self._effect(ordinal, kind, name, effect_class, freeze(request), execute)
+            return await self._effect(ordinal, kind, name, effect_class, freeze(request), execute, keyed=keyed)
         finally:
             self._open = False
 
     async def _effect(
-        self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute
-    ) -> Any:
+        self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
+        keyed: bool,
+    ) -> Any:  # fmt: skip
         journal = self.step.journal
         asked = encode(request)
         hashed = request_hash(kind, name, effect_class, request)
+        occurrence = self.occurrence(hashed)
+        call = EffectCall(
+            digest128(self.step.session, self.superstep, self.path, name, hashed, occurrence), self.step_id(ordinal)
+        )
         row = journal.find(self.superstep, self.path, self.attempt, ordinal)
         if row is not None:
             self.compare(row, kind, name, hashed, request)
@@ -98,32 +107,56 @@ class TaskContext:
                 journal.replayed += 1
                 return self.reuse(row)
             if effect_class == "write":
-                raise self.doubt(row)
+                return await self._settle(row, call, execute, keyed=keyed)
         if self.step.replaying:
             self.diverge("extra", ordinal, None, [kind, name, request])
-        occurrence = self.occurrence(hashed)
-        key = digest128(self.step.session, self.superstep, self.path, name, hashed, occurrence)
-        earlier = self.earlier(hashed, occurrence) if effect_class == "write" else None
-        if earlier is not None and earlier.state is EffectState.DONE:
-            journal.record(replace(earlier, attempt=self.attempt, ordinal=ordinal, write_key=None))
-            return self.reuse(earlier)
-        if earlier is not None and earlier.state is not EffectState.FAILED:
-            raise self.doubt(earlier)
         row = EffectRow(
             self.superstep, self.path, self.attempt, ordinal, kind, name, effect_class, EffectState.INTENT, hashed,
-            asked if len(asked) <= REQUEST_LIMIT else None,
-            write_key=key if effect_class == "write" and earlier is None else None, started_at=self.step.clock.now_us(),
+            asked if len(asked) <= REQUEST_LIMIT else None, started_at=self.step.clock.now_us(),
         )  # fmt: skip
         if effect_class == "write":
-            fault("intent.before")
-            journal.record(row)
-            await journal.flush()
-            fault("intent.after")
-            self.writing = row
-        return await self._execute(row, EffectCall(key, self.step_id(ordinal)), execute)
+            earlier = self.earlier(hashed, occurrence)
+            if earlier is not None and earlier.state is EffectState.DONE:
+                journal.record(replace(earlier, attempt=self.attempt, ordinal=ordinal, write_key=None))
+                return self.reuse(earlier)
+            if earlier is not None and unsettled(earlier) and not keyed:
+                raise self.doubt(row, call.write_key)
+            row = replace(row, write_key=call.write_key if earlier is None else None)
+            await self._intend(row, keyed=keyed)
+        return await self._execute(row, call, execute)
+
+    async def _intend(self, row: EffectRow, *, keyed: bool) -> None:
+        """Make the intent of a write durable. One that may be repeated under its key is never in doubt."""
+        fault("intent.before")
+        self.step.journal.record(row)
+        await self.step.journal.flush()
+        fault("intent.after")
+        self.writing = None if keyed else row
+
+    async def _settle(self, row: EffectRow, call: EffectCall, execute: Execute, *, keyed: bool) -> Any:
+        """What a write gives that was begun and has no outcome: it is called again if its peer refuses repeats by key,
+        or a person has said how it went.
+
+        Raises:
+            InDoubt: nobody has.
+        """
+        answer = self.step.answers.get(doubt_id(self.step.session, row))
+        if (keyed and not self.step.replaying) or (answer is not None and answer["decision"] == "retry"):
+            call.tries = row.tries + 1
+            row = replace(row, state=EffectState.INTENT, tries=call.tries, started_at=self.step.clock.now_us())
+            await self._intend(row, keyed=keyed)
+            return await self._execute(row, call, execute)
+        if answer is None:
+            raise self.doubt(row, call.write_key)
+        state, outcome = EffectState.DONE, answer.get("value")
+        if answer["decision"] == "fail":
+            state, outcome = EffectState.FAILED, dump_error(unknown(row, call.write_key))
+        row = replace(row, state=state, outcome=encode(freeze(outcome)), ended_at=self.step.clock.now_us())
+        self.step.journal.record(row)
+        self.step.journal.recorded += 1
+        return self.reuse(row)
 
     async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
-        journal, clock = self.step.journal, self.step.clock
         fault("effect.before")
         try:
             result = freeze(await execute(call))
@@ -131,25 +164,22 @@ class TaskContext:
             if len(outcome) > OUTCOME_LIMIT:
                 raise OutputTooLarge(len(outcome), OUTCOME_LIMIT)
         except NodeError as error:
-            cost = encode(list(one_call(call.usage))) if call.usage else None
-            failure = encode(freeze(dump_error(error)))
-            journal.record(
-                replace(row, state=EffectState.FAILED, outcome=failure, cost=cost, tries=call.tries,
-                        ended_at=clock.now_us())
-            )  # fmt: skip
-            journal.recorded += 1
-            self.writing = None
+            self._ended(row, call, EffectState.FAILED, encode(freeze(dump_error(error))))
             raise
         fault("effect.after")
-        cost = encode(list(one_call(call.usage))) if call.usage else None
-        journal.record(
-            replace(row, state=EffectState.DONE, outcome=outcome, cost=cost, tries=call.tries, ended_at=clock.now_us())
-        )
-        journal.recorded += 1
-        self.writing = None
+        self._ended(row, call, EffectState.DONE, outcome)
         if row.effect_class == "write":
-            await journal.flush()
+            await self.step.journal.flush()
         return result
+
+    def _ended(self, row: EffectRow, call: EffectCall, state: EffectState, outcome: bytes) -> None:
+        """Note how a call ended."""
+        cost = encode(list(one_call(call.usage))) if call.usage else None
+        self.step.journal.record(
+            replace(row, state=state, outcome=outcome, cost=cost, tries=call.tries, ended_at=self.step.clock.now_us())
+        )
+        self.step.journal.recorded += 1
+        self.writing = None
 
     def reuse(self, row: EffectRow) -> Any:
         """The outcome of a row: its value, or its failure raised again."""
@@ -159,17 +189,11 @@ class TaskContext:
             raise load_error(value)
         return value
 
-    def doubt(self, row: EffectRow) -> InDoubt:
+    def doubt(self, row: EffectRow, key: bytes) -> InDoubt:
         """A write was begun, and nobody knows whether it happened. The row says so from now on."""
-        self.step.journal.record(replace(row, state=EffectState.IN_DOUBT))
-        details = {"name": row.name, "key": (row.write_key or b"").hex(), "started_at": row.started_at}
-        return InDoubt(
-            f"the write {row.name!r} was begun, and its outcome is unknown; "
-            "it is not repeated, and it may still happen later",
-            hint="find out whether it happened; if it did, `graphagent fork --graph` a graph in which this node is a "
-            "`set` of what it would have written, since a plain fork makes the call again",
-            details=details,
-        )
+        self.doubtful = replace(row, state=EffectState.IN_DOUBT)
+        self.step.journal.record(self.doubtful)
+        return unknown(row, key)
 
     def compare(self, row: EffectRow, kind: str, name: str, hashed: bytes, request: Any) -> None:
         """Raise ReplayDivergence if the journal has another call in this place."""
@@ -198,9 +222,9 @@ class TaskContext:
         self._made[hashed] = count + 1
         return count
 
-    def carried(self, hashed: bytes, ordinal: int) -> EffectRow | None:
+    def carried(self, hashed: bytes, ordinal: int, occurrence: int) -> EffectRow | None:
         """The same question or child call of an earlier attempt that has an outcome: it counts for this one too."""
-        earlier = self.earlier(hashed, self.occurrence(hashed))
+        earlier = self.earlier(hashed, occurrence)
         if earlier is None or earlier.state is not EffectState.DONE:
             return None
         row = replace(earlier, attempt=self.attempt, ordinal=ordinal)
@@ -233,6 +257,7 @@ class TaskContext:
         journal = self.step.journal
         asked = freeze(dict(question))
         hashed = request_hash("interrupt", self.node.name, "read", asked)
+        occurrence = self.occurrence(hashed)
         row = journal.find(self.superstep, self.path, self.attempt, ordinal)
         if row is not None:
             self.compare(row, "interrupt", self.node.name, hashed, asked)
@@ -241,7 +266,7 @@ class TaskContext:
                 return self.reuse(row)
         elif self.step.replaying:
             self.diverge("extra", ordinal, None, ["interrupt", self.node.name, asked])
-        elif (earlier := self.carried(hashed, ordinal)) is not None:
+        elif (earlier := self.carried(hashed, ordinal, occurrence)) is not None:
             return self.reuse(earlier)
         now = self.step.clock.now_us()
         row = row or EffectRow(
@@ -261,8 +286,9 @@ class TaskContext:
     ) -> InterruptRow:
         """The durable form of a question of this task."""
         now = self.step.clock.now_us()
+        node = self.path.partition("[")[0]  # of a map's item that of the map
         return InterruptRow(
-            interrupt, self.step.session, self.superstep, self.path, self.node.name, question["kind"],
+            interrupt, self.step.session, self.superstep, self.path, node, question["kind"],
             encode(freeze(dict(question))), opened_at=now, expires_at=None if expires_us is None else now + expires_us,
         )  # fmt: skip
 
@@ -283,7 +309,7 @@ class TaskContext:
             if self.path in step.waited:
                 return None
             self.diverge("extra", 0, None, ["child", graph, request])
-        if (earlier := self.carried(hashed, 0)) is not None:
+        if (earlier := self.carried(hashed, 0, 0)) is not None:
             outputs: Mapping[str, Any] = self.reuse(earlier)
             return outputs
         started = step.clock.now_us()

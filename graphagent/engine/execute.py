@@ -11,6 +11,7 @@ import trio
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.context import Held, TaskContext
+from graphagent.engine.doubt import doubt_id, doubt_question, takes_doubt
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
 from graphagent.engine.journal import task_row
@@ -205,7 +206,8 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
     except Held:
         return TaskResult(token, "open", context.attempt)
     except InDoubt as error:
-        return failed(context, token, error, started) if node.on_error else doubted(context, token, error)
+        result = failed(context, token, error, started)
+        return result if takes_doubt(node, context.step.env, result.error or {}) else doubted(context, token, error)
     except (NodeError, EvaluationError, TypeMismatch, CodecError, EffectOrder) as error:
         return failed(context, token, error, started)
 
@@ -215,7 +217,7 @@ async def _timed(context: TaskContext, kind: Node, timeout_s: float) -> Finished
         return await kind.run(context)
     assert scope.cancelled_caught
     if context.writing is not None:
-        raise context.doubt(context.writing)
+        raise context.doubt(context.writing, context.writing.write_key or b"")
     raise Timeout(
         f"attempt {context.attempt + 1} took longer than {timeout_s:g} s",
         hint="raise `timeout`, or make the node faster",
@@ -282,14 +284,10 @@ def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
 
 
 def doubted(context: TaskContext, token: Token, error: InDoubt) -> TaskResult:
-    """A task whose write has an unknown outcome and no route that takes it: the session parks and says so."""
-    step = context.step
-    question = {
-        "kind": "in_doubt", "prompt": error.message, "options": None, "payload": error.details, "assignee": None,
-        "answer_schema": {},
-    }  # fmt: skip
-    interrupt = InterruptId.derive(step.session, step.superstep, context.path, context.attempt, "in_doubt")
-    step.opened.append(context.interrupt_row(interrupt, question, None))
+    """A task whose write has an unknown outcome and no route that takes it: the session parks and asks."""
+    assert context.doubtful is not None
+    interrupt = doubt_id(context.step.session, context.doubtful)
+    context.step.opened.append(context.interrupt_row(interrupt, doubt_question(context.node, error), None))
     return TaskResult(token, "open", context.attempt)
 
 

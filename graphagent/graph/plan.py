@@ -86,9 +86,9 @@ class NodePlan:
     """One node.
 
     `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
-    (`options value assign collect`, and `data.NAME` for each of an event's), `over` a map's list. `model` names the
-    model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork that
-    `join: all` waits for (a node or START), None for `join: any`. `path` is the YAML path, such as `$.nodes.write`.
+    (`options value assign collect idempotency_key`, and `data.NAME` for each of an event's), `over` a map's list.
+    `model` names the model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork
+    that `join: all` waits for (a node or START), None for `join: any`. `path` is the YAML path: `$.nodes.write`.
     """
 
     index: int

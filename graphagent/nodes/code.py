@@ -58,7 +58,8 @@ class CodeNode:
 
         request = {"function": self.body.python, "with": kwargs}
         name = self.body.python
-        return Finished(out=await task.effect("code", name, self.node.effects, request, execute))
+        keyed = "idempotency_key" in self.node.values
+        return Finished(out=await task.effect("code", name, self.node.effects, request, execute, keyed=keyed))
 
     def arguments(self, task: Task) -> dict[str, Any]:
         """Copies: a function may change what it gets, and nobody else sees it."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphagent.codec import decode, freeze
+from graphagent.engine.doubt import DECISIONS, returned
 from graphagent.errors import InputInvalid
 from graphagent.graph.plan import Plan
 from graphagent.graph.spec import HumanBody
@@ -18,19 +19,14 @@ def canonical(interrupt: InterruptRow, plan: Plan, value: Any, by: str | None, n
     """The canonical answer, with `by`, checked against the question.
 
     Args:
-        value: Canonical, or short: a bool for `approve`, a text for `choose`, a mapping for `form`, any for `edit`.
+        value: Canonical, or short: a bool for `approve`, a text for `choose`, a mapping for `form`, any for `edit`,
+            `retry` or `fail` for `in_doubt`.
 
     Raises:
         InputInvalid: it doesn't fit; the path says where.
     """
     question = decode(interrupt.question)
     mode = interrupt.kind
-    if mode == "in_doubt":
-        hint = (
-            "if it happened, `graphagent fork --graph` a graph in which that node is a `set` of what it would have "
-            "written; a plain fork makes the call again"
-        )
-        raise InputInvalid("$", "a write in doubt can't be settled by this release", hint=hint)
     answer = _long(mode, freeze(value))
     fields = question["answer_schema"]["properties"]
     for key in answer:
@@ -51,13 +47,18 @@ def _long(mode: str, value: Any) -> dict[str, Any]:
         return {"decision": "approve" if value else "reject"}
     if mode == "choose" and isinstance(value, str):
         return {"choice": value}
-    keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value"}
+    if mode == "in_doubt" and isinstance(value, str) and value in DECISIONS:
+        return {"decision": value}
+    keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value", "in_doubt": "decision"}
     key = keys[mode]
     if isinstance(value, Mapping) and (key in value or (mode == "form" and set(value) <= {"form", "note"} and value)):
         return dict(value)
     if mode in ("form", "edit"):
         return {key: value}
-    expected = {"approve": "true, false or {decision}", "choose": "one of the options, or {choice}"}[mode]
+    expected = {
+        "approve": "true, false or {decision}", "choose": "one of the options, or {choice}",
+        "in_doubt": "{decision: done, value}, {decision: retry} or {decision: fail}",
+    }[mode]  # fmt: skip
     raise InputInvalid("$", f"{expected} is expected")
 
 
@@ -66,6 +67,9 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
         raise InputInvalid("$.decision", "`approve` or `reject` is expected")
     if mode == "choose" and answer["choice"] not in question["options"]:
         raise InputInvalid("$.choice", f"one of {', '.join(map(repr, question['options']))} is expected")
+    if mode == "in_doubt":
+        _check_settled(interrupt, plan, answer)
+        return
     graph = plan.graph
     index = graph.node_index.get(interrupt.node)
     body = graph.nodes[index].body if index is not None else None
@@ -81,6 +85,24 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
         if len(roots) == 1 and not roots[0][1] and roots[0][0] in graph.channel_index:
             channel = graph.channels[graph.channel_index[roots[0][0]]]
             answer["value"] = checked("$.value", channel.check, answer["value"])
+
+
+def _check_settled(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:
+    """The decision about a write in doubt. Where it was made, its value is what the call would have returned."""
+    decision = answer["decision"]
+    if decision not in DECISIONS:
+        raise InputInvalid("$.decision", f"one of {', '.join(map(repr, DECISIONS))} is expected")
+    if decision != "done":
+        if "value" in answer:
+            raise InputInvalid("$.value", f"`{decision}` has no value")
+        return
+    node = plan.graph.nodes[plan.graph.node_index[interrupt.node]]
+    if node.item is not None and interrupt.path != interrupt.node:
+        node = node.item
+    check = returned(node)
+    if check is not None and "value" not in answer:
+        raise InputInvalid("$.value", f"the value that {node.name!r} would have returned is missing")
+    answer["value"] = checked("$.value", check or (lambda value: value), answer.get("value"))
 
 
 def _checker(kind: Any) -> Any:

@@ -27,7 +27,7 @@ from graphagent.snapshot import (
     SessionRow,
     Span,
 )
-from graphagent.stores.rules import fold, id_bounds, settle, with_carried, with_inputs
+from graphagent.stores.rules import fold, id_bounds, settle, supersedes, with_carried, with_inputs
 from graphagent.stores.wall import WallClock
 
 T = TypeVar("T")
@@ -216,7 +216,7 @@ class MemoryStore:
         for row in rows:
             journal = s.journal.setdefault(row.superstep, {})
             there = journal.get(row.key)
-            if there is None or there.state < row.state:
+            if there is None or supersedes(row, there):
                 journal[row.key] = row
                 if row.write_key is not None:
                     self._write_keys[row.write_key] = (s.base.session, row.key)

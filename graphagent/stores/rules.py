@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from graphagent.errors import InterruptAnswered, InterruptExpired, StoreCorrupt
 from graphagent.ids import SessionId
-from graphagent.snapshot import Carried, CheckpointRow, EffectRow, InterruptRow, NewInput, SessionRow
+from graphagent.snapshot import Carried, CheckpointRow, EffectRow, EffectState, InterruptRow, NewInput, SessionRow
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 _TOP = (1 << 128) - 1
@@ -71,6 +71,14 @@ def with_carried(
         rows |= {key: there[key] for key in keys}
     rows |= {row.key[1:]: row for row in own}
     return [rows[key] for key in sorted(rows)]
+
+
+def supersedes(new: EffectRow, there: EffectRow) -> bool:
+    """Whether a journal row takes the place of the one that is there. An outcome stays; without one the later try
+    counts, and of one try the higher state."""
+    if there.state >= EffectState.DONE:
+        return False
+    return new.state >= EffectState.DONE or (new.tries, new.state) > (there.tries, there.state)
 
 
 def settle(row: InterruptRow, given: bytes, by: str | None, now: int) -> InterruptRow:

@@ -111,6 +111,62 @@ def test_the_way_on_from_a_write_in_doubt_makes_no_call(tmp_path: Path) -> None:
     assert shop.calls() == {"look": 1, "pay": 1}
 
 
+@pytest.mark.parametrize(
+    ("answer", "code", "outputs", "paid", "fault"),
+    [
+        (("--choose", "done", '"by hand"'), 0, {"log": ["look", "by hand"]}, 1, None),
+        (("--choose", "done", '"by hand"'), 0, {"log": ["look", "by hand"]}, 1, "answer.after:1:kill"),
+        (("--choose", "retry"), 0, {"log": ["look", "pay"]}, 2, None),
+        (("--choose", "retry"), 0, {"log": ["look", "pay"]}, 2, "append.after:1:kill"),
+        (("--choose", "retry"), 0, {"log": ["look", "pay"]}, 2, "commit.before:1:kill"),
+        (("--choose", "fail"), 1, None, 1, None),
+        (("--choose", "fail"), 1, None, 1, "commit.before:1:kill"),
+    ],
+)
+def test_a_write_in_doubt_is_settled_by_an_answer(
+    tmp_path: Path, answer: tuple[str, ...], code: int, outputs: object, paid: int, fault: str | None
+) -> None:
+    """Also where the process that answers dies behind the answer, the intent of the second call, or the outcome."""
+    shop = Shop(tmp_path, PAY, FLOOR)
+    shop.run(fault="effect.after:2:kill")
+    ended, run = shop.do("resume", "@last")
+    assert (ended, shop.calls()["pay"]) == (4, 1)
+    itr = run["interrupts"][0]["id"]
+    assert run["next"] == [f"graphagent answer {itr} --choose retry", f"graphagent answer {itr} --choose fail"]
+    assert shop.do("answer", itr)[0] == 2
+    assert shop.do("answer", itr, "--choose", "retry", "5")[0] == 2
+    ended, run = shop.do("answer", itr, *answer, fault=fault)
+    if ended == KILLED:
+        ended, run = shop.do("resume", "@last")
+        if run["interrupts"]:  # it died between the intent of the second call and its end
+            assert (fault, paid, shop.calls()["pay"]) == ("append.after:1:kill", 2, 1)
+            assert run["interrupts"][0]["id"] != itr
+            ended, run = shop.do("answer", "@last", "--choose", "retry")
+    assert (ended, run["outputs"], shop.calls()["pay"]) == (code, outputs, paid), run["told"]
+    if run["status"] == "failed":
+        assert run["error"]["kind"] == "in_doubt"
+        for command in reversed(run["next"]):
+            assert shop.do(*command.split()[1:])[0] in (0, 4), command
+        assert shop.calls()["pay"] == 1
+    else:
+        assert shop.do("replay", "@last")[0] == 0
+
+
+def test_hints_beside_a_write_in_doubt_can_be_followed(tmp_path: Path) -> None:
+    """One task fails and another one's write is in doubt: a fork would be refused, so none is offered."""
+    graph = PAY.replace("next: pay }", "next: [pay, bad] }") + (
+        '      bad: { kind: code, python: "shop_floor:bad", next: end }\n'
+    )
+    shop = Shop(tmp_path, graph, FLOOR + "\n    def bad():\n        raise ValueError(1)\n")
+    shop.run(fault="effect.after:2:kill")
+    code, run = shop.do("resume", "@last")
+    assert (code, run["status"], [i["kind"] for i in run["interrupts"]]) == (1, "failed", ["in_doubt"])
+    assert not any(command.startswith("graphagent fork") for command in run["next"])
+    assert shop.do("fork", "@last", "--at", "last")[0] == 7
+    assert shop.do("answer", "@last", "--choose", "done", '"pay"')[0] == 1
+    assert shop.calls()["pay"] <= 1
+
+
 def test_a_write_whose_outcome_is_journaled_goes_on(tmp_path: Path) -> None:
     shop = Shop(tmp_path, PAY, FLOOR)
     code, _ = shop.run(fault="append.after:2:kill")  # the first append is the intent, the second one the outcome

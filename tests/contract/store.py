@@ -365,6 +365,21 @@ async def a_state_of_an_effect_is_never_lowered(world: World) -> None:
     assert await store.effects(row.spans()) == [done]
 
 
+async def a_later_try_takes_the_place_of_a_doubtful_one(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    first = effect_row(state=EffectState.INTENT, effect_class="write", write_key=b"k" * 32, outcome=None)
+    doubt, again = replace(first, state=EffectState.IN_DOUBT), replace(first, tries=2)
+    for sent, there in ((doubt, doubt), (first, doubt), (again, again), (doubt, again), (first, again)):
+        await store.append(row.session, 1, [sent])
+        assert await store.effects(row.spans()) == [there]
+    done = replace(first, state=EffectState.DONE, outcome=b"1", tries=2)
+    for sent in (done, replace(again, tries=3), replace(done, state=EffectState.FAILED, tries=3)):
+        await store.append(row.session, 1, [sent])
+        assert await store.effects(row.spans()) == [done]
+    assert (await store.takeover(row.session, ANN)).journal == (done,)
+
+
 async def a_write_key_belongs_to_one_row(world: World) -> None:
     store = await world.open()
     row = (await started(store)).row
@@ -718,6 +733,7 @@ CASES: list[Case] = [
     a_commit_can_give_the_session_back, a_dead_owner_loses_its_session_at_once,
     an_old_epoch_changes_nothing, release_takes_back_an_attempt, a_commit_moves_everything_together,
     the_same_commit_again_is_stored_once, a_park_keeps_head_and_attempts, a_state_of_an_effect_is_never_lowered,
+    a_later_try_takes_the_place_of_a_doubtful_one,
     a_write_key_belongs_to_one_row, a_question_that_is_settled_stays_so, events_are_dense_over_commits_and_parks,
     many_sessions_commit_at_once, one_of_two_racing_commits_is_fenced, a_cancelled_commit_is_whole,
     inputs_are_numbered_and_taken_once, the_first_answer_wins, a_late_answer_changes_nothing,

@@ -117,7 +117,7 @@ def next_commands(row: SessionRow, state: State, interrupts: Sequence[Interrupt]
     """What to do next, as commands to copy."""
     session, at = row.session, row.head_superstep
     if row.status == "waiting" and interrupts:
-        return [answer_command(interrupt) for interrupt in interrupts]
+        return [command for interrupt in interrupts for command in answer_commands(interrupt)]
     if row.status in ("waiting", "running", "idle"):
         return [f"graphagent resume {session}"]
     if row.status == "failed" and row.reason == "limit" and state.control.steps:
@@ -125,18 +125,22 @@ def next_commands(row: SessionRow, state: State, interrupts: Sequence[Interrupt]
         resume = [f"graphagent resume {session} --max-supersteps {more}"] if state.control.due else []
         return [*resume, f"graphagent fork {session} --at {max(at - 1, 0)}"]
     if row.status == "failed" and state.control.due:
-        return [f"graphagent resume {session}", f"graphagent fork {session} --at {at}"]
+        doubts = [c for i in interrupts if i.kind == "in_doubt" for c in answer_commands(i)]
+        return [f"graphagent resume {session}", *(doubts or [f"graphagent fork {session} --at {at}"])]
     if row.status == "failed":
         return [f"graphagent history {session}", f"graphagent fork {session} --at {max(at - 1, 0)}"]
     return [f"graphagent show {session}"]
 
 
-def answer_command(interrupt: Interrupt) -> str:
-    """The command that answers a question; where it needs a form, the command asks for its fields."""
+def answer_commands(interrupt: Interrupt) -> list[str]:
+    """Commands that answer a question; where it needs a form, the command asks for its fields."""
+    answer = f"graphagent answer {interrupt.id}"
     if interrupt.kind == "approve":
-        return f"graphagent answer {interrupt.id} --approve"
+        return [f"{answer} --approve"]
     if interrupt.kind == "choose" and interrupt.options:
         import shlex
 
-        return f"graphagent answer {interrupt.id} --choose {shlex.quote(interrupt.options[0])}"
-    return f"graphagent answer {interrupt.id}"
+        return [f"{answer} --choose {shlex.quote(interrupt.options[0])}"]
+    if interrupt.kind == "in_doubt":  # `done` needs a value that nobody here knows
+        return [f"{answer} --choose retry", f"{answer} --choose fail"]
+    return [answer]

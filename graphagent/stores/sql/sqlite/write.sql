@@ -54,12 +54,13 @@ values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?
 on conflict (sid, superstep, path, attempt, ord) do nothing
 
 -- name: raise_effect
--- What is there is kept unless the new state is higher.
+-- An outcome (state 3 or 4) stays; without one the later try counts, and of one try the higher state.
 update effects
    set kind = ?6, name = ?7, class = ?8, state = ?9, request_hash = ?10, codec = ?11, request = ?12, outcome = ?13,
        cost = ?14, write_key = ?15, attempt_token = ?16, tries = ?17, fingerprint = ?18, started_at = ?19,
        ended_at = ?20, seal = ?21
- where sid = ?1 and superstep = ?2 and path = ?3 and attempt = ?4 and ord = ?5 and state < ?9
+ where sid = ?1 and superstep = ?2 and path = ?3 and attempt = ?4 and ord = ?5
+   and state < 3 and (?9 >= 3 or (tries, state) < (?17, ?9))
 
 -- name: count_open
 -- So many more journal rows belong to the open superstep.
