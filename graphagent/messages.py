@@ -176,11 +176,13 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last part of every whole stream. `raw_id` is the provider's id of the call."""
+    """The last part of every whole stream. `raw_id` is the provider's id of the call; `tries` counts how often the
+    adapter sent it, since a connection may be closed before it is used again."""
 
     finish: Finish
     usage: Usage
     raw_id: str | None = None
+    tries: int = 1
 
 
 ModelPart = TextDelta | ReasoningDelta | ToolCallDelta | Done

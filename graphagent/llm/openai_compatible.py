@@ -9,6 +9,7 @@ import ipaddress
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 CONNECT_S = 10.0
 REST_S = 0.2
+KEPT = 20
+"""How many connections stay open for later calls."""
 MAX_ANSWER = 64 * 1024 * 1024
 MAX_ERROR = 64 * 1024
 
@@ -80,13 +83,12 @@ class OpenAICompatibleModel:
         """
         deadline = _Deadline(self._who, self._idle_s, min(request.deadline_s or self._total_s, self._total_s))
         with _mapped(self._who, failures.no_connection):
-            client = self._connected()
-            response = await deadline.wait(client.send(self._http_request(client, request), stream=True))
+            response, tries = await self._sent(request, deadline)
         with _mapped(self._who, failures.half_stream):
             try:
                 async with aclosing(self._answer(response, request, deadline)) as parts:
                     async for part in parts:
-                        yield part
+                        yield replace(part, tries=tries) if isinstance(part, Done) and tries > 1 else part
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                     await response.aclose()
@@ -96,6 +98,30 @@ class OpenAICompatibleModel:
         client, self._client = self._client, None
         if client is not None and self._home is trio.lowlevel.current_trio_token():
             await client.aclose()
+
+    async def _sent(self, request: ModelRequest, deadline: _Deadline) -> tuple[httpx.Response, int]:
+        """The head of the answer, and how often the call was sent.
+
+        A server may close a connection that it kept just as the next call goes out on it. Nothing of an answer has
+        come then, so the call is sent again, until it has had a connection of its own.
+        """
+        import httpx
+
+        client = self._connected()
+        for tries in range(1, KEPT + 2):
+            wanted, opened = self._http_request(client, request), False
+
+            async def trace(event: str, _: object) -> None:
+                nonlocal opened
+                opened = opened or event == "connection.connect_tcp.started"
+
+            wanted.extensions = {**wanted.extensions, "trace": trace}
+            try:
+                return await deadline.wait(client.send(wanted, stream=True)), tries
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if opened or tries > KEPT:
+                    raise
+        raise AssertionError("the last try returns or raises")
 
     async def _answer(
         self, response: httpx.Response, request: ModelRequest, deadline: _Deadline
@@ -170,7 +196,7 @@ class OpenAICompatibleModel:
             self._client = httpx.AsyncClient(
                 # `_Deadline` holds the times, since httpx counts bytes that are no piece of an answer as life.
                 timeout=httpx.Timeout(None, connect=CONNECT_S),
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT),
                 follow_redirects=False,
                 trust_env=not plain,  # a proxy for this machine itself makes no sense
                 verify=not plain,  # and loading certificates costs 20 ms

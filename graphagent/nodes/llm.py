@@ -110,6 +110,7 @@ class LLMNode:
             raise ModelError("the model's stream ended before its answer did", cause="stream_broken")
         usage = done.usage.priced(model.info.price) if done.usage.cost_micro is None else done.usage
         effect.usage = usage
+        effect.tries += done.tries - 1
         return {"text": "".join(pieces), "finish": done.finish, "usage": usage.data()}
 
     def read(self, task: Task, reply: Mapping[str, Any]) -> Any:

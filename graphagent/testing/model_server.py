@@ -50,6 +50,7 @@ class Reply:
         usage: Whether usage is reported.
         finish: The finish reason.
         whole: Answer with one JSON document, though a stream was asked for.
+        keep: Keep the connection open for the next call.
     """
 
     answer: Any = None
@@ -63,6 +64,7 @@ class Reply:
     usage: bool = True
     finish: str = "stop"
     whole: bool = False
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))))
         call = Received(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
         reply = self.server.model.take(call)
+        self.close_connection = not reply.keep
         if reply.status != 200:
             problem = {"error": {"message": reply.message, "code": reply.code}}
             self._document(reply.status, "application/json", json.dumps(problem).encode(), reply)
@@ -185,7 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def _further(self, reply: Reply) -> None:
-        self.send_header("connection", "close")
+        if not reply.keep:
+            self.send_header("connection", "close")
         if reply.retry_after is not None:
             self.send_header("retry-after", reply.retry_after)
         for name, value in reply.headers.items():

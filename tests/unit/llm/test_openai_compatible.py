@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -332,3 +333,56 @@ def test_a_refusal_is_an_error() -> None:
     with pytest.raises(ModelError, match="refused to answer: I can't") as caught:
         Answer(Endpoint("m", "http://h"), ask()).chunk('{"choices":[{"delta":{"refusal":"I can\'t"}}]}')
     assert (caught.value.kind, caught.value.cause) == ("content_filter", "refusal")
+
+
+def test_a_kept_connection_that_is_closed_as_it_is_used_again_costs_nothing() -> None:
+    """Sent again, once for each kept connection; a drop on a connection of its own is an error."""
+    replies = [
+        Reply("one", keep=True),
+        Reply(fault="drop"),
+        Reply("two", keep=True),
+        Reply("three"),
+        Reply(fault="drop"),
+    ]
+
+    async def main() -> list[tuple[str, int]]:
+        model = model_at(server.base_url)
+        found = []
+        try:
+            for _ in range(3):
+                answered = await call(model, ask())
+                found.append((answered.text, answered.done.tries))
+            with pytest.raises(ModelError) as caught:
+                await call(model, ask())
+            assert (caught.value.kind, caught.value.cause) == ("unavailable", "connection")
+        finally:
+            await model.aclose()
+        return found
+
+    with ModelServer(replies) as server:
+        assert trio.run(main) == [("one", 1), ("two", 2), ("three", 1)]
+        assert server.calls == 5
+
+
+def test_several_kept_connections_are_all_passed_over() -> None:
+    async def main() -> None:
+        model = model_at(server.base_url)
+        try:
+            async with trio.open_nursery() as nursery:
+                for _ in range(3):
+                    nursery.start_soon(call, model, ask())
+            answered = await call(model, ask())
+            assert (answered.text, answered.done.tries) == ("at last", 4)
+        finally:
+            await model.aclose()
+
+    both = threading.Barrier(3)
+
+    def reply(_: Received) -> Reply:
+        if server.calls <= 3:
+            both.wait(5)
+            return Reply("kept", keep=True)
+        return Reply(fault="drop") if server.calls <= 6 else Reply("at last")
+
+    with ModelServer(reply) as server:
+        trio.run(main)
