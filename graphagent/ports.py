@@ -292,6 +292,7 @@ class Task(Protocol):
 
         Raises:
             NodeError: the call failed; the failure is journaled as well.
+            Limited: a model call that a limit forbids; not an Exception, so the task ends there.
             InDoubt: a write with an intent and no outcome, which nobody has settled; nothing was called.
             ReplayDivergence: the journal has another call in this place.
         """

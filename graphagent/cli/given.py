@@ -10,6 +10,7 @@ from typing import Any
 
 from graphagent.codec import freeze
 from graphagent.errors import CodecError, InputInvalid
+from graphagent.graph.duration import parse_duration
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.graph.suggest import suggest
 from graphagent.graph.types import TypeMismatch, describe
@@ -134,14 +135,14 @@ def read_until(words: Sequence[str], graph: GraphPlan) -> tuple[frozenset[str], 
     return frozenset(nodes), snapshot
 
 
-def read_limits(supersteps: int | None, budget: float | None = None) -> dict[str, int]:
+def read_limits(
+    supersteps: int | None, budget: float | None = None, tokens: int | None = None, timeout: str | None = None
+) -> dict[str, Any]:
     """Bounds over those of the graph."""
-    limits: dict[str, int] = {}
-    if supersteps is not None:
-        limits["supersteps"] = supersteps
-    if budget is not None:
-        limits["cost_micro"] = round(budget * 1_000_000)
-    return limits
+    if timeout is not None and parse_duration(timeout) is None:
+        raise InputInvalid("--timeout", f"{timeout!r} is no duration", hint="such as 90s, 10m or 4h")
+    limits = {"supersteps": supersteps, "cost_usd": budget, "tokens": tokens, "wall": timeout}
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def choices(word: str, known: Iterable[str], what: str) -> str:

@@ -24,6 +24,11 @@ def resume(
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
     retry: Annotated[str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")] = None,
     max_supersteps: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's supersteps.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's tokens.")] = None,
+    budget: Annotated[float | None, typer.Option(metavar="USD", min=0, help="A new bound on the run's cost.")] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="D", help="A new bound on the run's time, counted from its start.")
+    ] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
     scripted: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
@@ -45,9 +50,8 @@ def resume(
             plan = await host.plan_of(row)
             reading.check_models(plan, models)
             nodes, snapshot = reading.read_until(until or [], plan.graph)
-            options = operations.Options(
-                until=nodes, until_snapshot=snapshot, limits=reading.read_limits(max_supersteps), stop=work.stop_asked
-            )
+            limits = reading.read_limits(max_supersteps, budget, max_tokens, timeout)
+            options = operations.Options(until=nodes, until_snapshot=snapshot, limits=limits, stop=work.stop_asked)
             return await operations.resume(host, row.session, options, observer, retry=retry)
 
         segment = Segment(work, row.graph, jsonl=jsonl)

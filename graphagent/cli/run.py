@@ -47,7 +47,15 @@ def run(
     max_supersteps: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Stop the run after so many supersteps.")
     ] = None,
-    budget: Annotated[float | None, typer.Option(metavar="USD", min=0, help="Stop before it costs more.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop when so many tokens are used, children included.")
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="USD", min=0, help="Stop when it has cost so much, children included.")
+    ] = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="D", help="Stop so long after the start, waiting included: 90s, 10m, 4h.")
+    ] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
     scripted: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
@@ -71,8 +79,8 @@ def run(
         inputs = reading.read_inputs(plan.graph, given or [], document)
         nodes, snapshot = reading.read_until(until or [], plan.graph)
         options = operations.Options(
-            name, tuple(tag or ()), seed, nodes, snapshot, reading.read_limits(max_supersteps, budget),
-            stop=work.stop_asked,
+            name, tuple(tag or ()), seed, nodes, snapshot,
+            reading.read_limits(max_supersteps, budget, max_tokens, timeout), stop=work.stop_asked,
         )  # fmt: skip
         operations.run_input(plan, inputs, options)  # an input that doesn't fit is told before the store is opened
         row = work.row(session) if session is not None else None

@@ -10,14 +10,14 @@ from typing import Any
 from graphagent.codec import decode, encode, freeze
 from graphagent.engine.doubt import doubt_id, unknown, unsettled
 from graphagent.engine.journal import request_hash
-from graphagent.engine.spending import one_call
+from graphagent.engine.spending import of_rows, one_call
 from graphagent.engine.step import ChildCall, Step
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan
 from graphagent.ids import InterruptId, SessionId, StepId, digest128, encode128
 from graphagent.ports import EffectCall, Execute, ItemEnd, TaskServices
-from graphagent.snapshot import EffectClass, EffectRow, EffectState, InterruptRow
+from graphagent.snapshot import EffectClass, EffectRow, EffectState, InterruptRow, Spent
 
 OUTCOME_LIMIT = 4 * 1024 * 1024
 REQUEST_LIMIT = 1024
@@ -30,6 +30,10 @@ class Held(BaseException):
 
     Not an Exception, so that an author's `except Exception` around a call doesn't swallow it.
     """
+
+
+class Limited(BaseException):
+    """A limit keeps the task from a model call, so it ends here without a result. Not an Exception, as `Held`."""
 
 
 class TaskContext:
@@ -108,6 +112,8 @@ class TaskContext:
                 return self.reuse(row)
             if effect_class == "write":
                 return await self._settle(row, call, execute, keyed=keyed)
+        if kind == "model":
+            self._afford()
         if self.step.replaying:
             self.diverge("extra", ordinal, None, [kind, name, request])
         row = EffectRow(
@@ -124,6 +130,20 @@ class TaskContext:
             row = replace(row, write_key=call.write_key if earlier is None else None)
             await self._intend(row, keyed=keyed)
         return await self._execute(row, call, execute)
+
+    def _afford(self) -> None:
+        """Raise Limited before a model call if a limit on tokens or cost is reached."""
+        step = self.step
+        limit = None if step.budget is None else step.budget.reached(self.spent())
+        if limit is not None:
+            if step.limit is None or limit.cause == "tokens":  # whichever task comes first
+                step.limit = limit
+            raise Limited
+
+    def spent(self) -> Spent:
+        """What this task has used in this superstep, earlier attempts included."""
+        rows = self.step.journal.rows.items()
+        return of_rows(row for key, row in rows if key[0] == self.superstep and key[1] == self.path)
 
     async def _intend(self, row: EffectRow, *, keyed: bool) -> None:
         """Make the intent of a write durable. One that may be repeated under its key is never in doubt."""
@@ -315,8 +335,12 @@ class TaskContext:
         started = step.clock.now_us()
         seed = digest128(step.seed, "child", self.born, self.path, self.attempt)
         end = await step.children.call(
-            child, ChildCall(step.session, self.born, self.path, graph, request, step.opened_at, seed)
-        )
+            child,
+            ChildCall(
+                step.session, self.born, self.path, graph, request, step.opened_at, seed,
+                {} if step.budget is None else step.budget.left(self.spent()),
+            ),
+        )  # fmt: skip
         if end.status in ("running", "waiting", "idle"):
             return None
         fault("child.outcome")

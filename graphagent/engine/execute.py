@@ -10,7 +10,7 @@ import trio
 
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
-from graphagent.engine.context import Held, TaskContext
+from graphagent.engine.context import Held, Limited, TaskContext
 from graphagent.engine.doubt import doubt_id, doubt_question, takes_doubt
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
@@ -203,7 +203,7 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
         if isinstance(outcome, Parked):
             return parked(context, token, outcome)
         return finished(context, token, outcome, started, item=item)
-    except Held:
+    except (Held, Limited):
         return TaskResult(token, "open", context.attempt)
     except InDoubt as error:
         result = failed(context, token, error, started)

@@ -13,6 +13,7 @@ from typing import Any
 from graphagent.codec import decode
 from graphagent.engine.context import child_id
 from graphagent.engine.failures import record, view
+from graphagent.engine.limits import Limit, deadline, wall_limit
 from graphagent.engine.seal import Change
 from graphagent.engine.superstep import ended
 from graphagent.engine.tokens import start_tokens
@@ -48,6 +49,10 @@ class Applied:
     kind: SuperstepKind = "input"
     cancelled: bool = False
     began: bool = False
+    raised: bool = False
+    """Limits were given anew."""
+    limit: Limit | None = None
+    """The time of the run is over."""
 
     @property
     def change(self) -> Change:
@@ -80,9 +85,12 @@ def apply_inputs(
     for channel in graph.channels:
         if channel.scope == "step" and state.versions[channel.index] is not None:
             state.values[channel.index], state.versions[channel.index] = channel.default, None
+    over = 0
     for row in inputs:
         body = decode(row.body)
-        if row.kind == "run":
+        if row.kind == "timer" and "wall" in body:
+            over = max(over, body["deadline"] if body["wall"] == state.control.run else 0)
+        elif row.kind == "run":
             _run(graph, plan, state, session, row, body, dead=dead)
             dead = False
         elif row.kind in ("answer", "timer"):
@@ -91,11 +99,14 @@ def apply_inputs(
             _child(graph, state, session, body)
         elif row.kind == "resume" and body["limits"]:
             state.control = replace(state.control, bounds={**state.control.bounds, **body["limits"]})
+            state.raised = True
             state.opening.append(["RunContinued", {"reason": "resume", "answers": []}])
         elif row.kind == "edit":
             _edit(graph, state, snapshot.superstep, row, body)
         elif row.kind == "cancel":
             _cancel(graph, state, session, row, body)
+    if over:
+        _wall(graph, state, session, snapshot.superstep, over)
     return state
 
 
@@ -194,6 +205,23 @@ def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body:
         state.changed[index] = list(value) if isinstance(value, list) else None
         state.replaced.add(index)
     state.begin.append(["x.session.edited", {"channels": sorted(body["set"]), "by": row.principal}])
+
+
+def _wall(graph: GraphPlan, state: Applied, session: SessionId, superstep: int, over: int) -> None:
+    """End the run, or send it to `on_limit`, since its time is over; nothing if it has got more, or has ended."""
+    control = state.control
+    until = deadline(graph, control.bounds, state.run_started_at)
+    if control.limited or until is None or until > over or not (control.due or control.waiting or control.joins):
+        return
+    limit = state.limit = wall_limit(graph, control.bounds)
+    state.kind = "timer"
+    state.opening.append(["x.limit.reached", limit.data])
+    if graph.limits.on_limit is None:
+        state.end.append(["RunError", {"error": limit.error, "checkpoint": None}])
+        return
+    state.closed += [(interrupt_of(session, graph, w), "cancelled") for w in control.waiting if w.reason == "interrupt"]
+    token = Token(graph.limits.on_limit, superstep + 1, error=limit.error)
+    state.control = replace(ended(control), due=(token,), limited=True)
 
 
 def _cancel(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any]) -> None:

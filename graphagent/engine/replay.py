@@ -16,6 +16,7 @@ from graphagent.engine.eventlog import Batch, task_entry
 from graphagent.engine.execute import run_tasks
 from graphagent.engine.inputs import apply_inputs, begin_queued, place_start
 from graphagent.engine.journal import Journal
+from graphagent.engine.limits import Limit, budget_of, cut_short, wall_limit
 from graphagent.engine.results import TaskResult
 from graphagent.engine.run import asked_entries, finish_events
 from graphagent.engine.seal import Change, Stamp, seal
@@ -26,7 +27,7 @@ from graphagent.errors import ReplayDivergence
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import SessionId
 from graphagent.ports import Clock, Node, TaskServices
-from graphagent.snapshot import CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
+from graphagent.snapshot import NOTHING_SPENT, CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,23 @@ class Replayer:
         if missing is not None:
             return state, missing
         facts = RunFacts(state.run_id or "", recorded.session)
-        spent = add(state.control.spent, of_rows(recorded.journal)) if recorded.journal else state.control.spent
-        outcome = close(self.graph, state, results, facts, spent)
+        used = of_rows(recorded.journal) if recorded.journal else NOTHING_SPENT
+        limit = step.limit or self.overdue(recorded, state)
+        results, limit = cut_short(self.graph, step.budget, results, used, limit)
+        outcome = close(self.graph, state, results, facts, add(state.control.spent, used), limit)
         if isinstance(outcome, Stuck):
             return state, self.stuck(recorded, outcome)
         after = self.seal(recorded, state, step, outcome)
         if after.digest == recorded.checkpoint.digest:
             return after, None
         return after, self.difference(recorded, after, outcome)
+
+    def overdue(self, recorded: Recorded, state: Snapshot) -> Limit | None:
+        """The limit on the run's time, if the record says that it ended this superstep."""
+        over = any(
+            kind == "x.limit.reached" and data["cause"] == "wall" for kind, data in recorded.body.get("closing", ())
+        )
+        return wall_limit(self.graph, state.control.bounds) if over else None
 
     def inputs(self, recorded: Recorded, state: Snapshot) -> Snapshot:
         """Apply what came from outside, as it was recorded."""
@@ -159,7 +169,8 @@ class Replayer:
         return Step(
             recorded.session, state.run_id or "", self.depth, recorded.seed, self.plan, graph, self.kinds, superstep,
             state.committed_at, env, journal, self.services, self.clock, _NoChildren(), None, done, replaying=True,
-            waited=frozenset(t[0] for t in recorded.body.get("tasks", []) if t[2] == "waiting"),
+            waited=frozenset(t[0] for t in recorded.body.get("tasks", []) if t[2] in ("waiting", "cancelled")),
+            budget=budget_of(graph, state.control, state.control.bounds),
         )  # fmt: skip
 
     def seal(self, recorded: Recorded, state: Snapshot, step: Step, closed: Closed) -> Snapshot:

@@ -17,11 +17,11 @@ class TaskResult:
 
     `writes` are checked and frozen values by channel index. `scope` holds the names that the task adds for its
     guards: `out`, `usage`, `results`, `errors`, or `error`. `open` means that it waits inside the superstep,
-    which therefore can't close.
+    which therefore can't close; `cancelled` that a limit cut it short, and it leaves nothing.
     """
 
     token: Token
-    status: Literal["done", "failed", "parked", "open"]
+    status: Literal["done", "failed", "parked", "open", "cancelled"]
     attempt: int = 0
     scope: Mapping[str, Any] = field(default_factory=dict)
     writes: Sequence[tuple[int, Any]] = ()

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from graphagent.codec import decode
+from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
@@ -21,6 +21,7 @@ from graphagent.engine.execute import run_tasks
 from graphagent.engine.failures import record
 from graphagent.engine.inputs import Applied, apply_inputs, begin_queued, child_of, interrupt_of, place_start
 from graphagent.engine.journal import Journal
+from graphagent.engine.limits import Limit, budget_of, child_limited, cut_short, deadline, wall_limit
 from graphagent.engine.results import TaskResult
 from graphagent.engine.seal import Change, Sealed, Stamp, seal
 from graphagent.engine.spending import add, of_rows, usage_data
@@ -34,12 +35,14 @@ from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
+    NOTHING_SPENT,
     Commit,
     Control,
     EventBatch,
     InputRow,
     InterruptRow,
     InterruptStatus,
+    NewInput,
     SessionRow,
     Snapshot,
     Status,
@@ -142,6 +145,11 @@ class Line:
             return not self.snapshot.control.due
         return self.status in ("done", "failed", "cancelled")
 
+    @property
+    def calls(self) -> bool:
+        """Whether its graph has nodes that call child sessions."""
+        return any("graph" in (node.kind, node.item and node.item.kind) for node in self.graph.nodes)
+
     # ---- the loop ----------------------------------------------------------------------------------------------
 
     async def advance(self, stop: Stop) -> None:
@@ -158,6 +166,7 @@ class Line:
         yielded = self.clock.now_us()
         passed = self.status == "waiting" and self.reason == "paused"  # here it has stopped already
         while True:
+            await self._expire()
             if self.inputs and not self._open():
                 await self.take_inputs()
                 if self.status in ("cancelled", "failed"):
@@ -168,7 +177,7 @@ class Line:
             if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
                 return
-            if not await self._superstep() and not (self.reason == "limit" and self.inputs):
+            if not await self._superstep() and not (self.reason == "limit" and self.inputs and not self._open()):
                 return
             passed = False
             now = self.snapshot.committed_at
@@ -200,13 +209,46 @@ class Line:
             await self._diverged(divergence)
             return False
         rows = self.journal.sealed(snap.superstep)
-        spent = add(snap.control.spent, of_rows(rows)) if rows else snap.control.spent
-        outcome = close(self.graph, snap, results, self.facts, spent)
+        used = of_rows(rows) if rows else NOTHING_SPENT
+        results, limit = cut_short(self.graph, step.budget, results, used, step.limit or self._overdue(results))
+        outcome = close(self.graph, snap, results, self.facts, add(snap.control.spent, used), limit)
         if isinstance(outcome, Stuck):
-            await self._stuck(step, outcome)
+            await self._stuck(step, outcome, limit)
             return False
-        await self._commit_superstep(step, outcome, rows)
+        await self._commit_superstep(step, outcome, rows, cut=limit is not None)
         return self.status == "running"
+
+    def _bounds(self) -> Mapping[str, int]:
+        """The bounds of the run, with those that were given anew and aren't taken yet."""
+        bounds = self.snapshot.control.bounds
+        for row in self.inputs:
+            if row.kind == "resume":
+                bounds = {**bounds, **decode(row.body)["limits"]}
+        return bounds
+
+    async def _expire(self) -> None:
+        """Accept the timer of the run's time, if that is over."""
+        snap = self.snapshot
+        control = snap.control
+        if not (control.due or control.waiting) or control.limited or self.status not in ("running", "waiting"):
+            return
+        until = deadline(self.graph, self._bounds(), snap.run_started_at)
+        if until is None or self.clock.now_us() < until:
+            return
+        fault("timer.fire")
+        body = encode({"wall": control.run, "deadline": until})
+        await self.store.accept(self.session, NewInput("timer", f"wall:{control.run}:{until}", body))
+        self.inputs = await self.store.inputs(self.session, after=self.taken_n)
+
+    def _overdue(self, results: Sequence[TaskResult]) -> Limit | None:
+        """The limit on the run's time, if that is over and tasks hold the superstep open."""
+        snap, bounds = self.snapshot, self._bounds()
+        until = deadline(self.graph, bounds, snap.run_started_at)
+        if until is None or snap.control.limited or not any(r.status == "open" for r in results):
+            return None
+        bodies = [decode(row.body) for row in self.inputs if row.kind == "timer"]
+        over = any(body.get("wall") == snap.control.run and body["deadline"] >= until for body in bodies)
+        return wall_limit(self.graph, bounds) if over else None
 
     def _step(self) -> Step:
         snap = self.snapshot
@@ -219,6 +261,8 @@ class Line:
                 answers[InterruptId(body["interrupt"])] = body["value"]
             elif row.kind == "resume":
                 resumed.update(body["tasks"])
+        # Behind `on_limit` the superstep closes, so a replay must find the bounds in its snapshot.
+        bounds = self._bounds() if self.graph.limits.on_limit is None else snap.control.bounds
         sink = self.watcher.live if self.watcher else None
         if sink is not None:
             names = [self.graph.nodes[t.node].name for t in snap.control.due]
@@ -228,12 +272,12 @@ class Line:
         return Step(
             self.session, snap.run_id or "", self.depth, self.opened.seed_at(snap.superstep), self.plan, self.graph,
             self.kinds, snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink,
-            resumed, answers,
+            resumed, answers, budget=budget_of(self.graph, snap.control, bounds),
         )  # fmt: skip
 
     # ---- commits -----------------------------------------------------------------------------------------------
 
-    async def _commit_superstep(self, step: Step, closed: Closed, rows: Sequence[Any]) -> None:
+    async def _commit_superstep(self, step: Step, closed: Closed, rows: Sequence[Any], *, cut: bool = False) -> None:
         batch, results = Batch.empty(), closed.results
         start = min([r.started_us for r in results], default=0)
         for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
@@ -247,10 +291,11 @@ class Line:
             batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
         status, reason = self._end(closed, batch)
         change = Change(closed.values, closed.versions, closed.changed, closed.control)
-        gone = self._withdraw(closed.control, results)
-        await self._commit(
-            change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed(), closed=gone
-        )
+        gone, opened = self._withdraw(closed.control, results), step.opened
+        if cut and closed.control.limited:
+            gone, opened = await self._withdraw_open(gone), []
+        taken_n = self._absorbed(over=cut or closed.ended in ("done", "failed"))
+        await self._commit(change, batch, status, reason, "superstep", rows, opened, taken_n=taken_n, closed=gone)
         self.outputs, self.error = closed.outputs, closed.error
 
     def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
@@ -260,12 +305,22 @@ class Line:
         self.withdrawn += [child_of(self.session, self.graph, w) for w in gone if w.reason == "child"]
         return [(interrupt_of(self.session, self.graph, w), "cancelled") for w in gone if w.reason == "interrupt"]
 
+    async def _withdraw_open(
+        self, gone: list[tuple[InterruptId, InterruptStatus]]
+    ) -> list[tuple[InterruptId, InterruptStatus]]:
+        """The same, with what tasks asked that held the superstep open; their children are noted too."""
+        known = {interrupt for interrupt, _ in gone}
+        asked = await self.store.interrupts(self.session)
+        children = await self.store.children(self.session)
+        self.withdrawn += [c.session for c in children if c.status in ("waiting", "running")]
+        return [*gone, *((row.interrupt, "cancelled") for row in asked if row.interrupt not in known)]
+
     def _end(self, closed: Closed, batch: Batch) -> tuple[Status, str | None]:
         """The status after this barrier, and its terminal event."""
         control = closed.control
         finish_events(closed, batch)
         if closed.limit is not None:
-            batch.closing.append(["x.limit.reached", {"limit": closed.limit}])
+            batch.closing.append(["x.limit.reached", closed.limit.data])
         if closed.ended == "done":
             return ("running", None) if control.queue else ("done", None)
         if closed.ended is not None:
@@ -283,8 +338,9 @@ class Line:
             if w.reason == "interrupt"
         ]
 
-    def _absorbed(self) -> int:
-        """Inputs that this barrier takes: answers and wake-ups meant for tasks inside the superstep, in order."""
+    def _absorbed(self, *, over: bool = False) -> int:
+        """Inputs that this barrier takes: answers and wake-ups meant for tasks inside the superstep, in order; where
+        nothing of the run is left to be limited, also the timer of its time and new limits."""
         taken = self.taken_n
         if not self.inputs:
             return taken
@@ -293,11 +349,11 @@ class Line:
         has_child = any(w.reason == "child" for w in waiting)
         while self.inputs:
             row = self.inputs[0]
-            inside = row.kind == "child" and not has_child
+            inside = (row.kind == "child" and not has_child) or (row.kind == "timer" and over)
             if row.kind == "answer":
                 inside = decode(row.body)["interrupt"] not in ids
             elif row.kind == "resume":  # one that raises limits takes effect by itself
-                inside = not decode(row.body)["limits"]
+                inside = over or not decode(row.body)["limits"]
             if not inside:
                 break
             taken = row.n
@@ -310,7 +366,7 @@ class Line:
         rows, self.inputs = self.inputs, []
         snap = self.snapshot
         applied = apply_inputs(self.graph, self.plan.hash, snap, self.session, rows, dead=dead)
-        if applied.cancelled or (dead and applied.began):
+        if applied.cancelled or (dead and applied.began) or (applied.limit is not None and applied.control.limited):
             await self._close_questions(applied)
         await self._commit_applied(applied, rows[-1].n, dead=dead)
 
@@ -346,10 +402,16 @@ class Line:
             applied.change, batch, status, reason, applied.kind, (), (), taken_n=taken_n, closed=applied.closed
         )
         self.outputs = self.error = None
+        if self.status == "failed" and applied.limit is not None:
+            self.error = applied.limit.error
 
     def _applied_status(self, applied: Applied) -> tuple[Status, str | None]:
         if applied.cancelled:
             return "cancelled", None
+        if applied.limit is not None and not applied.control.limited:
+            return "failed", "limit"
+        if self.reason == "limit" and not (applied.raised or applied.began):
+            return self.status, self.reason  # an answer doesn't raise the limit
         if applied.kind == "edit" and not applied.began:
             return self.status, self.reason
         if applied.control.due:
@@ -407,25 +469,30 @@ class Line:
 
     # ---- supersteps that can't close ---------------------------------------------------------------------------
 
-    async def _stuck(self, step: Step, stuck: Stuck) -> None:
-        """Park: the open superstep keeps its journal, the head stays where it is."""
+    async def _stuck(self, step: Step, stuck: Stuck, limit: Limit | None) -> None:
+        """Park: the open superstep keeps its journal, the head stays where it is. A failure counts before a limit."""
         batch = Batch.empty()
         for result in stuck.results:
             if result.status == "failed":
                 batch.tasks.append(task_entry(self.graph, result, None))
                 batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
-        error = stuck.conflict or (stuck.failed[0].error if stuck.failed else None)
+        failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]
+        error = stuck.conflict or (failed[0].error if failed else None)
+        if error is None and limit is not None:
+            batch.closing.append(["x.limit.reached", limit.data])
         for row in step.opened:
             batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
         fault("park.before")
-        if error is None:
+        if error is None and limit is None:
             asked = [{"id": r.interrupt, "node": r.node} for r in step.opened]
             batch.closing.append(["RunPaused", {"interrupts": asked, "timers": []}])
             await self._park("waiting", "interrupt", batch, step.opened)
         else:
+            reason = "limit" if error is None else "error"
+            error = error or (limit.error if limit is not None else None)
             checkpoint = self.snapshot.checkpoint
             batch.closing.append(["RunError", {"error": error, "checkpoint": checkpoint}])
-            await self._park("failed", "error", batch, step.opened)
+            await self._park("failed", reason, batch, step.opened)
         self.error = error
         fault("park.after")
 

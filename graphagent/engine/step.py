@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from graphagent.engine.environment import Env
 from graphagent.engine.journal import Journal
+from graphagent.engine.limits import Budget, Limit
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.ids import InterruptId, SessionId
@@ -44,6 +45,8 @@ class ChildCall:
     inputs: Mapping[str, Any]
     opened_at: int
     seed: bytes
+    bounds: Mapping[str, int] = field(default_factory=dict)
+    """What the caller has left, by the keys of `Control.bounds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,9 @@ class Step:
     run_item: RunItem | None = None
     waited: frozenset[str] = frozenset()
     """In a replay: the tasks that were recorded as waiting."""
+    budget: Budget | None = None
+    limit: Limit | None = None
+    """The limit that kept a task from a model call."""
     used: set[tuple[str, int, int]] = field(default_factory=set)
     """Rows of the journal that this run of the superstep has asked for."""
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from graphagent.channels.reducers import REDUCERS
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
+from graphagent.engine.limits import Limit, reached
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.engine.tokens import place
 from graphagent.frozen import dataclass
@@ -40,7 +41,7 @@ class Closed:
     ended: Literal["done", "failed", "limit"] | None = None
     outputs: Mapping[str, Any] | None = None
     error: dict[str, Any] | None = None
-    limit: str | None = None
+    limit: Limit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,11 @@ def evaluate_writes(graph: GraphPlan, writes: Writes, env: Env) -> list[tuple[in
 
 
 def close(
-    graph: GraphPlan, snapshot: Snapshot, results: Sequence[TaskResult], facts: RunFacts, spent: Spent
-) -> Closed | Stuck:
-    """Merge, route and place: the state after the barrier. `spent` is what the run has used by then.
+    graph: GraphPlan, snapshot: Snapshot, results: Sequence[TaskResult], facts: RunFacts, spent: Spent,
+    limit: Limit | None = None,
+) -> Closed | Stuck:  # fmt: skip
+    """Merge, route and place: the state after the barrier. `spent` is what the run has used by then, `limit` one that
+    has cut this superstep short.
 
     A guard or a route's write that can't be evaluated makes its task a failed one, whose writes are then not
     merged; so the barrier is tried again without them, at most twice for each task: an error route may fail too.
@@ -88,7 +91,7 @@ def close(
         stuck = _stuck(graph, results)
         if stuck is not None:
             return stuck
-        outcome = _Barrier(graph, snapshot, facts, spent).close(results)
+        outcome = _Barrier(graph, snapshot, facts, spent, limit).close(results)
         if not isinstance(outcome, TaskResult):
             return outcome
         results = [outcome if r.token.node == outcome.token.node else r for r in results]
@@ -111,8 +114,10 @@ class _Conflict(Exception):
 class _Barrier:
     """One attempt to close a superstep."""
 
-    def __init__(self, graph: GraphPlan, snapshot: Snapshot, facts: RunFacts, spent: Spent) -> None:
-        self.graph, self.snapshot, self.facts, self.spent = graph, snapshot, facts, spent
+    def __init__(
+        self, graph: GraphPlan, snapshot: Snapshot, facts: RunFacts, spent: Spent, limit: Limit | None
+    ) -> None:
+        self.graph, self.snapshot, self.facts, self.spent, self.limit = graph, snapshot, facts, spent, limit
         self.values = list(snapshot.values)
         self.versions = list(snapshot.versions)
         self.changed: dict[int, list[Any] | None] = {}
@@ -182,7 +187,7 @@ class _Barrier:
 
     def route(self, result: TaskResult, env: Env) -> Taken | TaskResult:
         """The route that this task takes, or the task as failed where a guard can't be evaluated."""
-        if result.status == "parked":
+        if result.status in ("parked", "cancelled"):
             return Taken("none")
         node = self.graph.nodes[result.token.node]
         kind: Literal["next", "error"] = "error" if result.status == "failed" else "next"
@@ -220,7 +225,7 @@ class _Barrier:
         closed = Closed(
             tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(results), tuple(taken)
         )
-        return finish(self.graph, closed, self.facts, snap, placed.failure)
+        return finish(self.graph, closed, self.facts, snap, placed.failure, self.limit)
 
     def visits(self, results: Sequence[TaskResult]) -> tuple[int, ...]:
         visits = list(self.snapshot.control.visits)
@@ -255,14 +260,15 @@ class _Barrier:
 
 
 def finish(
-    graph: GraphPlan, closed: Closed, facts: RunFacts, snapshot: Snapshot, failure: dict[str, Any] | None
-) -> Closed:
+    graph: GraphPlan, closed: Closed, facts: RunFacts, snapshot: Snapshot, failure: dict[str, Any] | None,
+    cut: Limit | None = None,
+) -> Closed:  # fmt: skip
     """The end of the run, if this barrier is one: by `fail`, by a limit, or because no token is left."""
     control = closed.control
     if failure is not None:
         return replace(closed, control=ended(control), ended="failed", error=failure)
-    limit = reached(graph, control)
-    if limit is not None and control.due:
+    limit = cut or reached(graph, control)
+    if limit is not None and (control.due or cut is not None):
         return _limit(graph, closed, limit, snapshot.superstep)
     if control.due or control.waiting or control.joins:
         return closed
@@ -285,33 +291,11 @@ def ended(control: Control) -> Control:
     return replace(control, due=(), waiting=(), joins=())
 
 
-def reached(graph: GraphPlan, control: Control) -> str | None:
-    """Which limit the run has reached, in words, or None."""
-    limits = graph.limits
-    if control.limited:
-        return None
-    most = control.bounds.get("supersteps", limits.supersteps)
-    if most is not None and control.steps >= most:
-        return f"supersteps: {most}"
-    if limits.tokens is not None and control.spent[1] + control.spent[2] >= limits.tokens:
-        return f"tokens: {limits.tokens}"
-    cost = control.bounds.get("cost_micro", limits.cost_micro)
-    if cost is not None and control.spent[6] >= cost:
-        return f"cost_usd: {cost / 1e6:g}"
-    if limits.visits:
-        for token in control.due:
-            bound = limits.visits.get(token.node)
-            if bound is not None and token.answer is None and control.visits[token.node] >= bound:
-                return f"visits of {graph.nodes[token.node].name!r}: {bound}"
-    return None
-
-
-def _limit(graph: GraphPlan, closed: Closed, limit: str, superstep: int) -> Closed:
-    error = record("limit", f"the limit {limit} is reached", node=None, attempt=0, source="engine")
+def _limit(graph: GraphPlan, closed: Closed, limit: Limit, superstep: int) -> Closed:
     target = graph.limits.on_limit
-    if target is None:
-        return replace(closed, ended="limit", error=error, limit=limit)
-    token = Token(target, superstep + 1, error=error)
+    if target is None or closed.control.limited:
+        return replace(closed, ended="limit", error=limit.error, limit=limit)
+    token = Token(target, superstep + 1, error=limit.error)
     control = replace(ended(closed.control), due=(token,), limited=True)
     return replace(closed, control=control, limit=limit)
 

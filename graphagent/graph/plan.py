@@ -137,6 +137,11 @@ class LimitsPlan:
     visits: Mapping[int, int] | None = None
     on_limit: int | None = None
 
+    @property
+    def wall_us(self) -> int | None:
+        """The time that a run may take, in microseconds."""
+        return None if self.wall_s is None else round(self.wall_s * 1e6)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:

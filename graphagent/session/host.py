@@ -211,9 +211,13 @@ class Host:
                 self.busy.discard(line.session)
 
     async def advance(self, line: Line, stop: Stop) -> None:
-        """Run until nothing is left to do, queued runs included; then cancel the children that nobody waits for."""
+        """Run until nothing is left to do, queued runs included; then cancel the children that nobody waits for, those
+        of a process that died before it could do so too."""
         await self._advance(line, stop)
         withdrawn, line.withdrawn = line.withdrawn, []
+        if line.over and line.calls and not line.snapshot.control.waiting and not line.snapshot.control.due:
+            there = await self.store.children(line.session)
+            withdrawn = [child.session for child in there if child.status in ("waiting", "running")]
         for child in withdrawn:
             await self.cancel(child, "its caller ended")
 

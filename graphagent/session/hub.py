@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from graphagent.codec import encode
 from graphagent.engine.environment import RunFacts, environment
+from graphagent.engine.limits import narrower
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.step import ChildCall, ChildEnd
 from graphagent.errors import NotFound
@@ -52,7 +53,8 @@ class Hub:
         new = NewSession(
             plan, call.seed, session=child, family=caller.family, caller=(call.caller, call.superstep, call.path)
         )
-        await self.host.create(new, [NewInput("run", "call", encode({"inputs": inputs}))])
+        body = {"inputs": inputs, **({"limits": narrower(plan.graph, call.bounds)} if call.bounds else {})}
+        await self.host.create(new, [NewInput("run", "call", encode(body))])
 
     async def _load_error(self, line: Line) -> None:
         line.error = await last_error(self.host.store, line.row)

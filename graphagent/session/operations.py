@@ -13,6 +13,7 @@ from typing import Any, Literal
 from graphagent.codec import decode, digest, encode
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
 from graphagent.engine.run import Line, Stop
+from graphagent.engine.spending import add, of_rows
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
@@ -21,6 +22,7 @@ from graphagent.session.carrying import carried, check_writes, new_attempts, sam
 from graphagent.session.host import Host
 from graphagent.session.hub import outputs_of
 from graphagent.session.inputs import check_edits, check_inputs
+from graphagent.session.limits import bounds_of, check_raised
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
@@ -35,7 +37,8 @@ class Options:
     Attributes:
         until: Names of nodes before which it pauses.
         until_snapshot: The snapshot at which it pauses.
-        limits: Bounds over those of the graph: `supersteps`, `cost_micro`.
+        limits: Bounds over those of the graph: `supersteps`, `tokens`, `cost_usd` or `cost_micro`, `wall` (`10m`, or
+            seconds) or `wall_us`.
         message_id: Makes the input that starts the run idempotent.
         stop: Asked at every barrier whether to pause there.
     """
@@ -45,7 +48,7 @@ class Options:
     seed: int | None = None
     until: frozenset[str] = frozenset()
     until_snapshot: int | None = None
-    limits: Mapping[str, int] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
     message_id: str | None = None
     stop: Callable[[], bool] | None = None
 
@@ -77,7 +80,7 @@ def seed_of(options: Options) -> bytes:
 
 def run_input(plan: Plan, inputs: Mapping[str, Any], options: Options) -> NewInput:
     """The input that starts a run. Raises InputInvalid, before anything is stored."""
-    body = {"inputs": check_inputs(plan.graph, inputs), "limits": dict(options.limits)}
+    body = {"inputs": check_inputs(plan.graph, inputs), "limits": bounds_of(options.limits)}
     return NewInput("run", options.message_id or encode128(os.urandom(16)), encode(body))
 
 
@@ -147,25 +150,35 @@ async def resume(
         NotFound: `retry` names no failed node.
         Conflict: the run ended by a limit that isn't raised.
     """
+    limits = bounds_of(options.limits)
     line = await host.open(session, observer)
     try:
-        row = line.row
+        row, control = line.row, line.snapshot.control
         if row.status == "failed":
-            if row.reason == "limit" and not options.limits and line.snapshot.control.due:
-                error = await last_error(host.store, row)
-                hint = f"graphagent resume {session} --max-supersteps N"
-                raise Conflict(f"{(error or {}).get('message', 'a limit is reached')}", hint=hint)
-            new = host.retry_input(line, retry, options.limits)
+            if row.reason == "limit" and (control.due or control.waiting):
+                await _check_limit(host, line, limits)
+            new = host.retry_input(line, retry, limits)
             if new is not None:
                 await host.take(line, new)
             elif retry is not None:
                 raise NotFound(f"{retry!r} is no failed node of {session}", hint=f"graphagent history {session}")
-        elif options.limits and line.snapshot.control.due:
-            body = encode({"tasks": {}, "limits": dict(options.limits)})
+        elif limits and (control.due or control.waiting):
+            body = encode({"tasks": {}, "limits": limits})
             await host.take(line, NewInput("resume", f"limits:{row.commit_n}:{row.epoch}", body))
         return await _advance(host, line, options)
     finally:
         await host.release(line)
+
+
+async def _check_limit(host: Host, line: Line, limits: Mapping[str, int]) -> None:
+    """Raise Conflict unless these limits let a run go on that one of its limits ended."""
+    snap = line.snapshot
+    error = await last_error(host.store, line.row)
+    if error is not None:
+        used = add(snap.control.spent, of_rows(line.journal.sealed(snap.superstep)))
+        times = (snap.run_started_at, host.clock.now_us())
+        bounds = {**snap.control.bounds, **limits}
+        check_raised(line.session, error, line.graph, snap.control, bounds, used, times)
 
 
 async def find_interrupt(host: Host, target: str) -> InterruptRow:

@@ -16,12 +16,13 @@ from graphagent.snapshot import CheckpointRow, SessionRow
 
 async def last_error(store: Store, row: SessionRow) -> dict[str, Any] | None:
     """The error record with which the session's newest run ended, if it did."""
-    for batch in reversed(await store.events(row.spans(max(row.head_superstep - 1, 0)))):
-        tree = decode(batch.body)
-        for kind, data in reversed([*tree.get("end", []), *tree.get("closing", [])]):
-            if kind == "RunError":
-                error: dict[str, Any] = {**data["error"], "superstep": batch.superstep}
-                return error
+    for lo in (max(row.head_superstep - 1, 0), 0):  # inputs that change nothing may stand behind it
+        for batch in reversed(await store.events(row.spans(lo))):
+            tree = decode(batch.body)
+            for kind, data in reversed([*tree.get("end", []), *tree.get("closing", [])]):
+                if kind == "RunError":
+                    error: dict[str, Any] = {**data["error"], "superstep": batch.superstep}
+                    return error
     return None
 
 

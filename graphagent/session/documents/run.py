@@ -17,10 +17,11 @@ from graphagent.session.documents.forms import RunDocument
 from graphagent.session.documents.page import State, states_of
 from graphagent.session.documents.part import milliseconds, time_text
 from graphagent.session.documents.parts import Effects, Interrupt
+from graphagent.session.limits import raising
 from graphagent.session.loading import load_snapshot
 from graphagent.session.operations import open_interrupts
 from graphagent.session.reading import checkpoint_at, last_error
-from graphagent.snapshot import CheckpointRow, SessionRow
+from graphagent.snapshot import CheckpointRow, SessionRow, Spent
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -68,7 +69,7 @@ async def run_document(
         head_of(row), row.head_superstep - first, usage_of(spent), effects, time_text(started),
         None if ended is None else time_text(ended),
         milliseconds(started, row.updated_at if ended is None else ended), origin_of(row),
-        next_commands(row, state, interrupts),
+        next_commands(row, state, interrupts, _raising(host, row, state, error, spent)),
     )  # fmt: skip
 
 
@@ -113,16 +114,25 @@ async def outputs_at(host: Host, row: SessionRow, plan: Plan, checkpoint: Checkp
         return None  # a fork at a snapshot without tokens counts as done, though its outputs were never made
 
 
-def next_commands(row: SessionRow, state: State, interrupts: Sequence[Interrupt]) -> list[str]:
-    """What to do next, as commands to copy."""
+def _raising(host: Host, row: SessionRow, state: State, error: Mapping[str, Any] | None, spent: Spent) -> str | None:
+    """The flag that lets a run go on which a limit ended."""
+    if row.reason != "limit" or error is None:
+        return None
+    return raising(error["cause"] or "", state.control, spent, host.clock.now_us() - state.run_started_at)
+
+
+def next_commands(
+    row: SessionRow, state: State, interrupts: Sequence[Interrupt], raised: str | None = None
+) -> list[str]:
+    """What to do next, as commands to copy. `raised` is the flag that raises the limit which ended the run."""
     session, at = row.session, row.head_superstep
     if row.status == "waiting" and interrupts:
         return [command for interrupt in interrupts for command in answer_commands(interrupt)]
     if row.status in ("waiting", "running", "idle"):
         return [f"graphagent resume {session}"]
-    if row.status == "failed" and row.reason == "limit" and state.control.steps:
-        more = 2 * state.control.steps
-        resume = [f"graphagent resume {session} --max-supersteps {more}"] if state.control.due else []
+    if row.status == "failed" and row.reason == "limit":
+        goes_on = raised is not None and (state.control.due or state.control.waiting)
+        resume = [f"graphagent resume {session} {raised}"] if goes_on else []
         return [*resume, f"graphagent fork {session} --at {max(at - 1, 0)}"]
     if row.status == "failed" and state.control.due:
         doubts = [c for i in interrupts if i.kind == "in_doubt" for c in answer_commands(i)]

@@ -96,4 +96,6 @@ def test_names_that_the_graph_doesnt_have() -> None:
 def test_where_to_stop() -> None:
     assert read_until(["bee", "3"], PLAN.graph) == (frozenset({"bee"}), 3)
     assert read_limits(None, None) == {}
-    assert read_limits(7, 0.05) == {"supersteps": 7, "cost_micro": 50_000}
+    assert read_limits(7, 0.05, 9, "1.5h") == {"supersteps": 7, "cost_usd": 0.05, "tokens": 9, "wall": "1.5h"}
+    with pytest.raises(InputInvalid, match="'soon' is no duration"):
+        read_limits(None, timeout="soon")
