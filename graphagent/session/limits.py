@@ -15,6 +15,8 @@ FLAGS: Final = {
     "supersteps": "--max-supersteps", "tokens": "--max-tokens", "cost_usd": "--budget", "wall": "--timeout",
 }  # fmt: skip
 """The flag that raises each limit. `visits` has none: it is a matter of the graph."""
+READING_US: Final = 600_000_000
+"""Time goes on while somebody reads what to do next."""
 _COUNTS: Final = ("supersteps", "tokens", "cost_micro", "wall_us")
 
 
@@ -55,7 +57,7 @@ def raising(cause: str, control: Control, used: Spent, elapsed_us: int) -> str |
         "supersteps": str(2 * max(control.steps, 1)),
         "tokens": str(2 * max(tokens_of(used), 1)),
         "cost_usd": f"{2 * max(used[6], 1) / 1e6:.6f}".rstrip("0").rstrip("."),
-        "wall": f"{2 * max(elapsed_us // 1_000_000, 1) + 1}s",
+        "wall": f"{-(-(elapsed_us + max(elapsed_us, READING_US)) // 60_000_000)}m",
     }.get(cause)
     return None if value is None else f"{FLAGS[cause]} {value}"
 

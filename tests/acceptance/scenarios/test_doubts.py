@@ -255,3 +255,41 @@ async def test_a_write_with_a_key_is_repeated_under_it(world: World) -> None:
     assert (world.calls("pay aa"), world.calls("slow")) == (2, 2)
     (paid,) = [e for e in await world.store.effects((await world.row(session)).spans()) if e.name == "fns:pay"]
     assert (paid.state, paid.tries) == (EffectState.DONE, 2)
+
+
+@scenario
+async def test_errors_hold_no_id_of_a_session(world: World) -> None:
+    """Sessions of one seed end with equal digests, whatever their children, writes and limits fail with."""
+    world.functions(FUNCTIONS)
+    graph = """
+        outputs: { log: "list[any]" }
+        channels: { log: { type: "list[any]", reducer: append } }
+        start: [pay, fails, limited]
+        nodes:
+          pay: { kind: code, python: "fns:pay", with: { x: aa }, effects: write, next: end, on_error: ERROR }
+          fails: { kind: graph, graph: bad, next: end, on_error: ERROR }
+          limited: { kind: graph, graph: endless, next: end, on_error: ERROR }
+        graphs:
+          bad:
+            start: a
+            nodes: { a: { kind: code, python: "fns:pay", with: { x: "${ null }" }, next: end } }
+          endless:
+            limits: { supersteps: 2 }
+            channels: { n: { type: int, reducer: sum } }
+            start: a
+            nodes: { a: { kind: set, writes: { n: 1 }, next: [{ when: "n < 9", to: a }, { to: end }] } }
+    """.replace(
+        "ERROR", "[{ to: end, writes: { log: '${ [[error.kind, error.cause, error.message, error.hint]] }' } }]"
+    )
+    ends = []
+    for _ in range(2):
+        session = await world.create(graph)
+        await drive_and_die(world, session, "aa")
+        outcome = await world.drive(session)
+        assert outcome.row.status == "done"
+        assert outcome.outputs is not None
+        kinds = [entry[:2] for entry in outcome.outputs["log"]]
+        assert kinds == [["in_doubt", None], ["child_failed", "code_failed"], ["child_failed", "limit"]]
+        ends.append(await world.digests(session))
+        assert "ses_" not in str(outcome.outputs)
+    assert ends[0] == ends[1]
