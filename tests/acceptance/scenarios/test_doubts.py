@@ -165,7 +165,7 @@ async def test_36b_two_writes_in_doubt_are_settled_separately(world: World) -> N
     assert outcome.outputs == {"n": 1, "ns": [2, 3]}
     for path, x in (("one", "a"), ("each[0]", "bb"), ("each[1]", "ccc")):
         if path in rows:
-            assert world.calls("pay " + x) == before[x] == 1
+            assert world.calls("pay " + x) == before[x] <= 1
 
 
 @scenario
