@@ -124,6 +124,10 @@ class SessionRow:
     graph_file: str | None = None
     carried: Carried | None = None
 
+    def timed_from(self, run_started_at: int) -> int:
+        """From when the time of a run counts: its start, or in a fork that took it over the fork's own."""
+        return max(run_started_at, self.created_at)
+
     def seed_at(self, superstep: int) -> bytes:
         """The seed of a superstep of this session: its own, or in a carried one that of the carried rows."""
         carried = self.carried

@@ -85,11 +85,11 @@ def apply_inputs(
     for channel in graph.channels:
         if channel.scope == "step" and state.versions[channel.index] is not None:
             state.values[channel.index], state.versions[channel.index] = channel.default, None
-    over = 0
+    over: Mapping[str, Any] | None = None
     for row in inputs:
         body = decode(row.body)
         if row.kind == "timer" and "wall" in body:
-            over = max(over, body["deadline"] if body["wall"] == state.control.run else 0)
+            over = body if body["wall"] == state.control.run else over
         elif row.kind == "run":
             _run(graph, plan, state, session, row, body, dead=dead)
             dead = False
@@ -105,7 +105,7 @@ def apply_inputs(
             _edit(graph, state, snapshot.superstep, row, body)
         elif row.kind == "cancel":
             _cancel(graph, state, session, row, body)
-    if over:
+    if over is not None:
         _wall(graph, state, session, snapshot.superstep, over)
     return state
 
@@ -207,11 +207,16 @@ def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body:
     state.begin.append(["x.session.edited", {"channels": sorted(body["set"]), "by": row.principal}])
 
 
-def _wall(graph: GraphPlan, state: Applied, session: SessionId, superstep: int, over: int) -> None:
+def _wall(graph: GraphPlan, state: Applied, session: SessionId, superstep: int, over: Mapping[str, Any]) -> None:
     """End the run, or send it to `on_limit`, since its time is over; nothing if it has got more, or has ended."""
     control = state.control
-    until = deadline(graph, control.bounds, state.run_started_at)
-    if control.limited or until is None or until > over or not (control.due or control.waiting or control.joins):
+    until = deadline(graph, control.bounds, over["since"])
+    if (
+        control.limited
+        or until is None
+        or until > over["deadline"]
+        or not (control.due or control.waiting or control.joins)
+    ):
         return
     limit = state.limit = wall_limit(graph, control.bounds)
     state.kind = "timer"

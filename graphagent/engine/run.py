@@ -232,18 +232,19 @@ class Line:
         control = snap.control
         if not (control.due or control.waiting) or control.limited or self.status not in ("running", "waiting"):
             return
-        until = deadline(self.graph, self._bounds(), snap.run_started_at)
+        since = self.opened.timed_from(snap.run_started_at)
+        until = deadline(self.graph, self._bounds(), since)
         if until is None or self.clock.now_us() < until:
             return
         fault("timer.fire")
-        body = encode({"wall": control.run, "deadline": until})
+        body = encode({"wall": control.run, "since": since, "deadline": until})
         await self.store.accept(self.session, NewInput("timer", f"wall:{control.run}:{until}", body))
         self.inputs = await self.store.inputs(self.session, after=self.taken_n)
 
     def _overdue(self, results: Sequence[TaskResult]) -> Limit | None:
         """The limit on the run's time, if that is over and tasks hold the superstep open."""
         snap, bounds = self.snapshot, self._bounds()
-        until = deadline(self.graph, bounds, snap.run_started_at)
+        until = deadline(self.graph, bounds, self.opened.timed_from(snap.run_started_at))
         if until is None or snap.control.limited or not any(r.status == "open" for r in results):
             return None
         bodies = [decode(row.body) for row in self.inputs if row.kind == "timer"]

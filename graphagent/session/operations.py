@@ -176,7 +176,7 @@ async def _check_limit(host: Host, line: Line, limits: Mapping[str, int]) -> Non
     error = await last_error(host.store, line.row)
     if error is not None:
         used = add(snap.control.spent, of_rows(line.journal.sealed(snap.superstep)))
-        times = (snap.run_started_at, host.clock.now_us())
+        times = (line.row.timed_from(snap.run_started_at), host.clock.now_us())
         bounds = {**snap.control.bounds, **limits}
         check_raised(line.session, error, line.graph, snap.control, bounds, used, times)
 

@@ -118,7 +118,9 @@ def _raising(host: Host, row: SessionRow, state: State, error: Mapping[str, Any]
     """The flag that lets a run go on which a limit ended."""
     if row.reason != "limit" or error is None:
         return None
-    return raising(error["cause"] or "", state.control, spent, host.clock.now_us() - state.run_started_at)
+    return raising(
+        error["cause"] or "", state.control, spent, host.clock.now_us() - row.timed_from(state.run_started_at)
+    )
 
 
 def next_commands(

@@ -10,7 +10,7 @@ from graphagent.errors import Conflict
 from graphagent.ids import SessionId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session import operations as ops
-from graphagent.session.documents import run_document
+from graphagent.session.documents import history_document, run_document
 from graphagent.session.host import Host
 from graphagent.session.operations import Options, Outcome
 from graphagent.session.services import Models
@@ -107,6 +107,8 @@ async def test_a_model_call_over_the_limit_goes_to_on_limit(world: World) -> Non
     assert models.calls == 2
     (data,) = await world.kinds(outcome.row.session, "x.limit.reached")
     assert data == {"limit": "tokens: 2", "cause": "tokens"}
+    history = (await history_document(world.host, outcome.row)).data()["supersteps"][1]
+    assert [(t["node"], t["status"]) for t in history["tasks"]] == [("typed", "cancelled"), ("other", "done")]
     statuses = [d["status"] for d in await world.kinds(outcome.row.session, "x.task.finished")]
     assert statuses == ["cancelled", "done", "done"]
 
@@ -246,6 +248,11 @@ async def test_the_time_of_a_run_that_waits(world: World) -> None:
     limited(await world.drive(session), "wall")
     assert (await world.resume(session, Options(limits={"wall": 90_000}))).row.status == "done"
     assert len(await world.kinds(session, "x.limit.reached")) == 2
+    fork = await world.fork(session, 1)  # its time is its own
+    assert (await world.drive(fork.row.session)).row.status == "waiting"
+    world.clock.skipped += 3_700_000_000
+    limited(await world.drive(fork.row.session), "wall")
+    assert (await world.resume(fork.row.session, Options(limits={"wall": "3h"}))).row.status == "waiting"
 
 
 @scenario
