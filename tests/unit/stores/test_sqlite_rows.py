@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagent.codec import digest
-from graphagent.snapshot import Blob
+from graphagent.ids import CheckpointId
+from graphagent.snapshot import Blob, Carried
 from graphagent.stores.sqlite_rows import (
     Damage,
     blob_data,
@@ -16,6 +17,8 @@ from graphagent.stores.sqlite_rows import (
     interrupt_values,
     pack,
     seal,
+    session_row,
+    session_values,
     unpack,
 )
 from tests.contract import store as contract
@@ -57,3 +60,15 @@ def test_a_damaged_blob_inflates_to_no_more_than_its_size() -> None:
     with pytest.raises(Damage):
         blob_data(key, (codec, 10, stored))
     assert blob_data(key, (codec, len(data), stored)) == data
+
+
+def test_what_a_session_carries_is_under_its_seal() -> None:
+    head, other = CheckpointId.derive("x"), contract.session_row(1).session
+    carried = Carried(3, b"their seed", ((other, (("each[1]", 0, 2), ("node", 1, -1))),))
+    for row in (contract.session_row(2, head=head), contract.session_row(3, head=head, carried=carried)):
+        *values, stored = session_values(row, 0)
+        assert session_row([*values, 0, stored]) == row
+        damaged = [None, stored[:-1] + bytes([stored[-1] ^ 1])] if stored else [b"", b"x"]
+        for wrong in damaged:
+            with pytest.raises(Damage):
+                session_row([*values, 0, wrong])
