@@ -78,8 +78,10 @@ DARK: Palette = {
 KINDS = ("set", "code", "llm", "agent", "tool", "router", "map", "graph", "human", "emit", "wait")
 STATES = ("idle", "queued", "running", "done", "replayed", "skipped", "failed", "waiting", "cancelled")
 
+FAMILY = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+
 _RULES = """
-text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill:{ink};font-size:11px}
+text{font-family:{family};fill:{ink};font-size:11px}
 .paper{fill:{paper}}
 .title{font-size:14px;font-weight:bold}
 .small,.note{fill:{muted}}
@@ -87,11 +89,11 @@ text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill
 .status{font-weight:bold}
 .shape{fill:{node};stroke:{border};stroke-width:1.5}
 .behind{fill:{node};stroke:{border};stroke-width:1}
-.ring{fill:none;stroke:{ink};stroke-width:3}
+.ring{fill:none;stroke:{running};stroke-width:3}
 .group .shape{fill:{group};stroke:{groupborder}}
 .group .behind{fill:{group};stroke:{groupborder}}
 .bar{fill:{ink}}
-.bartext{font-size:9px;font-weight:bold;fill:{paper};text-anchor:middle}
+.bartext{font-size:11px;font-weight:bold;fill:{paper};text-anchor:middle}
 .icon{fill:none;stroke:{onaccent};stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}
 .solid{fill:{onaccent}}
 .pill{fill:none;stroke:{muted}}
@@ -116,14 +118,17 @@ text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill
 .back .line{stroke-dasharray:6 4}
 .chip{fill:{paper}}
 .word{text-anchor:middle}
+.last{text-anchor:end;fill:{muted}}
+.channel .line{stroke-dasharray:2 3}
 .red .word{fill:{red}}
 .loop{fill:none;stroke:{ink};stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
 .red .loop{stroke:{red}}
+.flag{fill:none;stroke:{muted};stroke-width:1.3;stroke-linejoin:round;stroke-linecap:round}
 .mark{fill:none;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 """
 
 
-def style_sheet(theme: Theme) -> str:
+def style_sheet(theme: Theme, family: str = FAMILY) -> str:
     """The rules of a drawing with the class `ga-THEME`; only these elements are touched, wherever it is inlined.
 
     `auto` follows the viewer by CSS variables; the others have plain colours, which every renderer understands.
@@ -138,6 +143,7 @@ def style_sheet(theme: Theme) -> str:
             rules.append(f".run-{state} .shape{{stroke:{{{state}}};stroke-width:2.5}}")
     palette = DARK if theme == "dark" else LIGHT
     colours = {name: f"var(--ga-{name})" for name in palette} if theme == "auto" else palette
+    colours = {**colours, "family": family}
     lines = [_scoped(root, rule, colours) for rule in rules]
     if theme == "auto":
         lines.insert(0, f"{root}{{{_variables(LIGHT)}}}")

@@ -119,7 +119,7 @@ def test_edges_between_different_levels_end_at_the_group_around() -> None:
 
 def test_a_document_holds_everything_and_only_plain_data() -> None:
     document = lay_out(corpus.MAP).document()
-    assert list(document) == ["direction", "width", "height", "nodes", "edges", "groups"]
+    assert list(document) == ["direction", "width", "height", "nodes", "edges", "groups", "channels"]
     node, edge, group = document["nodes"][2], document["edges"][2], document["groups"][0]
     assert list(node)[:7] == ["id", "x", "y", "w", "h", "layer", "order"]
     assert list(edge) == ["id", "from", "to", "kind", "back", "points", "label", "label_box"]
