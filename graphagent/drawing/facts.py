@@ -18,6 +18,10 @@ from graphagent.graph.spec import (
 )
 
 
+_LONGEST = 120
+"""Characters of a command: it may hold a whole program."""
+
+
 def about(body: Body, model: str | None) -> str:
     """What tells a node from others of its kind. `model` is the name of the one that it calls."""
     match body:
@@ -52,7 +56,7 @@ def flags(body: Body) -> Iterator[str]:
 
 def _command(body: CodeBody) -> str:
     words = " ".join(str(word) for word in body.run)
-    return f"run {words}" if len(words) <= 40 else f"run {words[:39]}…"
+    return f"run {words}" if len(words) <= _LONGEST else f"run {words[: _LONGEST - 1]}…"
 
 
 def _awaited(body: WaitBody) -> str:

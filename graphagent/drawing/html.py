@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from graphagent.drawing.content import Shown, edge_texts
-from graphagent.drawing.diagram import MARKS, Diagram
+from graphagent.drawing.diagram import MARKS, Diagram, DiagramNode, Group
 from graphagent.drawing.layout import Layout
 from graphagent.drawing.svg import escape, to_svg
 from graphagent.drawing.text import plain
@@ -51,7 +51,6 @@ def to_html(layout: Layout, shown: Shown, *, theme: Theme = "auto", tables: Sequ
     diagram = layout.diagram
     css, drawn = _style(theme), f"\n{style_sheet(theme)}\n"
     name = escape(plain(diagram.name))
-    caption = plain(shown.overlay.caption) if shown.overlay else ""
     parts = [
         "<!doctype html>",
         '<html lang="en">',
@@ -64,7 +63,7 @@ def to_html(layout: Layout, shown: Shown, *, theme: Theme = "auto", tables: Sequ
         "</head>",
         "<body>",
         f'<h1 dir="auto">{name}</h1>',
-        *(f'<p dir="auto">{escape(text)}</p>' for text in (plain(diagram.description), caption) if text),
+        *([f'<p dir="auto">{escape(plain(diagram.description))}</p>'] if diagram.description else []),
         '<input type="checkbox" id="fit"> <label for="fit">fit to the width of the window</label>',
         '<div class="sheet" role="region" aria-label="drawing" tabindex="0">',
         to_svg(layout, shown, theme=theme).rstrip(),
@@ -105,7 +104,7 @@ def _policy(*styles: str) -> str:
 
 def _tables(diagram: Diagram, shown: Shown) -> Iterator[Table]:
     nodes = [["node", "kind", "does", "reads", "writes", "description"]]
-    for box in diagram.boxes:
+    for box in _in_order(diagram):
         if box.kind not in MARKS:
             about = ", ".join(part for part in (box.sublabel, *box.flags) if part)
             nodes.append([box.id, box.kind, about, ", ".join(box.reads), ", ".join(box.writes), box.description])
@@ -127,8 +126,24 @@ def _tables(diagram: Diagram, shown: Shown) -> Iterator[Table]:
     yield Table("Channels", channels)
 
 
+def _in_order(diagram: Diagram) -> Iterator[DiagramNode | Group]:
+    """All boxes in the order of the text, each group before what is in it."""
+    groups = {group.id: group for group in diagram.groups}
+    seen: set[str] = set()
+    for node in diagram.nodes:
+        around = []
+        at = node.group
+        while at is not None and at not in seen:
+            seen.add(at)
+            around.append(groups[at])
+            at = groups[at].parent
+        yield from reversed(around)
+        yield node
+
+
 def _table(table: Table) -> Iterator[str]:
-    head, *rows = table.rows
+    used = [any(column[1:]) for column in zip(*table.rows, strict=True)]
+    head, *rows = ([cell for cell, use in zip(row, used, strict=True) if use] for row in table.rows)
     if not rows:
         return
     yield f"<h2>{escape(plain(table.title))}</h2>"

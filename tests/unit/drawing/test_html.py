@@ -89,7 +89,14 @@ def test_a_run_adds_its_supersteps_and_counts() -> None:
     assert page.texts["h2"][0] == "Supersteps"
     assert "<b>write</b>" in page.texts["td"]
     assert "taken" in page.texts["th"]
-    assert corpus.WRITER_RUN.caption in page.texts["p"]
+    assert corpus.WRITER_RUN.caption in page.texts["text"]
+
+
+def test_groups_come_before_what_is_in_them_and_empty_columns_are_left_out() -> None:
+    page = Page(Drawing(corpus.SUPPORT).html())
+    cells = page.texts["td"]
+    assert cells.index("refund_flow") < cells.index("refund_flow/lookup") < cells.index("resolve")
+    assert page.texts["th"] == ["node", "kind", "from", "to", "kind", "when"]
 
 
 def test_a_graph_without_nodes_has_no_empty_tables() -> None:
