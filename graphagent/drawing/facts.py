@@ -17,7 +17,6 @@ from graphagent.graph.spec import (
     WaitBody,
 )
 
-
 _LONGEST = 120
 """Characters of a command: it may hold a whole program."""
 

@@ -9,10 +9,11 @@ from itertools import pairwise
 import pytest
 
 from graphagent.drawing import Diagram, DiagramEdge, DiagramNode, Group
+from graphagent.drawing.content import is_red
 from graphagent.drawing.layout import Layout, lay_out
 from graphagent.drawing.units import PIXELS, Cells, Direction, Units
 from tests.unit.drawing import corpus
-from tests.unit.drawing.geometry import faults
+from tests.unit.drawing.geometry import crosses, faults
 
 DIRECTIONS: tuple[Direction, ...] = ("tb", "lr")
 SHEETS: dict[str, Units] = {"pixels": PIXELS, "cells": Cells(), "narrow cells": Cells(9)}
@@ -31,6 +32,29 @@ def box_of(layout: Layout, name: str) -> tuple[int, int, int, int]:
 @pytest.mark.parametrize("sheet", SHEETS)
 def test_nothing_overlaps_and_no_edge_runs_through_anything(diagram: Diagram, direction: Direction, sheet: str) -> None:
     assert faults(lay_out(diagram, direction=direction, units=SHEETS[sheet])) == []
+
+
+@every_diagram
+@every_direction
+def test_a_label_lies_on_its_own_edge_and_that_of_a_self_loop_beside_it(diagram: Diagram, direction: Direction) -> None:
+    for edge in lay_out(diagram, direction=direction).edges:
+        if edge.label_box:
+            x, y, w, h = edge.label_box
+            near = 20 if edge.edge.source == edge.edge.target else 0
+            around = (x - near, y - near, w + 2 * near, h + 2 * near)
+            assert any(crosses(stretch, around) for stretch in pairwise(edge.points)), edge.edge.id
+
+
+@every_diagram
+def test_every_way_of_failure_and_every_else_says_so(diagram: Diagram) -> None:
+    kinds = {box.id: box.kind for box in diagram.boxes}
+    labels = {edge.edge.id: " ".join(edge.label) for edge in lay_out(diagram).edges}
+    for edge in diagram.edges:
+        if is_red(edge, kinds):
+            assert labels[edge.id], edge.id
+        if edge.kind == "else":
+            assert "else" in labels[edge.id]
+        assert "".join(edge.label.split()) in "".join(labels[edge.id].split()) or not edge.label.isprintable()
 
 
 @every_diagram
