@@ -99,7 +99,7 @@ def test_a_join_of_all_is_a_bar_with_its_word() -> None:
 
 def test_a_join_of_some_says_how_many_and_whether_it_cancels() -> None:
     for direction in ("tb", "lr"):
-        svg = draw(corpus.EVERY_KIND, format="svg", direction=direction)  # type: ignore[arg-type]
+        svg = draw(corpus.EVERY_KIND, format="svg", direction=direction)
         nodes = parts(ElementTree.fromstring(svg), "node")
         for name, said in (("meet", "at least 2"), ("first", "at least 1, cancels siblings")):
             bar = nodes[name].find(f"{SVG}rect[@class='bar']")
