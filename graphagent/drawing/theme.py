@@ -1,4 +1,5 @@
-"""Colours of the SVG in both themes. Every text has a contrast of at least 4.5:1 with what it stands on."""
+"""Colours of the SVG in both themes. Every text and route has a contrast of at least 4.5:1 with what it
+stands on, borders and routes that weren't taken one of 3:1."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ LIGHT: Palette = {
     "ink": "#18202c",
     "muted": "#566071",
     "node": "#ffffff",
-    "border": "#8d97a7",
+    "border": "#7f8a9a",
     "line": "#5d6878",
-    "faint": "#a4adba",
+    "faint": "#838e9d",
     "group": "#f4f6f9",
-    "groupborder": "#9aa5b4",
+    "groupborder": "#838e9e",
     "red": "#b3231b",
     "onaccent": "#ffffff",
     "set": "#5c6878",
@@ -48,9 +49,9 @@ DARK: Palette = {
     "node": "#1a222d",
     "border": "#667487",
     "line": "#94a1b3",
-    "faint": "#566476",
+    "faint": "#5d6b7e",
     "group": "#151c25",
-    "groupborder": "#56657a",
+    "groupborder": "#5f6e83",
     "red": "#ff8a80",
     "onaccent": "#10151c",
     "set": "#a9b5c4",

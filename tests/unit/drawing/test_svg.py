@@ -182,8 +182,9 @@ def test_text_has_enough_contrast(palette: dict[str, str]) -> None:
     assert contrast(palette["ink"], palette["paper"]) >= 4.5
     for kind in KINDS:
         assert contrast(palette["onaccent"], palette[kind]) >= 4.5, kind
-    for line in ("line", "border", "groupborder"):
-        assert contrast(palette[line], palette["paper"]) >= 2.4, line
+    for line, least in (("line", 4.5), ("red", 4.5), ("border", 3), ("groupborder", 3), ("faint", 3)):
+        for ground in ("paper", "group"):
+            assert contrast(palette[line], palette[ground]) >= least, (line, ground)
     assert round(contrast("#000000", "#ffffff"), 1) == 21.0
 
 
