@@ -10,8 +10,8 @@ from graphagent.errors import MissingExtra
 FAMILY = "DejaVu Sans"
 FONTS = tuple(Path(__file__).with_name("fonts") / name for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"))
 
-MOST_PIXELS = 60_000_000
-"""A larger picture is drawn at a smaller scale: it would need more than 240 MB while it is made."""
+MOST_PIXELS = 40_000_000
+"""A larger picture is drawn at a smaller scale: it would need more than 300 MB while it is made."""
 
 # What FONTS have glyphs for. Anything else (Chinese, emoji, ...) is looked for among the fonts of the machine.
 _SHIPPED = re.compile(
