@@ -52,8 +52,8 @@ class Ends:
                 self._align(i, link)
             elif x[link.chain[0]] != self.at[i, True]:
                 follow(link.chain[::-1], self.at[i, False], reach, self._rail)
-        if slack := self._spacing.port // 3:
-            self._iron(flowing, slack)
+        slack = self._spacing.port // 3
+        self._iron(flowing, max(2 * slack, 2), slack)
         self._choose_lanes()  # last, since a lane may use room that no bend has taken
 
     def upper(self, i: int) -> int:
@@ -119,22 +119,22 @@ class Ends:
         elif self._fits(link.target, self._entering[link.target], (i, False), start):
             self.at[i, False] = start
 
-    def _iron(self, flowing: Sequence[tuple[int, Link]], slack: int) -> None:
-        """Straightens the jogs of a few pixels that are left, where things may come closer by `slack`."""
+    def _iron(self, flowing: Sequence[tuple[int, Link]], reach: int, slack: int) -> None:
+        """Straightens the jogs of up to `reach` that are left, where things may come closer by `slack`."""
         for i, link in flowing:
             for end, chain in (((i, True), link.chain), ((i, False), link.chain[::-1])):
                 box, links = (link.source, self._leaving) if end[1] else (link.target, self._entering)
                 along = self._rail.x[chain[0]] if chain else self.at[i, not end[1]]
-                if not 0 < abs(along - self.at[end]) <= 2 * slack:
+                if not 0 < abs(along - self.at[end]) <= reach:
                     continue
-                if self._fits(box, links[box], end, along, slack):
+                if self._fits(box, links[box], end, along, slack, max(slack, 1)):
                     self.at[end] = along
                 elif chain:
-                    follow(chain, self.at[end], 2 * slack, self._rail, slack)
+                    follow(chain, self.at[end], reach, self._rail, slack)
 
-    def _fits(self, box: int, links: Sequence[int], moved: End, to: int, slack: int = 0) -> bool:
+    def _fits(self, box: int, links: Sequence[int], moved: End, to: int, slack: int = 0, corner: int = 0) -> bool:
         low, high = self._range(box)
-        if not low - slack <= to <= high + slack:
+        if not low - corner <= to <= high + corner:
             return False
         others = [self.at[i, moved[1]] for i in links if i != moved[0]]
         return all(abs(x - to) >= self._spacing.port - slack and (x < to) == (x < self.at[moved]) for x in others)
