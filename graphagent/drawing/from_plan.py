@@ -214,6 +214,9 @@ def _channels(graph: GraphPlan, node: NodePlan) -> tuple[tuple[str, ...], tuple[
     if isinstance(node.body, LLMBody | AgentBody) and node.body.history:
         reads.add(node.body.history.channel)
         writes.add(graph.channel_index[node.body.history.channel])
+    if isinstance(node.body, AgentBody):
+        held = (*(spoke.writes for spoke in node.body.delegates.values()), *node.body.tool_writes.values())
+        writes |= {graph.channel_index[name] for written in held for name in written}
     names = [channel.name for channel in graph.channels]
     return tuple(n for n in names if n in reads), tuple(n for i, n in enumerate(names) if i in writes)
 

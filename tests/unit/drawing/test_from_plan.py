@@ -115,7 +115,7 @@ def test_subgraphs_and_bodies_of_maps_are_groups() -> None:
 AGENT = """
 models: { m: { use: openai/x } }
 tools: { search: { python: "nodes:find" } }
-channels: { log: { type: "list[Message]", reducer: messages } }
+channels: { log: { type: "list[Message]", reducer: messages }, total: float, hits: int }
 start: hub
 nodes:
   hub:
@@ -126,7 +126,8 @@ nodes:
     history: { channel: log }
     delegates:
       research: { graph: sub, about: finds things }
-      calculate: { about: does sums, do: { kind: tool, tool: search } }
+      calculate: { about: does sums, do: { kind: tool, tool: search }, writes: { total: 1.0 } }
+    tool_writes: { search: { hits: 1 } }
     next: test
   test: { kind: code, run: [pytest, "-q"], sandbox: { image: wasm }, next: pause }
   pause: { kind: wait, for: 10m, next: end }
@@ -159,7 +160,8 @@ def test_a_sandbox_and_a_timer_are_said() -> None:
 
 
 def test_channels_know_their_writers_and_readers() -> None:
-    (log,) = diagram_of(AGENT).channels
+    hits, log, total = diagram_of(AGENT).channels
+    assert hits.writers == total.writers == ("hub",)
     assert (log.id, log.type, log.reducer, log.writers, log.readers) == (
         "log", "list[Message]", "messages", ("hub",), ("hub",),
     )  # fmt: skip
