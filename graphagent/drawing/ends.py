@@ -54,6 +54,7 @@ class Ends:
                 follow(link.chain[::-1], self.at[i, False], reach, self._rail)
         slack = self._spacing.port // 3
         self._iron(flowing, max(2 * slack, 2), slack)
+        self._untangle(flowing, slack)
         self._choose_lanes()  # last, since a lane may use room that no bend has taken
 
     def upper(self, i: int) -> int:
@@ -131,6 +132,24 @@ class Ends:
                     self.at[end] = along
                 elif chain:
                     follow(chain, self.at[end], reach, self._rail, slack)
+
+    def _untangle(self, flowing: Sequence[tuple[int, Link]], slack: int) -> None:
+        """Moves an end where two edges would just change places: no order of their bends keeps them apart."""
+        x, step = self._rail.x, max(slack, 1)
+        hops: set[tuple[int, int, int]] = set()  # gap between two ranks, place above it, place below it
+        for i, link in flowing:
+            for end, chain in (((i, True), link.chain), ((i, False), link.chain[::-1])):
+                if not chain and end[1]:
+                    continue  # an edge to the next rank is looked at once, at its lower end
+                box, links = (link.source, self._leaving) if end[1] else (link.target, self._entering)
+                gap = self._rail.rank[box] - (not end[1])
+                far = x[chain[0]] if chain else self.at[i, True]
+                for to in (self.at[end], self.at[end] - step, self.at[end] + step):
+                    swaps = far != to and ((gap, far, to) if end[1] else (gap, to, far)) in hops
+                    if not swaps and (to == self.at[end] or self._fits(box, links[box], end, to, slack, step)):
+                        self.at[end] = to
+                        break
+                hops.add((gap, self.at[end], far) if end[1] else (gap, far, self.at[end]))
 
     def _fits(self, box: int, links: Sequence[int], moved: End, to: int, slack: int = 0, corner: int = 0) -> bool:
         low, high = self._range(box)

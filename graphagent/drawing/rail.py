@@ -14,12 +14,13 @@ class Rail:
     """Places along the ranks; moving an item never changes the order in its rank.
 
     Args:
-        x: Centre of each item; changed by `move`.
+        x: Centre of each item; changed by `move`. `rank` is that of each.
         before, after: Room that each item needs on either side of its centre.
     """
 
     def __init__(self, net: Network, x: list[int], before: list[int], after: list[int]) -> None:
         self.x = x
+        self.rank = net.rank
         self._before = before
         self._after = after
         self._left: list[int] = [-1] * len(x)
