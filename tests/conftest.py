@@ -20,6 +20,10 @@ hypothesis.configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / ".p
 REQUIRED = frozenset(filter(None, os.environ.get("REQUIRE", "").split(",")))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files that are compared")
+
+
 def split_reason(reason: str) -> tuple[str, str]:
     """`("browser", "no Chromium")` of `browser: no Chromium`, the form in which a test says why it is skipped."""
     label, colon, why = reason.removeprefix("Skipped: ").partition(": ")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from graphagent.drawing.diagram import MARKS, Diagram, DiagramEdge, DiagramNode, Group, NodeRun, Overlay, State
 from graphagent.drawing.text import Measure, plain, wrap
 
-Role = Literal["title", "kind", "reads", "writes", "status", "prompt"]
+Role = Literal["title", "kind", "flag", "reads", "writes", "status", "prompt"]
 
 LOOP = "↻"
 
@@ -27,11 +28,12 @@ STATE_ICONS: dict[State, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line in a box. `state` is set on status lines."""
+    """One line in a box. `state` is set on status lines, `pills` are the channels of one that reads or writes."""
 
     role: Role
     text: str
     state: State | None = None
+    pills: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class Shown:
         if box.kind in MARKS:
             return (*lines, *self._status(box.id)) if box.kind == "fail" else tuple(lines)
         lines += [Line("kind", part) for part in wrap(self._kind(box), limit, measure)]
+        lines += [Line("flag", part) for flag in box.flags for part in wrap(plain(flag), limit, measure)]
         if self.channels or (self.overlay and self.overlay.channels):
-            lines += self._channels(box)
+            lines += self._channels(box, limit, measure)
         prompt = plain(self._run(box.id).prompt)
         asked = [Line("prompt", part) for part in wrap(prompt, limit, measure)] if prompt else []
         status = self._status(box.id)
@@ -79,14 +82,13 @@ class Shown:
         sublabel = plain(box.sublabel)
         return f"{plain(box.kind)} · {sublabel}" if sublabel else plain(box.kind)
 
-    def _channels(self, box: DiagramNode | Group) -> list[Line]:
-        versions = self.overlay.channels if self.overlay else {}
-        lines = [Line("reads", plain(name)) for name in box.reads] if self.channels else []
-        for name in box.writes:
-            version = versions.get(name) if self.state(box.id) != "idle" else None
-            if version or self.channels:
-                lines.append(Line("writes", plain(f"{name} {version}" if version else name)))
-        return lines
+    def _channels(self, box: DiagramNode | Group, limit: int, measure: Measure) -> list[Line]:
+        versions = self.overlay.channels if self.overlay and self.state(box.id) != "idle" else {}
+        reads = box.reads if self.channels else ()
+        writes = [f"{name} {versions[name]}" if name in versions else name for name in box.writes]
+        if not self.channels:
+            writes = [text for text, name in zip(writes, box.writes, strict=True) if name in versions]
+        return [*_rows("reads", reads, limit, measure), *_rows("writes", writes, limit, measure)]
 
     def _status(self, box: str) -> list[Line]:
         if self.overlay is None:
@@ -101,6 +103,18 @@ class Shown:
         if run.usage:
             parts.append(plain(run.usage))
         return [Line("status", " · ".join(parts), run.state), *due]
+
+
+def _rows(role: Role, names: Iterable[str], limit: int, measure: Measure) -> Iterator[Line]:
+    """As many names on a line as there is room for."""
+    row: tuple[str, ...] = ()
+    for name in map(plain, names):
+        if row and measure("   ".join((role, *row, name))) > limit:
+            yield Line(role, ", ".join(row), pills=row)
+            row = ()
+        row = (*row, name)
+    if row:
+        yield Line(role, ", ".join(row), pills=row)
 
 
 def duration(ms: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 EdgeKind = Literal["route", "else", "error", "limit", "fork"]
-GroupKind = Literal["map", "graph"]
+GroupKind = Literal["map", "graph", "agent"]
 State = Literal["idle", "queued", "running", "done", "replayed", "skipped", "failed", "waiting", "cancelled"]
 
 MARKS = frozenset({"start", "end", "fail", "limit", "errors"})
@@ -26,8 +26,9 @@ class DiagramNode:
         kind: A node kind (`llm`, `human`, ...) or one of `MARKS`.
         sublabel: Shown behind the kind's word, e.g. the model's name.
         group: Id of the group it lies in.
-        join: Anything but `any` is drawn as a bar with this word.
+        join: Anything but `any` is drawn as a bar with these words.
         reads: Channels, shown with `channels=True`, as `writes` is.
+        flags: What else sets it apart, each on a line with a sign: `sandbox wasm`, `interrupt before`.
     """
 
     id: str
@@ -39,6 +40,7 @@ class DiagramNode:
     join: str = "any"
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class DiagramEdge:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A box around the nodes of a subgraph or of a map's body; it stands for the node that runs them.
+    """A box around a subgraph, a map's body or an agent's delegates; it stands for the node that runs them.
 
     Args:
         parent: Id of the group around this one.
@@ -71,6 +73,23 @@ class Group:
     join: str = "any"
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DiagramChannel:
+    """A channel, with the ids of the boxes that write and read it.
+
+    Args:
+        id: As in the overlay's `channels`; with the ids of the groups around it where it is a subgraph's.
+    """
+
+    id: str
+    type: str
+    reducer: str
+    writers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +105,7 @@ class Diagram:
     edges: tuple[DiagramEdge, ...] = ()
     groups: tuple[Group, ...] = ()
     description: str = ""
+    channels: tuple[DiagramChannel, ...] = ()
 
     def __post_init__(self) -> None:
         boxes = [n.id for n in self.nodes] + [g.id for g in self.groups]
@@ -197,7 +217,8 @@ class _Closing:
             if shown[e.source] != shown[e.target] or e.source == e.target == shown[e.source]
         )
         groups = tuple(g for g in self._diagram.groups if shown[g.id] == g.id and g.id not in nodes)
-        return replace(self._diagram, nodes=tuple(nodes.values()), edges=edges, groups=groups)
+        channels = tuple(c for c in self._diagram.channels if self._outermost_closed(c.group) is None)
+        return replace(self._diagram, nodes=tuple(nodes.values()), edges=edges, groups=groups, channels=channels)
 
     def _outermost_closed(self, group: str | None) -> str | None:
         closed = None
@@ -209,17 +230,19 @@ class _Closing:
 
     def _as_node(self, name: str) -> DiagramNode:
         group = self._groups[name]
-        count = f"{group.count} node{'' if group.count == 1 else 's'}"
+        what = "delegate" if group.kind == "agent" else "node"
+        count = f"{group.count} {what}{'' if group.count == 1 else 's'}"
         return DiagramNode(
             id=group.id,
             label=group.label,
             kind=group.kind,
             description=group.description,
-            sublabel=f"{group.sublabel} · {count}" if group.sublabel else count,
+            sublabel=" · ".join(filter(None, [group.sublabel, "" if count in group.sublabel else count])),
             group=group.parent,
             join=group.join,
             reads=group.reads,
             writes=group.writes,
+            flags=group.flags,
         )
 
 

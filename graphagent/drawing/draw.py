@@ -1,23 +1,25 @@
-"""From a diagram to text, in any format."""
+"""From a diagram to text or a picture, in any format."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from graphagent.drawing.canvas import Style
 from graphagent.drawing.content import Shown
 from graphagent.drawing.diagram import Diagram, Overlay
+from graphagent.drawing.html import Table, to_html
 from graphagent.drawing.layout import Layout, lay_out
 from graphagent.drawing.mermaid import to_mermaid
-from graphagent.drawing.svg import to_svg
+from graphagent.drawing.png import FAMILY, to_png
+from graphagent.drawing.svg import svg_size, to_svg
 from graphagent.drawing.terminal import to_text
 from graphagent.drawing.theme import Theme
 from graphagent.drawing.units import Cells, Direction
 
-Format = Literal["terminal", "svg", "mermaid", "json"]
+Format = Literal["terminal", "svg", "html", "mermaid", "json"]
 
 _WRAPS = (32, 24, 18, 13, 9)
 
@@ -58,6 +60,27 @@ class Drawing:
     def svg(self, *, theme: Theme = "auto") -> str:
         """The drawing as an `<svg>` element. `auto` follows the viewer's light or dark mode."""
         return to_svg(self.layout(), self._shown(), theme=theme)
+
+    def png(self, *, theme: Theme = "light", scale: float = 2.0) -> bytes:
+        """The same as a PNG; `auto` is light.
+
+        Args:
+            scale: Pixels of the picture for each of the drawing; fewer for a very large one.
+
+        Raises:
+            MissingExtra: resvg-py isn't installed.
+        """
+        layout, shown = self.layout(), self._shown()
+        svg = to_svg(layout, shown, theme="dark" if theme == "dark" else "light", family=f"'{FAMILY}'")
+        return to_png(svg, *svg_size(layout, shown), scale=scale)
+
+    def html(self, *, theme: Theme = "auto", tables: Sequence[Table] = ()) -> str:
+        """The drawing as one HTML file, with tables of its nodes, routes and channels.
+
+        Args:
+            tables: Further ones, which come first.
+        """
+        return to_html(self.layout(), self._shown(), theme=theme, tables=tables)
 
     def mermaid(self) -> str:
         """The diagram as Mermaid text."""
@@ -118,4 +141,6 @@ def draw(
         return drawing.text(width=width, ascii=ascii)
     if format == "svg":
         return drawing.svg(theme=theme)
+    if format == "html":
+        return drawing.html(theme=theme)
     return drawing.mermaid() if format == "mermaid" else drawing.json()

@@ -52,6 +52,9 @@ class Ends:
                 self._align(i, link)
             elif x[link.chain[0]] != self.at[i, True]:
                 follow(link.chain[::-1], self.at[i, False], reach, self._rail)
+        slack = self._spacing.port // 3
+        self._iron(flowing, max(2 * slack, 2), slack)
+        self._untangle(flowing, slack)
         self._choose_lanes()  # last, since a lane may use room that no bend has taken
 
     def upper(self, i: int) -> int:
@@ -117,9 +120,40 @@ class Ends:
         elif self._fits(link.target, self._entering[link.target], (i, False), start):
             self.at[i, False] = start
 
-    def _fits(self, box: int, links: Sequence[int], moved: End, to: int) -> bool:
+    def _iron(self, flowing: Sequence[tuple[int, Link]], reach: int, slack: int) -> None:
+        """Straightens the jogs of up to `reach` that are left, where things may come closer by `slack`."""
+        for i, link in flowing:
+            for end, chain in (((i, True), link.chain), ((i, False), link.chain[::-1])):
+                box, links = (link.source, self._leaving) if end[1] else (link.target, self._entering)
+                along = self._rail.x[chain[0]] if chain else self.at[i, not end[1]]
+                if not 0 < abs(along - self.at[end]) <= reach:
+                    continue
+                if self._fits(box, links[box], end, along, slack, max(slack, 1)):
+                    self.at[end] = along
+                elif chain:
+                    follow(chain, self.at[end], reach, self._rail, slack)
+
+    def _untangle(self, flowing: Sequence[tuple[int, Link]], slack: int) -> None:
+        """Moves an end where two edges would just change places: no order of their bends keeps them apart."""
+        x, step = self._rail.x, max(slack, 1)
+        hops: set[tuple[int, int, int]] = set()  # gap between two ranks, place above it, place below it
+        for i, link in flowing:
+            for end, chain in (((i, True), link.chain), ((i, False), link.chain[::-1])):
+                if not chain and end[1]:
+                    continue  # an edge to the next rank is looked at once, at its lower end
+                box, links = (link.source, self._leaving) if end[1] else (link.target, self._entering)
+                gap = self._rail.rank[box] - (not end[1])
+                far = x[chain[0]] if chain else self.at[i, True]
+                for to in (self.at[end], self.at[end] - step, self.at[end] + step):
+                    swaps = far != to and ((gap, far, to) if end[1] else (gap, to, far)) in hops
+                    if not swaps and (to == self.at[end] or self._fits(box, links[box], end, to, slack, step)):
+                        self.at[end] = to
+                        break
+                hops.add((gap, self.at[end], far) if end[1] else (gap, far, self.at[end]))
+
+    def _fits(self, box: int, links: Sequence[int], moved: End, to: int, slack: int = 0, corner: int = 0) -> bool:
         low, high = self._range(box)
-        if not low <= to <= high:
+        if not low - corner <= to <= high + corner:
             return False
         others = [self.at[i, moved[1]] for i in links if i != moved[0]]
-        return all(abs(x - to) >= self._spacing.port and (x < to) == (x < self.at[moved]) for x in others)
+        return all(abs(x - to) >= self._spacing.port - slack and (x < to) == (x < self.at[moved]) for x in others)

@@ -9,11 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from graphagent.drawing.diagram import Diagram, DiagramEdge, DiagramNode, EdgeKind, Group, Overlay
+from graphagent.drawing.diagram import (
+    Diagram,
+    DiagramChannel,
+    DiagramEdge,
+    DiagramNode,
+    EdgeKind,
+    Group,
+    GroupKind,
+    Overlay,
+)
 from graphagent.drawing.draw import Drawing
+from graphagent.drawing.facts import about, flags
 from graphagent.drawing.units import Direction
 from graphagent.graph.plan import END, FAIL, START, GraphPlan, NodePlan, Plan, RoutePlan
-from graphagent.graph.spec import CodeBody, EmitBody, GraphBody, HumanBody, LLMBody, MapBody
+from graphagent.graph.spec import AgentBody, Body, Delegate, GraphBody, LLMBody, MapBody
+from graphagent.graph.types import describe
 
 _MOST_NODES = 400
 """Subgraphs stay closed where opening them would make a drawing larger than this."""
@@ -50,10 +61,12 @@ class _Drawn:
         self.nodes: list[DiagramNode] = []
         self.edges: list[DiagramEdge] = []
         self.groups: list[Group] = []
+        self.channels: list[DiagramChannel] = []
 
     def diagram(self) -> Diagram:
         self._graph(self.plan.graph, "", None, (self.plan.entry,))
-        return Diagram(self.plan.name, tuple(self.nodes), tuple(self.edges), tuple(self.groups))
+        parts = tuple(self.nodes), tuple(self.edges), tuple(self.groups)
+        return Diagram(self.plan.name, *parts, channels=tuple(self.channels))
 
     def _graph(self, graph: GraphPlan, prefix: str, group: str | None, around: tuple[str, ...]) -> None:
         """Adds a graph. `around`: names of the graphs that it lies in, and its own."""
@@ -66,6 +79,7 @@ class _Drawn:
         for node in graph.nodes:
             self._routes(graph, node, prefix, shared)
         self._common_edges(graph, prefix, group, shared)
+        self._channels(graph, prefix, group)
         targets = {edge.target for edge in self.edges[first:]}
         for name in ("end", "fail"):
             if mark(name, prefix) in targets:
@@ -76,39 +90,60 @@ class _Drawn:
         reads, writes = _channels(graph, node)
         join = "any" if node.join_fork is None else "all"
         sublabel, description = _sublabel(graph, node), node.description or ""
-        inner = self._inner(node, around)
-        if inner is None and node.item is None:
-            self.nodes.append(
-                DiagramNode(name, node.name, node.kind, description, sublabel, group, join, reads, writes)
-            )
+        shown = join, reads, writes, tuple(flags(node.body))
+        inner = self._inner(node.body, around)
+        spokes = node.body.delegates if isinstance(node.body, AgentBody) else {}
+        if inner is None and node.item is None and not spokes:
+            self.nodes.append(DiagramNode(name, node.name, node.kind, description, sublabel, group, *shown))
             return
-        count = len(inner.nodes) if inner else 1
-        kind = "graph" if inner else "map"
-        self.groups.append(
-            Group(name, node.name, kind, group, count, description, sublabel, join, reads, writes)  # type: ignore[arg-type]
-        )
+        count = len(inner.nodes) if inner else len(spokes) or 1
+        kind: GroupKind = "graph" if inner else "agent" if spokes else "map"
+        self.groups.append(Group(name, node.name, kind, group, count, description, sublabel, *shown))
         if inner:
             self._graph(inner, name + "/", name, (*around, inner.name))
         elif node.item is not None:
-            self._item(graph, node, node.item, name, around)
+            self._item(node, node.item, name, around)
+        for spoke in spokes.values():
+            self._spoke(spoke, name, around)
 
-    def _item(self, graph: GraphPlan, node: NodePlan, item: NodePlan, name: str, around: tuple[str, ...]) -> None:
+    def _item(self, node: NodePlan, item: NodePlan, name: str, around: tuple[str, ...]) -> None:
         """What a map does with each item."""
         assert isinstance(node.body, MapBody)
         label, path = f"each {node.body.item}", f"{name}/do"
-        inner = self._inner(item, around)
+        self._held(path, label, item.kind, item.body, item.model, name, "", around)
+
+    def _spoke(self, spoke: Delegate, name: str, around: tuple[str, ...]) -> None:
+        """A delegate of an agent: a graph, or what is under its `do`."""
+        kind, body = ("graph", GraphBody(spoke.graph or "")) if spoke.do is None else (spoke.do.kind, spoke.do.body)
+        model = getattr(body, "model", None)
+        self._held(f"{name}/{spoke.name}", spoke.name, kind, body, model, name, spoke.about, around)
+
+    def _held(
+        self, path: str, label: str, kind: str, body: Body, model: str | None, group: str, text: str,
+        around: tuple[str, ...],
+    ) -> None:  # fmt: skip
+        """A node that another one holds: a map's or an agent's."""
+        inner, sublabel, marks = self._inner(body, around), about(body, model), tuple(flags(body))
         if inner is None:
-            self.nodes.append(DiagramNode(path, label, item.kind, "", _sublabel(graph, item), name))
+            self.nodes.append(DiagramNode(path, label, kind, text, sublabel, group, flags=marks))
         else:
-            self.groups.append(Group(path, label, "graph", name, len(inner.nodes), sublabel=_sublabel(graph, item)))
+            self.groups.append(Group(path, label, "graph", group, len(inner.nodes), text, sublabel, flags=marks))
             self._graph(inner, path + "/", path, (*around, inner.name))
 
-    def _inner(self, node: NodePlan, around: tuple[str, ...]) -> GraphPlan | None:
+    def _inner(self, body: Body, around: tuple[str, ...]) -> GraphPlan | None:
         """The graph that a node runs, if it shall be drawn inside; a recursion isn't."""
-        if not isinstance(node.body, GraphBody) or node.body.graph in (*around, "self"):
+        if not isinstance(body, GraphBody) or body.graph in (*around, "self"):
             return None
-        inner = self.plan.graphs[node.body.graph]
+        inner = self.plan.graphs[body.graph]
         return inner if len(self.nodes) + len(inner.nodes) <= _MOST_NODES else None
+
+    def _channels(self, graph: GraphPlan, prefix: str, group: str | None) -> None:
+        used = [(prefix + node.name, *_channels(graph, node)) for node in graph.nodes]
+        for channel in graph.channels:
+            writers = tuple(name for name, _, writes in used if channel.name in writes)
+            readers = tuple(name for name, reads, _ in used if channel.name in reads)
+            shown = describe(channel.type), channel.reducer, writers, readers, group
+            self.channels.append(DiagramChannel(prefix + channel.name, *shown))
 
     def _routes(self, graph: GraphPlan, node: NodePlan, prefix: str, shared: dict[int, list[NodePlan]]) -> None:
         name = prefix + node.name
@@ -165,30 +200,10 @@ def _target(graph: GraphPlan, target: int, prefix: str) -> str:
 
 
 def _sublabel(graph: GraphPlan, node: NodePlan) -> str:
-    parts = [_about(node)]
+    parts = [about(node.body, node.model)]
     if node.on_update:
         parts.append("on update of " + ", ".join(graph.channels[c].name for c in node.on_update))
     return ", ".join(part for part in parts if part)
-
-
-def _about(node: NodePlan) -> str:
-    """What tells a node from others of its kind."""
-    match node.body:
-        case LLMBody():
-            return node.model or ""
-        case CodeBody():
-            return node.body.python
-        case HumanBody():
-            return node.body.mode
-        case EmitBody():
-            return node.body.event
-        case MapBody():
-            return f"over {node.body.over}"
-        case GraphBody():
-            depth = node.body.max_depth
-            return f"{node.body.graph}, at most {depth} deep" if depth is not None else node.body.graph
-        case _:
-            return ""
 
 
 def _channels(graph: GraphPlan, node: NodePlan) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -196,9 +211,12 @@ def _channels(graph: GraphPlan, node: NodePlan) -> tuple[tuple[str, ...], tuple[
     reads = set(_reads(node))
     writes = {index for index, _ in node.writes}
     writes |= {index for route in (*node.next, *node.on_error) for index, _ in route.writes}
-    if isinstance(node.body, LLMBody) and node.body.history:
+    if isinstance(node.body, LLMBody | AgentBody) and node.body.history:
         reads.add(node.body.history.channel)
         writes.add(graph.channel_index[node.body.history.channel])
+    if isinstance(node.body, AgentBody):
+        held = (*(spoke.writes for spoke in node.body.delegates.values()), *node.body.tool_writes.values())
+        writes |= {graph.channel_index[name] for written in held for name in written}
     names = [channel.name for channel in graph.channels]
     return tuple(n for n in names if n in reads), tuple(n for i, n in enumerate(names) if i in writes)
 

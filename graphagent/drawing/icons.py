@@ -19,6 +19,11 @@ SOLID_PATHS: dict[str, str] = {
     "llm": "M8 1.5C8.7 6 10 7.3 14.5 8C10 8.7 8.7 10 8 14.5C7.3 10 6 8.7 1.5 8C6 7.3 7.3 6 8 1.5z",
     "emit": "M9.2 1.5L3.5 9H7.3L6.6 14.5L12.5 7H8.7z",
 }
+FLAG_PATHS: dict[str, str] = {
+    "sandbox": "M6 1.2L10.6 3.6V8.4L6 10.8L1.4 8.4V3.6zM1.4 3.6L6 6L10.6 3.6M6 6V10.8",
+    "interrupt": "M6 1a5 5 0 1 0 0 10a5 5 0 1 0 0-10zM4.6 4v4M7.4 4v4",
+}
+"""By the first word of a flag (12 x 12)."""
 LOOP_PATH = "M9.6 3.4A4.4 4.4 0 1 0 10.4 6.6M9.9 .8V3.6H7.1"
 
 STATE_PATHS: dict[State, str] = {
@@ -52,3 +57,6 @@ KIND_SIGNS: dict[str, tuple[str, str]] = {
     "errors": ("✖", "X"),
 }
 """One terminal cell for each kind: in Unicode and in ASCII."""
+
+FLAG_SIGNS: dict[str, tuple[str, str]] = {"sandbox": ("⬡", "#"), "interrupt": ("⏸", "=")}
+"""The same by the first word of a flag."""

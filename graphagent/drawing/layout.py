@@ -5,12 +5,13 @@ The inside of a group is laid out first; outside it is one large box, and edges 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from graphagent.drawing.content import Line, Shown, edge_texts
 from graphagent.drawing.diagram import Diagram, DiagramEdge, DiagramNode, Group
 from graphagent.drawing.level import Level, Point, Rect, place
+from graphagent.drawing.panel import PlacedChannel, place_channels
 from graphagent.drawing.text import plain, wrap
 from graphagent.drawing.units import PIXELS, Direction, Frame, Size, Units
 
@@ -68,6 +69,7 @@ class Layout:
     nodes: tuple[PlacedBox, ...]
     edges: tuple[PlacedEdge, ...]
     groups: tuple[PlacedBox, ...]
+    channels: tuple[PlacedChannel, ...]
     width: int
     height: int
 
@@ -80,7 +82,13 @@ class Layout:
             "nodes": [_box_document(n) for n in self.nodes],
             "edges": [_edge_document(e) for e in self.edges],
             "groups": [{**_box_document(g), "parent": _parent(g.box)} for g in self.groups],
+            "channels": self._channels(),
         }
+
+    def _channels(self) -> list[dict[str, Any]]:
+        """All channels; those that are drawn with the places of their pills."""
+        pills = {placed.channel.id: dict(zip("xywh", placed.pill, strict=True)) for placed in self.channels}
+        return [asdict(channel) | pills.get(channel.id, {}) for channel in self.diagram.channels]
 
 
 def lay_out(
@@ -137,13 +145,17 @@ class _Layouting:
                     nodes[child.id] = placed
             for k, i in enumerate(piece.edges):
                 edges[i] = self._placed_edge(piece, k, x, y)
+        labels = {box.id: box.label for box in self.diagram.boxes}
+        channels, size = place_channels(self.diagram, labels, self.shown, self.units, whole.size[1])
         return Layout(
             self.diagram,
             self.direction,
             tuple(nodes[n.id] for n in self.diagram.nodes),
             tuple(edges[i] for i in range(len(self.diagram.edges))),
             tuple(groups),
-            *whole.size,
+            channels,
+            max(whole.size[0], size[0]),
+            size[1],
         )
 
     def _levels(self) -> tuple[dict[str | None, list[Box]], dict[str | None, list[int]]]:
@@ -204,8 +216,8 @@ class _Layouting:
         return piece
 
     def _size(self, box: Box) -> Size:
-        lines = self.lines[box.id]
-        bar = self.units.bar(box.join, self.direction)
+        lines, join = self.lines[box.id], plain(box.join)
+        bar, least = self.units.bar(join, self.direction), self.units.bar_length(join, self.direction)
         if isinstance(box, DiagramNode):
             width, height = self.units.node_size(box.kind, lines)
         else:
@@ -213,7 +225,7 @@ class _Layouting:
             inner = self._piece(box.id).size
             width = max(inner[0] + 2 * frame.side, frame.min_width)
             height = inner[1] + frame.top + frame.bottom
-        return width + bar[0], height + bar[1]
+        return max(width, least[0]) + bar[0], max(height, least[1]) + bar[1]
 
     def _inside(self, group: PlacedBox, inner: _Piece) -> tuple[int, int]:
         """Where the content of a group begins: in the middle of what the frame leaves."""
@@ -273,6 +285,9 @@ def _box_document(placed: PlacedBox) -> dict[str, Any]:
         "join": box.join,
         "group": _parent(box),
         "description": plain(box.description),
+        "flags": [plain(flag) for flag in box.flags],
+        "reads": list(box.reads),
+        "writes": list(box.writes),
         "lines": [line.text for line in placed.lines],
     }
 

@@ -14,12 +14,13 @@ class Rail:
     """Places along the ranks; moving an item never changes the order in its rank.
 
     Args:
-        x: Centre of each item; changed by `move`.
+        x: Centre of each item; changed by `move`. `rank` is that of each.
         before, after: Room that each item needs on either side of its centre.
     """
 
     def __init__(self, net: Network, x: list[int], before: list[int], after: list[int]) -> None:
         self.x = x
+        self.rank = net.rank
         self._before = before
         self._after = after
         self._left: list[int] = [-1] * len(x)
@@ -45,10 +46,15 @@ class Rail:
             wish = min(wish, self.free_until(item) - self._after[item])
         return wish
 
-    def move(self, items: Sequence[int], to: int) -> bool:
-        """Puts items of several ranks at one place, if all find room there; returns whether it did."""
+    def move(self, items: Sequence[int], to: int, slack: int = 0) -> bool:
+        """Puts items of several ranks at one place, if all find room there; returns whether it did.
+
+        Args:
+            slack: How much of that room may be missing on either side.
+        """
         for item in items:
-            if to - self._before[item] < self.free_from(item) or to + self._after[item] > self.free_until(item):
+            left, right = to - self._before[item], to + self._after[item]
+            if left + slack < self.free_from(item) or right - slack > self.free_until(item):
                 return False
         for item in items:
             self.x[item] = to

@@ -8,7 +8,8 @@ from graphagent.drawing.diagram import MARKS, Group
 from graphagent.drawing.layout import PlacedBox
 from graphagent.drawing.units import SLANT, Direction
 
-_RADII = {"set": 3, "code": 3, "tool": 3, "llm": 10, "agent": 10, "human": 20, "wait": 20, "map": 6, "graph": 6}
+_RADII = {"set": 3, "llm": 10, "agent": 12, "human": 20, "map": 6, "graph": 6}
+_CUT = 10  # of the corner of `code` that is folded, and of the corners of `tool`
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,33 +30,60 @@ def node_shape(placed: PlacedBox, bar: int, direction: Direction) -> Shape:
     x, y, w, h = _body(placed, bar, direction)
     kind = placed.box.kind
     behind: tuple[str, ...] = ()
-    inner = ""
-    if kind in MARKS:
-        outline = rectangle(x, y, w, h, h // 2)
-        if kind == "end":
-            inner = rectangle(x + 4, y + 4, w - 8, h - 8, (h - 8) // 2)
-    elif kind == "router":
-        middle = y + h // 2
-        outline = f"M{x + SLANT} {y}H{x + w - SLANT}L{x + w} {middle}L{x + w - SLANT} {y + h}H{x + SLANT}L{x} {middle}z"
-    elif kind == "emit":
-        outline = f"M{x} {y}H{x + w - SLANT}L{x + w} {y + h // 2}L{x + w - SLANT} {y + h}H{x}z"
-    else:
-        outline = rectangle(x, y, w, h, min(_RADII.get(kind, 6), h // 2))
     if kind == "map":
         behind = (rectangle(x + 7, y + 7, w - 3, h - 3, 6), rectangle(x + 4, y + 4, w - 2, h - 2, 6))
-    elif kind == "graph" and not isinstance(placed.box, Group):
-        inner = rectangle(x + 4, y + 4, w - 8, h - 8, 3)
-    return Shape(outline, behind, inner, x, y, w, h)
+    inner = "" if isinstance(placed.box, Group) else _inner(kind, x, y, w, h)
+    return Shape(_outline(kind, x, y, w, h), behind, inner, x, y, w, h)
 
 
-def slant_inset(placed: PlacedBox, at: int, bar: int, direction: Direction, *, left: bool = False) -> int:
-    """How far inside its right (or left) border a slanted box really ends at the height `at`."""
-    if placed.box.kind != "router" and (left or placed.box.kind != "emit"):
-        return 0
+def _outline(kind: str, x: int, y: int, w: int, h: int) -> str:
+    middle, right, bottom, cut = y + h // 2, x + w, y + h, _CUT
+    if kind in MARKS:
+        return rectangle(x, y, w, h, min(w, h) // 2)
+    match kind:
+        case "router":
+            return (
+                f"M{x + SLANT} {y}H{right - SLANT}L{right} {middle}L{right - SLANT} {bottom}H{x + SLANT}L{x} {middle}z"
+            )
+        case "emit":
+            return f"M{x} {y}H{right - SLANT}L{right} {middle}L{right - SLANT} {bottom}H{x}z"
+        case "wait":
+            return f"M{x} {y}H{right}V{bottom}H{x}L{x + SLANT} {middle}z"
+        case "code":
+            return f"M{x} {y}H{right - cut}L{right} {y + cut}V{bottom}H{x}z"
+        case "tool":
+            top = f"M{x + cut} {y}H{right - cut}L{right} {y + cut}V{bottom - cut}L{right - cut} {bottom}"
+            return f"{top}H{x + cut}L{x} {bottom - cut}V{y + cut}z"
+    return rectangle(x, y, w, h, min(_RADII.get(kind, 6), h // 2))
+
+
+def _inner(kind: str, x: int, y: int, w: int, h: int) -> str:
+    """A second line inside: of what holds more than it shows, of the end, and the fold of a page."""
+    match kind:
+        case "end":
+            return rectangle(x + 4, y + 4, w - 8, h - 8, (min(w, h) - 8) // 2)
+        case "graph" | "agent":
+            return rectangle(x + 4, y + 4, w - 8, h - 8, _RADII[kind] - 3)
+        case "code":
+            return f"M{x + w - _CUT} {y}V{y + _CUT}H{x + w}"
+    return ""
+
+
+def inset(placed: PlacedBox, at: int, bar: int, direction: Direction, *, left: bool = False) -> int:
+    """How far inside the right (or left) border of its rectangle a box really ends at the height `at`."""
     if left and bar:  # the bar is straight
         return 0
+    kind = placed.box.kind
     _, y, _, h = _body(placed, bar, direction)
-    return round(SLANT * abs(at - (y + h / 2)) / (h / 2))
+    pointed = round(SLANT * abs(at - (y + h / 2)) / (h / 2))
+    if kind == "router" or (kind == "emit" and not left):
+        return pointed
+    if kind == "wait" and left:
+        return SLANT - pointed
+    if kind == "tool" or (kind == "code" and not left):
+        from_bottom = y + h - at if kind == "tool" else _CUT
+        return max(0, _CUT - (at - y), _CUT - from_bottom)
+    return 0
 
 
 def rectangle(x: int, y: int, w: int, h: int, r: int) -> str:

@@ -40,9 +40,13 @@ def straighten_loop(chain: Sequence[int], beside: int, rail: Rail) -> None:
             return
 
 
-def follow(chain: Sequence[int], end: int, reach: int, rail: Rail) -> None:
-    """Moves the stretch next to an edge's end in line with it: a jog of less than `reach` looks like a mistake."""
+def follow(chain: Sequence[int], end: int, reach: int, rail: Rail, slack: int = 0) -> None:
+    """Moves the stretch next to an edge's end in line with it: a jog of less than `reach` looks like a mistake.
+
+    Args:
+        slack: How much closer to its neighbours it may come than they should stand.
+    """
     at = rail.x[chain[0]]
     if 0 < abs(at - end) <= reach:
         straight = next((k for k, item in enumerate(chain) if rail.x[item] != at), len(chain))
-        rail.move(chain[:straight], end)
+        rail.move(chain[:straight], end, slack)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from graphagent.drawing.content import LOOP, Line, Shown, edge_texts, is_red
 from graphagent.drawing.diagram import MARKS, Group, State
-from graphagent.drawing.icons import KIND_PATHS, LOOP_PATH, SOLID_PATHS, STATE_PATHS
+from graphagent.drawing.icons import FLAG_PATHS, KIND_PATHS, LOOP_PATH, SOLID_PATHS, STATE_PATHS
 from graphagent.drawing.layout import Layout, PlacedBox, PlacedEdge
 from graphagent.drawing.level import Point
-from graphagent.drawing.shapes import Shape, node_shape, slant_inset
+from graphagent.drawing.panel import PlacedChannel
+from graphagent.drawing.shapes import Shape, inset, node_shape
 from graphagent.drawing.text import plain
-from graphagent.drawing.theme import KINDS, Theme, style_sheet
+from graphagent.drawing.theme import FAMILY, KINDS, Theme, style_sheet
 from graphagent.drawing.units import (
     BAR,
     FONT_SIZE,
@@ -25,19 +26,30 @@ from graphagent.drawing.units import (
     LOOP_ICON,
     PAD_X,
     PAD_Y,
+    PILL_GAP,
+    PILLS_AT,
     PIXELS,
     SLANT,
     STATUS_ICON,
+    Size,
 )  # fmt: skip
 
 _MARGIN = 16
 _RADIUS = 8
 _HEAD = 8  # length of an arrowhead
+_CAPTION = 24  # height of the line above the drawing
 
 
-def to_svg(layout: Layout, shown: Shown, *, theme: Theme = "auto") -> str:
-    """The drawing as one `<svg>` element, ending in a newline."""
-    return _Svg(layout, shown).document(theme)
+def to_svg(layout: Layout, shown: Shown, *, theme: Theme = "auto", family: str = FAMILY) -> str:
+    """The drawing as one `<svg>` element, ending in a newline. `family`: CSS fonts of all text."""
+    return _Svg(layout, shown).document(theme, family)
+
+
+def svg_size(layout: Layout, shown: Shown) -> Size:
+    """Width and height of that element."""
+    caption = _caption(shown)
+    width = max(layout.width, PIXELS.label_width(caption)) + 2 * _MARGIN
+    return width, layout.height + 2 * _MARGIN + (_CAPTION if caption else 0)
 
 
 def escape(text: str) -> str:
@@ -57,24 +69,23 @@ class _Svg:
         self.texts = edge_texts(layout.diagram)
         self.out: list[str] = []
 
-    def document(self, theme: Theme) -> str:
+    def document(self, theme: Theme, family: str) -> str:
         layout, diagram = self.layout, self.layout.diagram
-        caption = plain(self.shown.overlay.caption) if self.shown.overlay else ""
-        head = 24 if caption else 0
-        width = max(layout.width, PIXELS.label_width(caption)) + 2 * _MARGIN
-        height = layout.height + 2 * _MARGIN + head
+        caption = _caption(self.shown)
+        head = _CAPTION if caption else 0
+        width, height = svg_size(layout, self.shown)
         name = escape(plain(diagram.name))
         self.out = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="ga-drawing ga-{theme}" role="graphics-document" '
             f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
             f"<title>{name}</title>",
             f"<desc>{escape(plain(diagram.description)) or f'The graph {name}'}</desc>",
-            f"<style>\n{style_sheet(theme)}\n</style>",
+            f"<style>\n{style_sheet(theme, family)}\n</style>",
             f'<rect class="paper" width="{width}" height="{height}"/>',
         ]
         if caption:
             self._text("small", _MARGIN, _MARGIN + 8, caption)
-        self.out.append(f'<g transform="translate({_MARGIN} {_MARGIN + head})">')
+        self.out.append(f'<g transform="translate({(width - layout.width) // 2} {_MARGIN + head})">')
         for group in layout.groups:
             self._box(group)
         for box in (*layout.groups, *layout.nodes):  # below the edges, or it would hide their arrowheads
@@ -85,6 +96,8 @@ class _Svg:
             self._label(edge)
         for node in layout.nodes:
             self._box(node)
+        for channel in layout.channels:
+            self._channel(channel)
         self.out += ["</g>", "</svg>", ""]
         return "\n".join(self.out)
 
@@ -122,11 +135,11 @@ class _Svg:
         word = escape(plain(placed.box.join))
         if self.layout.direction == "tb":
             at = placed.x + placed.w // 2
-            self.out.append(f'<rect class="bar" x="{placed.x}" y="{placed.y}" width="{placed.w}" height="9" rx="2"/>')
-            self.out.append(f'<text class="bartext" x="{at}" y="{placed.y + 7.7}">{word}</text>')
+            self.out.append(f'<rect class="bar" x="{placed.x}" y="{placed.y}" width="{placed.w}" height="15" rx="2"/>')
+            self.out.append(f'<text class="bartext" x="{at}" y="{placed.y + 11}">{word}</text>')
         else:
-            x, y = placed.x + 7.5, placed.y + placed.h // 2
-            self.out.append(f'<rect class="bar" x="{placed.x}" y="{placed.y}" width="9" height="{placed.h}" rx="2"/>')
+            x, y = placed.x + 11, placed.y + placed.h // 2
+            self.out.append(f'<rect class="bar" x="{placed.x}" y="{placed.y}" width="15" height="{placed.h}" rx="2"/>')
             self.out.append(f'<text class="bartext" transform="translate({x} {y}) rotate(-90)">{word}</text>')
 
     def _words_in(self, placed: PlacedBox, shape: Shape) -> None:
@@ -139,7 +152,7 @@ class _Svg:
             for i, line in enumerate(lines):
                 self._text("title" if i == 0 else "small", placed.x + placed.w // 2, top + 13 + 18 * i, line.text)
             return
-        left = shape.x + PAD_X + (SLANT - PAD_X // 2 if placed.box.kind == "router" else 0)
+        left = shape.x + PAD_X + {"router": SLANT - PAD_X // 2, "wait": SLANT - 4}.get(placed.box.kind, 0)
         self._icon(placed.box.kind, left, top + (LINE_HEIGHT["title"] * _titles(lines) - ICON) // 2 + 1)
         left += ICON + ICON_GAP
         for line in lines:
@@ -151,12 +164,19 @@ class _Svg:
         if line.role == "status":
             self._state_mark(line.state or "idle", x, base - 10)
             self._text(f"status f-{line.state}", x + STATUS_ICON, base, line.text)
+        elif line.role == "flag":
+            path = FLAG_PATHS.get(line.text.split(" ")[0])
+            if path:
+                self.out.append(f'<path class="flag" transform="translate({x} {base - 10})" d="{path}"/>')
+            self._text("small", x + STATUS_ICON, base, line.text)
         elif line.role in ("reads", "writes"):
             self._text("small", x, base, line.role)
-            x += 42 if line.role == "reads" else 38
-            width = PIXELS.line_width(line) - (42 if line.role == "reads" else 38)
-            self.out.append(f'<rect class="pill" x="{x}" y="{top + 2}" width="{width}" height="16" rx="8"/>')
-            self._text("word", x + width // 2, base, line.text)
+            x += PILLS_AT
+            for name in line.pills:
+                width = PIXELS.pill_width(name)
+                self.out.append(f'<rect class="pill" x="{x}" y="{top + 2}" width="{width}" height="16" rx="8"/>')
+                self._text("word", x + width // 2, base, name)
+                x += width + PILL_GAP
         else:
             self._text({"title": "title", "prompt": "note"}.get(line.role, "small"), x, base, line.text)
 
@@ -209,8 +229,8 @@ class _Svg:
             x, y = points[i]
             if box.y < y < box.y + box.h and x in (box.x, box.x + box.w):
                 left = x == box.x
-                inset = slant_inset(box, y, self._bar_size(box), self.layout.direction, left=left)
-                points[i] = x + inset if left else x - inset, y
+                cut = inset(box, y, self._bar_size(box), self.layout.direction, left=left)
+                points[i] = x + cut if left else x - cut, y
         return points
 
     def _label(self, placed: PlacedEdge) -> None:
@@ -231,6 +251,33 @@ class _Svg:
             self._text("word", middle, base + i * LABEL_LINE, line)
         self.out.append("</g>")
 
+    # channels
+
+    def _channel(self, placed: PlacedChannel) -> None:
+        x, y, w, h = placed.pill
+        middle = y + h // 2
+        self._open(["channel"], "channel", placed.channel.id)
+        written, read = (", ".join(lines) or "nobody" for lines in (placed.writers, placed.readers))
+        self._described(placed.text, f"{placed.note}; written by {written}; read by {read}")
+        self.out.append(f'<rect class="pill" x="{x}" y="{y}" width="{w}" height="{h}" rx="{h // 2}"/>')
+        self._text("word", x + w // 2, y + LABEL_LINE, placed.text)
+        for lines, box, anchor, left in (
+            (placed.writers, placed.left, "last", placed.left[0] + placed.left[2]),
+            (placed.readers, placed.right, "small", placed.right[0]),
+        ):
+            for i, line in enumerate(lines):
+                self._text(anchor, left, box[1] + LABEL_LINE * (i + 1), line)
+        arrows = []
+        if placed.writers:
+            arrows.append([(placed.left[0] + placed.left[2] + 6, middle), (x, middle)])
+        if placed.readers:
+            arrows.append([(x + w, middle), (placed.right[0] - 6, middle)])
+        for points in arrows:
+            self.out.append(f'<path class="line" d="{_rounded(_shortened(points, _HEAD - 2), 0)}"/>')
+            self.out.append(f'<path class="head" d="{_arrowhead(points)}"/>')
+        self._text("small", placed.note_box[0], placed.note_box[1] + LABEL_LINE, placed.note)
+        self.out.append("</g>")
+
     # pieces
 
     def _open(self, classes: Iterable[str], what: str, name: str) -> None:
@@ -244,6 +291,10 @@ class _Svg:
     def _text(self, classes: str, x: float, y: float, text: str) -> None:
         if text:
             self.out.append(f'<text class="{classes}" x="{x:g}" y="{y:g}">{escape(text)}</text>')
+
+
+def _caption(shown: Shown) -> str:
+    return plain(shown.overlay.caption) if shown.overlay else ""
 
 
 def _kind_class(kind: str) -> str:

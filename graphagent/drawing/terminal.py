@@ -7,9 +7,10 @@ from itertools import pairwise
 from graphagent.drawing.canvas import DOWN, LEFT, RIGHT, UP, Canvas, Stroke, Style
 from graphagent.drawing.content import STATE_ICONS, Line, Shown, is_red
 from graphagent.drawing.diagram import MARKS, State
-from graphagent.drawing.icons import KIND_SIGNS
+from graphagent.drawing.icons import FLAG_SIGNS, KIND_SIGNS
 from graphagent.drawing.layout import Layout, PlacedBox, PlacedEdge
 from graphagent.drawing.metrics import cell_width
+from graphagent.drawing.panel import PlacedChannel
 from graphagent.drawing.text import plain
 
 _STATE_ASCII: dict[State, str] = {
@@ -57,6 +58,8 @@ class _Terminal:
             self._edge(edge)
         for edge in self.layout.edges:
             self._label(edge)
+        for channel in self.layout.channels:
+            self._channel(channel)
         return self.canvas.text(style)
 
     # boxes
@@ -111,6 +114,9 @@ class _Terminal:
             state: State = line.state or "idle"
             x = put(x, y, (_STATE_ASCII if self.ascii else STATE_ICONS)[state] + " ", f"status {state}")
             put(x, y, text, f"status {state}")
+        elif line.role == "flag":
+            put(x, y, FLAG_SIGNS.get(line.text.split(" ")[0], ("", ""))[self.ascii], "kind")
+            put(x + 2, y, text, "kind")
         elif line.role in ("reads", "writes"):
             put(put(x, y, f"{line.role:<7}", "kind"), y, text, "channel")
         else:
@@ -158,6 +164,24 @@ class _Terminal:
             left = x + 1 + (w - 2 - cell_width(text)) // 2
             self.canvas.erase(left - 1, y + self.top + i, cell_width(text) + 2)
             self.canvas.put(left, y + self.top + i, text, role)
+
+    # channels
+
+    def _channel(self, placed: PlacedChannel) -> None:
+        x, y, w, _ = placed.pill
+        put, y = self.canvas.put, y + self.top
+        put(x, y, f"({placed.text})", "channel")
+        for lines, box in ((placed.writers, placed.left), (placed.readers, placed.right)):
+            for i, line in enumerate(lines):
+                left = box[0] + box[2] - cell_width(line) if box is placed.left else box[0]
+                put(left, box[1] + self.top + i, line, "label")
+        dash, head = ("-", ">") if self.ascii else ("─", "►")
+        if placed.writers:
+            left = placed.left[0] + placed.left[2] + 1
+            put(left, y, dash * (x - left - 1) + head, "edge")
+        if placed.readers:
+            put(x + w, y, dash * (placed.right[0] - x - w - 2) + head, "edge")
+        put(placed.note_box[0], placed.note_box[1] + self.top, placed.note, "kind")
 
     def _own(self, text: str) -> str:
         return text.translate(_OWN_SIGNS) if self.ascii else text

@@ -1,4 +1,5 @@
-"""Colours of the SVG in both themes. Every text has a contrast of at least 4.5:1 with what it stands on."""
+"""Colours of the SVG in both themes. Every text and route has a contrast of at least 4.5:1 with what it
+stands on, borders and routes that weren't taken one of 3:1."""
 
 from __future__ import annotations
 
@@ -12,11 +13,11 @@ LIGHT: Palette = {
     "ink": "#18202c",
     "muted": "#566071",
     "node": "#ffffff",
-    "border": "#8d97a7",
+    "border": "#7f8a9a",
     "line": "#5d6878",
-    "faint": "#a4adba",
+    "faint": "#838e9d",
     "group": "#f4f6f9",
-    "groupborder": "#9aa5b4",
+    "groupborder": "#838e9e",
     "red": "#b3231b",
     "onaccent": "#ffffff",
     "set": "#5c6878",
@@ -48,9 +49,9 @@ DARK: Palette = {
     "node": "#1a222d",
     "border": "#667487",
     "line": "#94a1b3",
-    "faint": "#566476",
+    "faint": "#5d6b7e",
     "group": "#151c25",
-    "groupborder": "#56657a",
+    "groupborder": "#5f6e83",
     "red": "#ff8a80",
     "onaccent": "#10151c",
     "set": "#a9b5c4",
@@ -78,8 +79,10 @@ DARK: Palette = {
 KINDS = ("set", "code", "llm", "agent", "tool", "router", "map", "graph", "human", "emit", "wait")
 STATES = ("idle", "queued", "running", "done", "replayed", "skipped", "failed", "waiting", "cancelled")
 
+FAMILY = "Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif"
+
 _RULES = """
-text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill:{ink};font-size:11px}
+text{font-family:{family};fill:{ink};font-size:11px}
 .paper{fill:{paper}}
 .title{font-size:14px;font-weight:bold}
 .small,.note{fill:{muted}}
@@ -87,11 +90,11 @@ text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill
 .status{font-weight:bold}
 .shape{fill:{node};stroke:{border};stroke-width:1.5}
 .behind{fill:{node};stroke:{border};stroke-width:1}
-.ring{fill:none;stroke:{ink};stroke-width:3}
+.ring{fill:none;stroke:{running};stroke-width:3}
 .group .shape{fill:{group};stroke:{groupborder}}
 .group .behind{fill:{group};stroke:{groupborder}}
 .bar{fill:{ink}}
-.bartext{font-size:9px;font-weight:bold;fill:{paper};text-anchor:middle}
+.bartext{font-size:11px;font-weight:bold;fill:{paper};text-anchor:middle}
 .icon{fill:none;stroke:{onaccent};stroke-width:1.6;stroke-linecap:round;stroke-linejoin:round}
 .solid{fill:{onaccent}}
 .pill{fill:none;stroke:{muted}}
@@ -116,14 +119,17 @@ text{font-family:Helvetica,Arial,'Liberation Sans','DejaVu Sans',sans-serif;fill
 .back .line{stroke-dasharray:6 4}
 .chip{fill:{paper}}
 .word{text-anchor:middle}
+.last{text-anchor:end;fill:{muted}}
+.channel .line{stroke-dasharray:2 3}
 .red .word{fill:{red}}
 .loop{fill:none;stroke:{ink};stroke-width:1.5;stroke-linecap:round;stroke-linejoin:round}
 .red .loop{stroke:{red}}
+.flag{fill:none;stroke:{muted};stroke-width:1.3;stroke-linejoin:round;stroke-linecap:round}
 .mark{fill:none;stroke-width:2;stroke-linecap:round;stroke-linejoin:round}
 """
 
 
-def style_sheet(theme: Theme) -> str:
+def style_sheet(theme: Theme, family: str = FAMILY) -> str:
     """The rules of a drawing with the class `ga-THEME`; only these elements are touched, wherever it is inlined.
 
     `auto` follows the viewer by CSS variables; the others have plain colours, which every renderer understands.
@@ -138,6 +144,7 @@ def style_sheet(theme: Theme) -> str:
             rules.append(f".run-{state} .shape{{stroke:{{{state}}};stroke-width:2.5}}")
     palette = DARK if theme == "dark" else LIGHT
     colours = {name: f"var(--ga-{name})" for name in palette} if theme == "auto" else palette
+    colours = {**colours, "family": family}
     lines = [_scoped(root, rule, colours) for rule in rules]
     if theme == "auto":
         lines.insert(0, f"{root}{{{_variables(LIGHT)}}}")

@@ -79,20 +79,44 @@ class Units(Protocol):
     def bar(self, join: str, direction: Direction) -> Size:
         """What a box needs more for the bar of its join."""
 
+    def bar_length(self, join: str, direction: Direction) -> Size:
+        """The least size of a box whose bar shows the words of its join."""
+
     def spacing(self, direction: Direction) -> Spacing: ...
+    @property
+    def panel(self) -> tuple[int, int, int]:
+        """Room above the channels and between two of them, and the length of an arrow to or from one."""
 
 
-FONT_SIZE: dict[Role, int] = {"title": 14, "kind": 11, "reads": 11, "writes": 11, "status": 11, "prompt": 11}
-LINE_HEIGHT: dict[Role, int] = {"title": 18, "kind": 15, "reads": 20, "writes": 20, "status": 17, "prompt": 15}
+FONT_SIZE: dict[Role, int] = {
+    "title": 14,
+    "kind": 11,
+    "flag": 11,
+    "reads": 11,
+    "writes": 11,
+    "status": 11,
+    "prompt": 11,
+}
+LINE_HEIGHT: dict[Role, int] = {
+    "title": 18,
+    "kind": 15,
+    "flag": 17,
+    "reads": 20,
+    "writes": 20,
+    "status": 17,
+    "prompt": 15,
+}
 LABEL_SIZE, LABEL_LINE = 11, 14
 ICON, ICON_GAP, PAD_X, PAD_Y = 20, 10, 12, 9
-PILL_PAD, BAR, SLANT, STATUS_ICON, LOOP_ICON = 8, 11, 14, 16, 15
+PILLS_AT, PILL_GAP = 44, 5
+PILL_PAD, BAR, BAR_TEXT, SLANT, STATUS_ICON, LOOP_ICON = 8, 17, 11, 14, 16, 15
 
 
 class Pixels:
     """The sheet of SVG, studio and PNG."""
 
     loop = LOOP
+    panel = (36, 8, 44)
     title_limit = 210
     label_limit = 150
     title_width = staticmethod(partial(pixel_width, size=14, bold=True))
@@ -107,7 +131,7 @@ class Pixels:
         height = sum(LINE_HEIGHT[line.role] for line in lines)
         if kind in MARKS:
             return max(width + 2 * PAD_X, 64), height + 10
-        slant = {"router": 2 * SLANT - PAD_X, "emit": SLANT - 4}.get(kind, 0)
+        slant = {"router": 2 * SLANT - PAD_X, "emit": SLANT - 4, "wait": SLANT - 4}.get(kind, 0)
         return max(ICON + ICON_GAP + width + 2 * PAD_X + slant, 120), height + 2 * PAD_Y
 
     def frame(self, lines: Sequence[Line]) -> Frame:
@@ -119,19 +143,29 @@ class Pixels:
             return 0, 0
         return (0, BAR) if direction == "tb" else (BAR, 0)
 
+    def bar_length(self, join: str, direction: Direction) -> Size:
+        if join == "any":
+            return 0, 0
+        length = pixel_width(join, BAR_TEXT, True) + 16
+        return (length, 0) if direction == "tb" else (0, length)
+
     def spacing(self, direction: Direction) -> Spacing:
         common = (16, 20, 18, 18, 14, 14)
         if direction == "tb":
             return Spacing(36, 18, *common, 12, 24, 9, 44, 18, 26)
         return Spacing(24, 14, *common, 12, 26, 10, 56, 20, 28)
 
+    def pill_width(self, name: str) -> int:
+        """Width of the outline around the name of a channel."""
+        return pixel_width(name, FONT_SIZE["writes"]) + 2 * PILL_PAD
+
     def line_width(self, line: Line) -> int:
         if line.role == "title":
             return self.title_width(line.text)
         width = pixel_width(line.text, FONT_SIZE[line.role], line.role == "status")
         if line.role in ("reads", "writes"):
-            return width + 2 * PILL_PAD + (42 if line.role == "reads" else 38)
-        return width + STATUS_ICON * (line.role == "status")
+            return PILLS_AT + sum(self.pill_width(name) + PILL_GAP for name in line.pills) - PILL_GAP
+        return width + STATUS_ICON * (line.role in ("status", "flag"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +179,10 @@ class Cells:
 
     wrap_at: int = 32
     ascii: bool = False
+
+    @property
+    def panel(self) -> tuple[int, int, int]:
+        return 2, 0, 4
 
     @property
     def loop(self) -> str:
@@ -176,13 +214,16 @@ class Cells:
     def bar(self, join: str, direction: Direction) -> Size:
         return 0, 0  # the bar is the box's own border
 
+    def bar_length(self, join: str, direction: Direction) -> Size:
+        return (0 if join == "any" else cell_width(join) + 4), 0
+
     def spacing(self, direction: Direction) -> Spacing:
         if direction == "tb":
             return Spacing(3, 2, 2, 2, 1, 2, 2, 0, 1, 2, 1, 2, 1, 1)
         return Spacing(1, 1, 1, 1, 2, 1, 1, 1, 2, 3, 1, 4, 1, 2)
 
     def line_width(self, line: Line) -> int:
-        extra = {"title": 0, "kind": 0, "prompt": 2, "status": 2, "reads": 7, "writes": 7}
+        extra = {"title": 0, "kind": 0, "flag": 2, "prompt": 2, "status": 2, "reads": 7, "writes": 7}
         return cell_width(line.text) + extra[line.role]
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from graphagent.drawing import NodeRun, Overlay
+from graphagent.drawing import NodeRun, Overlay, Table
 from graphagent.drawing.diagram import State
 from graphagent.drawing.from_plan import mark
 from graphagent.events import Event
 from graphagent.graph.plan import GraphPlan, NodePlan, RoutePlan
-from graphagent.session.documents import show_document
+from graphagent.session.documents import history_document, show_document
 from graphagent.session.reading import read_events
+from graphagent.session.tables_text import history_table
 from graphagent.snapshot import SessionRow
 
 if TYPE_CHECKING:
@@ -70,6 +71,19 @@ async def session_overlay(host: Host, row: SessionRow, snapshot: int) -> Overlay
     return Overlay(
         nodes, picture.taken, channels, frozenset(picture.outlined), frozenset(picture.due), _caption(row, shown)
     )
+
+
+async def superstep_table(host: Host, row: SessionRow, snapshot: int, limit: int) -> Table:
+    """What the session did up to a snapshot, a row for each superstep; at its head the open one too.
+
+    Args:
+        limit: How many supersteps at most.
+    """
+    document = await history_document(host, row, limit=limit)
+    at_head = snapshot == row.head_superstep
+    supersteps = [step for step in document.supersteps if step.superstep < snapshot]
+    shown = replace(document, supersteps=supersteps, open=document.open if at_head else None)
+    return Table("Supersteps", history_table(shown))
 
 
 def _caption(row: SessionRow, shown: ShowDocument) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -248,3 +249,32 @@ def test_a_drawing_in_every_format(tmp_path: Path) -> None:
     assert "human" in call(tmp_path, "visualize", "g.graph.yaml").stdout
     assert call(tmp_path, "visualize", "g.graph.yaml", "--format", "svg").stdout.startswith("<svg")
     assert "flowchart" in call(tmp_path, "visualize", "g.graph.yaml", "--format", "mermaid").stdout
+    for ending in ("svg", "html", "mmd", "txt", "json"):
+        call(tmp_path, "visualize", "g.graph.yaml", "-o", f"made.{ending}", "--channels", "--theme", "dark")
+        assert "human" in (tmp_path / f"made.{ending}").read_text(encoding="utf-8")
+    assert "no format ends in '.gif'" in call(tmp_path, "visualize", "g.graph.yaml", "-o", "x.gif", code=2).stderr
+
+
+def test_a_page_of_a_session_lists_its_supersteps(tmp_path: Path) -> None:
+    graph(tmp_path, ASK)
+    call(tmp_path, "run", "g.graph.yaml", "-i", "name=bees", code=4)
+    call(tmp_path, "visualize", "@last", "-o", "now.html")
+    call(tmp_path, "visualize", "@last@0", "-o", "before.html")
+    now, before = ((tmp_path / name).read_text(encoding="utf-8") for name in ("now.html", "before.html"))
+    assert "<h2>Supersteps</h2>" in now
+    assert "waiting" in now
+    assert "<h2>Supersteps</h2>" not in before
+
+
+def test_a_picture_goes_to_a_file_or_a_pipe_and_needs_its_extra(tmp_path: Path) -> None:
+    graph(tmp_path, ASK)
+    if importlib.util.find_spec("resvg_py") is None:
+        done = call(tmp_path, "visualize", "g.graph.yaml", "-o", "x.png", code=7)
+        assert "pip install 'graphagent[png]'" in done.stderr
+        assert not (tmp_path / "x.png").exists()
+        return
+    call(tmp_path, "visualize", "g.graph.yaml", "-o", "x.png")
+    command = [sys.executable, "-m", "graphagent", "visualize", "g.graph.yaml", "--format", "png"]
+    piped = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, check=True).stdout
+    assert piped == (tmp_path / "x.png").read_bytes()
+    assert piped.startswith(b"\x89PNG")

@@ -93,7 +93,9 @@ def test_the_program_of_the_builder_runs_from_any_folder(tmp_path: Path) -> None
     assert "python: count_words:words" in done.stdout
 
 
-@pytest.mark.parametrize("page", ["examples/approval/README.md", "docs/howto/build-a-graph-in-python.md"])
+@pytest.mark.parametrize(
+    "page", ["examples/approval/README.md", "docs/howto/build-a-graph-in-python.md", "docs/howto/draw-a-graph.md"]
+)
 def test_python_in_a_page_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
@@ -102,4 +104,4 @@ def test_python_in_a_page_runs(page: str, tmp_path: Path) -> None:
     command = [sys.executable, "notes.py"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] in {"sent", "2 notes, all calm"}
+    assert done.stdout.splitlines()[-1] in {"sent", "2 notes, all calm", "drawn"}

@@ -1,4 +1,4 @@
-"""P1 to P8 of the performance targets."""
+"""P1 to P8 of the performance targets, and D1."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from graphagent.session import operations
 from graphagent.session.host import Host
 from graphagent.session.project import Project
 from graphagent.snapshot import SessionRow
+from tests.benchmarks.drawings import d1
 from tests.benchmarks.graphs import FAN, TALK, chain, plan
 from tests.benchmarks.measure import Figure, times
 
@@ -256,4 +257,6 @@ def resident_kb() -> float:
     return pages * os.sysconf("SC_PAGESIZE") / 1024
 
 
-ALL: dict[str, Workload] = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8}
+ALL: dict[str, Workload] = {
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "D1": d1,
+}  # fmt: skip

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 
-from graphagent.drawing import Diagram, DiagramEdge, DiagramNode, Group, NodeRun, Overlay
+from graphagent.drawing import Diagram, DiagramChannel, DiagramEdge, DiagramNode, Group, NodeRun, Overlay
 
 Way = tuple[str, ...]
 KINDS = ("set", "code", "llm", "router", "human", "emit", "tool", "agent", "wait")
@@ -277,6 +277,59 @@ SCRIPTS = diagram(
     ],
 )
 
+_EVERY_KIND = [
+    DiagramNode("answer", "answer", "agent", sublabel="main, 3 tools"),
+    DiagramNode("draft", "draft", "llm", sublabel="fast"),
+    DiagramNode("find", "find", "tool", sublabel="search"),
+    DiagramNode("count", "count", "code", sublabel="shop.pay:order", flags=("interrupt before",)),
+    DiagramNode("tests", "tests", "code", sublabel="run pytest -q", flags=("sandbox wasm",)),
+    DiagramNode("ask", "ask", "human", sublabel="approve"),
+    DiagramNode("refund", "refund", "graph", sublabel="refunds · 4 nodes"),
+    DiagramNode("each", "each", "map", sublabel="over docs · 1 node"),
+    DiagramNode("route", "route", "router"),
+    DiagramNode("tidy", "tidy", "set"),
+    DiagramNode("publish", "publish", "emit", sublabel="news.out"),
+    DiagramNode("reply", "reply", "wait", sublabel="event customer.replied", flags=("interrupt after",)),
+    DiagramNode("pause", "pause", "wait", sublabel="10m"),
+    DiagramNode("meet", "meet", "set", join="at least 2"),
+    DiagramNode("first", "first", "wait", join="at least 1, cancels siblings"),
+]
+EVERY_KIND = replace(
+    diagram(
+        "every kind",
+        ["start:start", *_EVERY_KIND, "end:end"],
+        [
+            *(("start", name, "fork") for name in ("answer", "draft", "find", "count", "tests", "ask")),
+            *[("answer", "refund"), ("draft", "each"), ("find", "route"), ("count", "tidy"), ("tests", "publish")],
+            *[("ask", "reply"), ("reply", "reply", "route", "again"), ("publish", "publish", "route", "again")],
+            *[("find", "find", "error"), ("count", "count", "error"), ("reply", "pause")],
+            *((name, "meet") for name in ("refund", "each", "route")),
+            *((name, "first") for name in ("tidy", "publish", "pause")),
+            *[("meet", "end"), ("first", "end")],
+        ],
+    ),
+    channels=(
+        DiagramChannel("notes", "list[Note]", "append", ("answer", "draft", "find", "count"), ("refund", "first")),
+        DiagramChannel("a_longer_name", "dict[str, list[int]]", "my.own:reducer", (), ("meet",)),
+        DiagramChannel("unread", "str", "last", ("ask",)),
+    ),
+)
+
+HUB = diagram(
+    "hub with five spokes",
+    [
+        "start:start",
+        DiagramNode("hub/research", "research", "graph", "finds things", "research · 6 nodes", "hub"),
+        DiagramNode("hub/write", "write", "agent", "writes it up", "main, 2 tools", "hub"),
+        DiagramNode("hub/calculate", "calculate", "tool", "does sums", "calc", "hub"),
+        DiagramNode("hub/translate", "translate", "llm", "", "fast", "hub"),
+        DiagramNode("hub/review", "review", "agent", "", "main", "hub"),
+        *("ask:human", "end:end"),
+    ],
+    [("start", "hub"), ("hub", "ask", "route", "unsure"), ("ask", "hub"), ("hub", "end", "else")],
+    [Group("hub", "hub", "agent", count=5, sublabel="main, 1 tool, 5 delegates")],
+)
+
 NOTHING = Diagram("nothing", ())
 LONELY = diagram("lonely", ["a:set", "b:set"], [])
 
@@ -304,7 +357,7 @@ NAMED = {
     d.name: d
     for d in (
         CHAIN, DIAMOND, NESTED_LOOPS, SELF_LOOP, MAP, MAP_IN_MAP, SUPPORT, ROUTER, ERRORS, WRITER, TWO_JOINS, SCRIPTS,
-        NOTHING, LONELY,
+        EVERY_KIND, HUB, NOTHING, LONELY,
     )
 }  # fmt: skip
 SMALL = [random_diagram(8 + seed, 12 + 2 * seed, seed, 0.15) for seed in range(24)]

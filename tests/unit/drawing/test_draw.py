@@ -26,7 +26,7 @@ def test_jupyter_gets_text_and_svg() -> None:
     assert bundle["image/svg+xml"].startswith("<svg ")
 
 
-@pytest.mark.parametrize("format", ["terminal", "svg", "mermaid", "json"])
+@pytest.mark.parametrize("format", ["terminal", "svg", "html", "mermaid", "json"])
 def test_a_closed_drawing_is_smaller(format: str) -> None:
     closed, opened = (draw(corpus.SUPPORT, format=format, expand=e) for e in ("none", "all"))  # type: ignore[arg-type]
     assert len(closed) < len(opened)
@@ -38,7 +38,7 @@ def test_drawings_are_the_same_in_every_process() -> None:
     code = (
         "import hashlib; from tests.unit.drawing import corpus; from graphagent.drawing import draw;"
         "print(hashlib.sha256(''.join(draw(d, format=f, overlay=corpus.WRITER_RUN)"
-        "for d in corpus.NAMED.values() for f in ('terminal', 'svg', 'mermaid', 'json')).encode()).hexdigest())"
+        "for d in corpus.NAMED.values() for f in ('terminal', 'svg', 'html', 'mermaid', 'json')).encode()).hexdigest())"
     )
     digests = {
         subprocess.run(

@@ -112,6 +112,67 @@ def test_subgraphs_and_bodies_of_maps_are_groups() -> None:
     assert "1 node" in draw(diagram, expand="none")
 
 
+AGENT = """
+models: { m: { use: openai/x } }
+tools: { search: { python: "nodes:find" } }
+channels: { log: { type: "list[Message]", reducer: messages }, total: float, hits: int }
+start: hub
+nodes:
+  hub:
+    kind: agent
+    model: m
+    prompt: Go
+    tools: [search]
+    history: { channel: log }
+    delegates:
+      research: { graph: sub, about: finds things }
+      calculate: { about: does sums, do: { kind: tool, tool: search }, writes: { total: 1.0 } }
+    tool_writes: { search: { hits: 1 } }
+    next: test
+  test: { kind: code, run: [pytest, "-q"], sandbox: { image: wasm }, next: pause }
+  pause: { kind: wait, for: 10m, next: end }
+graphs:
+  sub: { inputs: { task: str }, start: say, nodes: { say: { kind: set, next: end } } }
+"""
+
+
+def test_an_agent_is_a_box_around_its_delegates() -> None:
+    diagram = diagram_of(AGENT)
+    assert [(g.id, g.kind, g.parent, g.count, g.description) for g in diagram.groups if g.kind == "agent"] == [
+        ("hub", "agent", None, 2, "")
+    ]
+    assert [(g.id, g.kind, g.description) for g in diagram.groups if g.parent == "hub"] == [
+        ("hub/research", "graph", "finds things")
+    ]
+    (spoke,) = [n for n in diagram.nodes if n.group == "hub"]
+    assert (spoke.id, spoke.kind, spoke.sublabel, spoke.description) == (
+        "hub/calculate", "tool", "search", "does sums",
+    )  # fmt: skip
+    (closed,) = [n for n in diagram.collapsed("none").nodes if n.id == "hub"]
+    assert (closed.kind, closed.sublabel) == ("agent", "m, 1 tool, 2 delegates")
+    assert faults(lay_out(diagram)) == []
+
+
+def test_a_sandbox_and_a_timer_are_said() -> None:
+    nodes = {n.id: n for n in diagram_of(AGENT).nodes}
+    assert (nodes["test"].sublabel, nodes["test"].flags) == ("run pytest -q", ("sandbox wasm",))
+    assert (nodes["pause"].kind, nodes["pause"].sublabel) == ("wait", "10m")
+
+
+def test_channels_know_their_writers_and_readers() -> None:
+    hits, log, total = diagram_of(AGENT).channels
+    assert hits.writers == total.writers == ("hub",)
+    assert (log.id, log.type, log.reducer, log.writers, log.readers) == (
+        "log", "list[Message]", "messages", ("hub",), ("hub",),
+    )  # fmt: skip
+    each, once = "each/do/text", "once/text"
+    channels = {c.id: c for c in diagram_of(GROUPS).channels}
+    assert set(channels) == {"parts", "text", each, once}
+    assert (channels["text"].writers, channels["text"].readers) == (("once",), ("once",))
+    assert (channels[once].writers, channels[once].group) == (("once/say",), "once")
+    assert [c.id for c in diagram_of(GROUPS).collapsed("none").channels] == ["parts", "text"]
+
+
 def test_a_graph_within_itself_is_one_node() -> None:
     text = (VALID / "map_reduce.graph.yaml").read_text(encoding="utf-8")
     diagram = from_plan(plan_of(text))

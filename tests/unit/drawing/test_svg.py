@@ -7,6 +7,7 @@ import pytest
 
 from graphagent.drawing import Diagram, DiagramNode, NodeRun, Overlay, draw
 from graphagent.drawing.content import STATE_ICONS
+from graphagent.drawing.metrics import pixel_width
 from graphagent.drawing.theme import DARK, KINDS, LIGHT, STATES, contrast
 from tests.unit.drawing import corpus
 
@@ -96,6 +97,41 @@ def test_a_join_of_all_is_a_bar_with_its_word() -> None:
     assert nodes["write"].find(f"{SVG}rect[@class='bar']") is None
 
 
+def test_a_join_of_some_says_how_many_and_whether_it_cancels() -> None:
+    for direction in ("tb", "lr"):
+        svg = draw(corpus.EVERY_KIND, format="svg", direction=direction)
+        nodes = parts(ElementTree.fromstring(svg), "node")
+        for name, said in (("meet", "at least 2"), ("first", "at least 1, cancels siblings")):
+            bar = nodes[name].find(f"{SVG}rect[@class='bar']")
+            assert bar is not None
+            length = int(bar.attrib["width" if direction == "tb" else "height"])
+            assert length >= pixel_width(said, 11, True)
+            assert said in words(nodes[name])
+        assert "═ at least 1, cancels siblings" in draw(corpus.EVERY_KIND).replace("╒ ", "═ ")
+
+
+def test_sandboxes_and_breakpoints_have_a_sign_and_words() -> None:
+    nodes = parts(parsed(corpus.EVERY_KIND), "node")
+    signs = {
+        name: [p.attrib["d"] for p in nodes[name].iter(f"{SVG}path") if p.attrib["class"] == "flag"] for name in nodes
+    }
+    assert {name for name, paths in signs.items() if paths} == {"tests", "count", "reply"}
+    assert signs["count"] == signs["reply"] != signs["tests"]
+    assert "sandbox wasm" in words(nodes["tests"])
+    assert "interrupt before" in words(nodes["count"])
+    assert "⬡ sandbox wasm" in draw(corpus.EVERY_KIND)
+
+
+def test_delegates_lie_in_the_labelled_box_of_their_agent() -> None:
+    nodes = parts(parsed(corpus.HUB), "node")
+    assert "agent · main, 1 tool, 5 delegates" in words(nodes["hub"])
+    assert "group" in nodes["hub"].attrib["class"].split()
+    assert sum(name.startswith("hub/") for name in nodes) == 5
+    closed = parts(ElementTree.fromstring(draw(corpus.HUB, format="svg", expand="none")), "node")
+    assert set(closed) == {"start", "hub", "ask", "end"}
+    assert words(closed["hub"]).count("5 delegates") == 1
+
+
 def test_every_kind_looks_different_without_colour() -> None:
     looks = set()
     for kind in KINDS:
@@ -134,7 +170,7 @@ def test_channels_are_pills() -> None:
     svg = draw(corpus.WRITER, format="svg", channels=True)
     write = parts(ElementTree.fromstring(svg), "node")["write"]
     assert len(write.findall(f"{SVG}rect[@class='pill']")) == 4
-    assert words(write).count("reads") == words(write).count("writes") == 2
+    assert words(write) == "write llm reads log lint writes files tries"
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
@@ -146,8 +182,9 @@ def test_text_has_enough_contrast(palette: dict[str, str]) -> None:
     assert contrast(palette["ink"], palette["paper"]) >= 4.5
     for kind in KINDS:
         assert contrast(palette["onaccent"], palette[kind]) >= 4.5, kind
-    for line in ("line", "border", "groupborder"):
-        assert contrast(palette[line], palette["paper"]) >= 2.4, line
+    for line, least in (("line", 4.5), ("red", 4.5), ("border", 3), ("groupborder", 3), ("faint", 3)):
+        for ground in ("paper", "group"):
+            assert contrast(palette[line], palette[ground]) >= least, (line, ground)
     assert round(contrast("#000000", "#ffffff"), 1) == 21.0
 
 

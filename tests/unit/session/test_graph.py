@@ -58,3 +58,11 @@ def test_the_place_of_a_node_is_its_call() -> None:
     assert position is not None
     assert position.text == """    g.set("greet", writes={"greeting": f"Hello {X('inputs.name')}"}).next(end)"""
     assert plan.file == __file__
+
+
+def test_a_notebook_shows_the_drawing() -> None:
+    graph = built()
+    shown = graph._repr_mimebundle_()
+    assert shown == {"text/plain": str(graph.draw()), "image/svg+xml": graph.draw().svg()}
+    assert "greet" in shown["text/plain"]
+    assert graph.draw(direction="lr", channels=True).html().startswith("<!doctype html>")
