@@ -199,6 +199,7 @@ class Finished:
     usage: Usage | None = None
     results: Any = UNSET
     errors: Any = UNSET
+    event: Any = UNSET
     history: tuple[int, list[dict[str, Any]]] | None = None
     """What a model call adds to its history channel: (channel index, messages)."""
 
@@ -217,19 +218,24 @@ class Finished:
         if self.results is not UNSET:
             scope["results"] = self.results
             scope["errors"] = self.errors
+        if self.event is not UNSET:
+            scope["event"] = self.event
         return scope
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The task waits. `interrupt` and `child` let the barrier close around it, `open` keeps the superstep open.
+    """The task waits. `open` keeps the superstep open, all else lets the barrier close around it.
 
-    `question` is `{kind, prompt, options, answer_schema, payload, assignee}`; `timeout_s` is its time to live.
+    `question` is `{kind, prompt, options, answer_schema, payload, assignee}`; `timeout_s` is how long the task may
+    wait. A timer runs for `due_s`, or until `until_us`.
     """
 
-    reason: Literal["interrupt", "child", "open"]
+    reason: Literal["interrupt", "child", "event", "timer", "open"]
     question: Mapping[str, Any] | None = None
     timeout_s: float | None = None
+    due_s: float | None = None
+    until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +264,7 @@ class Task(Protocol):
 
     `env` has the names that the node's expressions see: channels of snapshot k, `inputs`, `run`, `error`, item
     names. `error` is the record of the route that led here. `answer` is set when a parked token was woken:
-    `{value}` or `{error}`.
+    `{value}`, `{event}`, `{timer}` or `{error}`.
     """
 
     path: str

@@ -291,6 +291,7 @@ class TaskContext:
             child, ChildCall(step.session, self.born, self.path, graph, request, step.opened_at, seed)
         )
         if end.status in ("running", "waiting", "idle"):
+            step.child_reasons[child] = end.reason or "interrupt"
             return None
         fault("child.outcome")
         failed = end.status != "done"

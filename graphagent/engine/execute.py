@@ -32,11 +32,11 @@ async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
     step.run_item = run_item
     if len(tokens) == 1:
         token = tokens[0]
-        return [run_immediate(step, token) if step.kinds[token.node].immediate else await run_token(step, token)]
+        return [run_immediate(step, token) if _immediate(step, token) else await run_token(step, token)]
     results: list[TaskResult | None] = [None] * len(tokens)
     later = []
     for i, token in enumerate(tokens):
-        if step.kinds[token.node].immediate:
+        if _immediate(step, token):
             results[i] = run_immediate(step, token)
         else:
             later.append((i, token))
@@ -58,8 +58,14 @@ def task_env(step: Step, token: Token) -> Mapping[str, Any]:
     return step.env if token.error is None else {**step.env, "error": token.error}
 
 
+def _immediate(step: Step, token: Token) -> bool:
+    return step.kinds[token.node].immediate or token.failure is not None
+
+
 def run_immediate(step: Step, token: Token) -> TaskResult:
     """Run a kind that only computes. There is nothing to time, to retry or to journal but a failure."""
+    if token.failure is not None:
+        return unsatisfied(step, token)
     node, kind = step.graph.nodes[token.node], step.kinds[token.node]
     attempt, before = step.journal.next_attempt(step.superstep, node.name) if step.journal.rows else (0, None)
     if before is not None and attempt != step.resumed.get(node.name, 0):
@@ -239,6 +245,15 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
     )  # fmt: skip
 
 
+def unsatisfied(step: Step, token: Token) -> TaskResult:
+    """The failure of a node whose join can't be satisfied any more: the barrier has found it, nothing runs."""
+    data = dict(token.failure or {})
+    if token.error is not None:
+        data["causes"] = [dict(token.error)]
+    return TaskResult(token, "failed", 0, {"error": view(data)}, error=data, started_us=step.opened_at,
+                      ended_us=step.opened_at)  # fmt: skip
+
+
 def failed(context: TaskContext, token: Token, error: Exception, started: int) -> TaskResult:
     """The result of a task whose attempt failed: the error as data."""
     node = context.node
@@ -277,7 +292,10 @@ def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
         step.opened.append(context.interrupt_row(interrupt, outcome.question, expires))
     elif context.path != context.node.name:
         return TaskResult(token, "open", context.attempt)
-    waiting = Waiting(replace(token, answer=None), outcome.reason, step.superstep, context.attempt, 0, expires)
+    due = None if outcome.due_s is None else round(outcome.due_s * 1e6)
+    waiting = Waiting(
+        replace(token, answer=None), outcome.reason, step.superstep, context.attempt, 0, expires, due, outcome.until_us
+    )
     return TaskResult(token, "parked", context.attempt, waiting=waiting, events=context.events)
 
 

@@ -92,6 +92,9 @@ class _NoChildren:
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         raise AssertionError("a replay starts a child")
 
+    async def cancel(self, child: SessionId) -> None:
+        raise AssertionError("a replay cancels a child")
+
 
 @dataclass(frozen=True, slots=True)
 class Replayer:

@@ -93,7 +93,9 @@ class Line:
     taken_n: int = field(init=False)
     last: Commit | None = field(init=False, default=None)
     withdrawn: list[SessionId] = field(init=False, default_factory=list)
-    """Children whose waiting tokens are gone; whoever hosts the line cancels them."""
+    """Children whose waiting tokens are gone; they are cancelled after the commit that says so."""
+    child_reasons: dict[SessionId, str] = field(init=False, default_factory=dict)
+    """What each child waits for, as far as it was seen here."""
     graph: GraphPlan = field(init=False)
     session: SessionId = field(init=False)
     released: bool = field(init=False, default=False)
@@ -160,6 +162,7 @@ class Line:
         while True:
             if self.inputs and not self._open():
                 await self.take_inputs()
+                await self.cancel_withdrawn()
                 if self.status in ("cancelled", "failed"):
                     return
             tokens = due(self.snapshot.control)
@@ -168,13 +171,21 @@ class Line:
             if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
                 return
-            if not await self._superstep() and not (self.reason == "limit" and self.inputs):
+            goes_on = await self._superstep()
+            await self.cancel_withdrawn()
+            if not goes_on and not (self.reason == "limit" and self.inputs):
                 return
             passed = False
             now = self.snapshot.committed_at
             if now - yielded > YIELD_AFTER_US:
                 await trio.lowlevel.checkpoint()
                 yielded = now
+
+    async def cancel_withdrawn(self) -> None:
+        """Cancel the children for which nobody waits any more."""
+        withdrawn, self.withdrawn = self.withdrawn, []
+        for child in withdrawn:
+            await self.children.cancel(child)
 
     def _open(self) -> bool:
         """Whether the superstep after the head has begun, so that inputs wait for its barrier."""
@@ -199,6 +210,7 @@ class Line:
         except ReplayDivergence as divergence:
             await self._diverged(divergence)
             return False
+        self.child_reasons.update(step.child_reasons)
         rows = self.journal.sealed(snap.superstep)
         spent = add(snap.control.spent, of_rows(rows)) if rows else snap.control.spent
         outcome = close(self.graph, snap, results, self.facts, spent)
@@ -273,7 +285,11 @@ class Line:
         if control.due:
             return "running", None
         batch.closing.append(["RunPaused", {"interrupts": self._paused(control), "timers": []}])
-        return "waiting", "interrupt"
+        return "waiting", self._reason(control)
+
+    def _reason(self, control: Control) -> str:
+        children = [child_of(self.session, self.graph, w) for w in control.waiting if w.reason == "child"]
+        return waiting_reason(control, [self.child_reasons.get(child) for child in children])
 
     def _paused(self, control: Any) -> list[dict[str, Any]]:
         names = self.graph.nodes
@@ -296,8 +312,9 @@ class Line:
             inside = row.kind == "child" and not has_child
             if row.kind == "answer":
                 inside = decode(row.body)["interrupt"] not in ids
-            elif row.kind == "resume":  # one that raises limits takes effect by itself
-                inside = not decode(row.body)["limits"]
+            elif row.kind == "resume":  # one that raises limits or lets tokens go on takes effect by itself
+                body = decode(row.body)
+                inside = not body["limits"] and not body.get("release")
             if not inside:
                 break
             taken = row.n
@@ -355,7 +372,7 @@ class Line:
         if applied.control.due:
             return "running", None
         if applied.control.waiting:
-            return "waiting", "interrupt"
+            return "waiting", self._reason(applied.control)
         return self.status, self.reason
 
     async def _commit(
@@ -469,6 +486,21 @@ class Line:
         """Park where it is: finished effects are durable, the run can be resumed. Nothing if it has just ended."""
         if not self.released:
             await self._park("waiting", "paused", Batch.empty())
+
+
+def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str:
+    """What a session waits for whose tokens all wait; a question goes before all else.
+
+    Args:
+        children: The reasons of the children that it waits for, where they are known.
+    """
+    own = {w.reason for w in control.waiting if w.reason != "child"}
+    reasons = {*own, *(child or "interrupt" for child in children)}
+    if "interrupt" in reasons or not reasons:
+        return "interrupt"
+    if reasons & {"before", "after", "paused"}:
+        return "paused"
+    return "event" if "event" in reasons else "timer"
 
 
 def finish_events(closed: Closed, batch: Batch) -> None:

@@ -17,9 +17,10 @@ from graphagent.snapshot import InterruptRow, Spent
 
 @dataclass(frozen=True, slots=True)
 class ChildEnd:
-    """How a child session stands: `status` as in its authority row."""
+    """How a child session stands: `status` and `reason` as in its authority row."""
 
     status: str
+    reason: str | None
     outputs: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     spent: Spent
@@ -30,6 +31,10 @@ class Children(Protocol):
 
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         """Create the child unless it is there, and run it until it ends or waits."""
+        ...
+
+    async def cancel(self, child: SessionId) -> None:
+        """Cancel a child that nobody waits for any more."""
         ...
 
 
@@ -90,6 +95,8 @@ class Step:
     run_item: RunItem | None = None
     waited: frozenset[str] = frozenset()
     """In a replay: the tasks that were recorded as waiting."""
+    child_reasons: dict[SessionId, str] = field(default_factory=dict)
+    """What the children that wait are waiting for."""
     used: set[tuple[str, int, int]] = field(default_factory=set)
     """Rows of the journal that this run of the superstep has asked for."""
 

@@ -15,7 +15,8 @@ from graphagent.channels.reducers import REDUCERS
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
 from graphagent.engine.results import Taken, TaskResult
-from graphagent.engine.tokens import place
+from graphagent.engine.tokens import place, stopped
+from graphagent.engine.waits import deliver
 from graphagent.frozen import dataclass
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
@@ -215,8 +216,9 @@ class _Barrier:
         nxt = Control(
             control.run, control.inputs, placed.due, placed.waiting, placed.joins, self.visits(results),
             self.last_run(results), control.steps + 1, self.spent, control.limited, control.queue, control.bounds,
+            control.events,
         )  # fmt: skip
-        nxt = self.wake_subscribers(nxt)
+        nxt = deliver(self.graph, self.wake_subscribers(nxt), self.env)
         closed = Closed(
             tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(results), tuple(taken)
         )
@@ -225,7 +227,7 @@ class _Barrier:
     def visits(self, results: Sequence[TaskResult]) -> tuple[int, ...]:
         visits = list(self.snapshot.control.visits)
         for result in results:
-            if result.token.answer is None:
+            if result.token.answer is None and result.token.failure is None:
                 visits[result.token.node] += 1
         return tuple(visits)
 
@@ -251,7 +253,11 @@ class _Barrier:
                 tokens.append(Token(node.index, self.snapshot.superstep + 1))
         if not tokens:
             return control
-        return replace(control, due=tuple(sorted((*control.due, *tokens), key=lambda t: t.node)))
+        stops = [w for t in tokens if (w := stopped(self.graph, self.snapshot.superstep, t)) is not None]
+        due = [t for t in tokens if self.graph.nodes[t.node].interrupt != "before"]
+        return replace(
+            control, due=tuple(sorted((*control.due, *due), key=lambda t: t.node)), waiting=(*control.waiting, *stops)
+        )
 
 
 def finish(

@@ -16,7 +16,9 @@ from graphagent.graph.plan import (
     END,
     FAIL,
     START,
+    AwaitedJoin,
     ChannelPlan,
+    Check,
     GraphPlan,
     LimitsPlan,
     ModelPlan,
@@ -27,6 +29,7 @@ from graphagent.graph.plan import (
     RetryPlan,
     RoutePlan,
     Writes,
+    needed,
 )
 from graphagent.graph.source import document_of
 from graphagent.graph.spec import END as END_NAME
@@ -34,6 +37,7 @@ from graphagent.graph.spec import FAIL as FAIL_NAME
 from graphagent.graph.spec import (
     SELF,
     AgentBody,
+    AtLeast,
     Body,
     CodeBody,
     Defaults,
@@ -47,6 +51,7 @@ from graphagent.graph.spec import (
     Retry,
     Route,
     Spec,
+    WaitBody,
 )
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.types import Type, TypeMismatch, checker, parse_decl, parse_object, parse_type
@@ -200,7 +205,7 @@ class _Graph:
         outputs = tuple(self.ports(spec.outputs))
         result = spec.result if spec.result is not None else {p.name: f"${{ {p.name} }}" for p in outputs}
         values = tuple((name, self.value(value)) for name, value in result.items())
-        start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", START_NAME in self.grouped)
+        start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", *self.group(START_NAME, spec.start))
         return GraphPlan(
             spec.name, tuple(self.ports(spec.inputs)), outputs,
             tuple(self.channel(i) for i in range(len(self.channels))),
@@ -245,7 +250,7 @@ class _Graph:
         retry = spec.retry or (defaults.retry if reached else None) or Retry()
         timeout = spec.timeout or (defaults.timeout if reached else None)
         item = self.node(body.do, index, defaults) if isinstance(body, MapBody) else None
-        returns = getattr(body, "returns", None)
+        returns = None if isinstance(body, WaitBody) else getattr(body, "returns", None)
         kind = read_type(returns, self.types) if returns is not None else None
         fork = self.forks.get(spec.name) if spec.joins else None
         return NodePlan(
@@ -268,6 +273,10 @@ class _Graph:
             check_returns=None if kind is None else checker(kind),
             item=item,
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
+            cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
+            interrupt=spec.interrupt,
+            events=self.events(body) if isinstance(body, WaitBody) else {},
+            match=self.expression(body.match) if isinstance(body, WaitBody) and body.match is not None else None,
             on_update=tuple(self.channels[c] for c in spec.on_update),
             position=self.positions.get(spec.path),
             description=spec.description,
@@ -279,6 +288,10 @@ class _Graph:
             return body.model or defaults.model or self.default_model
         return None
 
+    def events(self, body: WaitBody) -> dict[str, Check]:
+        """The events for which a node waits, each with what its data must be: an object of its type."""
+        return {name: _object_check(read_type(text, self.types)) for name, text in body.types.items()}
+
     def values(self, spec: NodeSpec) -> dict[str, Value]:
         body = spec.body
         found: dict[str, Any] = {}
@@ -286,6 +299,8 @@ class _Graph:
             found = {"options": body.options, "value": body.value, "assign": body.assign}
         elif isinstance(body, MapBody):
             found = {"collect": body.collect}
+        elif isinstance(body, WaitBody):
+            found = {"until": body.until}
         elif isinstance(body, EmitBody):
             found = {f"data.{name}": value for name, value in body.event_data.items()}
             return {name: self.value(value) for name, value in found.items()}
@@ -296,7 +311,19 @@ class _Graph:
         to = tuple(ends[t] if t in ends else self.nodes[t] for t in spec.to)
         when = None if spec.when is None else self.expression(spec.when)
         label = spec.label or spec.when or ""
-        return RoutePlan(when, to, self.writes(spec.writes), label, len(to) > 1 and source in self.grouped)
+        return RoutePlan(when, to, self.writes(spec.writes), label, *self.group(source, spec.to))
+
+    def group(self, source: str, targets: tuple[str, ...]) -> tuple[bool, tuple[AwaitedJoin, ...]]:
+        """Whether this route opens a group of tokens, and the joins that count its branches."""
+        if len(targets) < 2 or source not in self.grouped:
+            return False, ()
+        inner = {source} | {name for name, fork in self.forks.items() if fork == source}  # behind these it is over
+        reached = self.flow.reachable(targets, lambda edge: edge.source not in inner and edge.kind != "update")
+        awaited = []
+        for name, node in self.spec.nodes.items():
+            if isinstance(node.join, AtLeast) and self.forks.get(name) == source and name in reached:
+                awaited.append(AwaitedJoin(self.nodes[name], needed(node.join.count, len(targets))))
+        return True, tuple(awaited)
 
     def writes(self, writes: Mapping[str, Any]) -> Writes:
         return tuple((self.channels[name], self.value(value)) for name, value in writes.items())
@@ -310,6 +337,17 @@ class _Graph:
         expression = parse(text)
         self.roots.update(read.root for read in expression.reads)
         return expression
+
+
+def _object_check(kind: Type) -> Check:
+    check = checker(kind)
+
+    def checked(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeMismatch("$", "an object is expected")
+        return check(value)
+
+    return checked
 
 
 def _effects(spec: NodeSpec, item: NodePlan | None) -> EffectClass:

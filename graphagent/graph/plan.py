@@ -7,8 +7,10 @@ which `compile.load_plan` makes an equal plan in any process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -58,15 +60,30 @@ class ChannelPlan:
     neutral: Any = UNSET
 
 
+def needed(at_least: int | float, count: int) -> int:
+    """How many of `count` branches or items `at_least` asks for: a float is a fraction of them, rounded up."""
+    return math.ceil(Fraction(str(at_least)) * count) if isinstance(at_least, float) else at_least
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedJoin:
+    """A join with `at_least` that the branches of a fork can reach: how many of them it needs."""
+
+    node: int
+    need: int
+
+
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """`grouped`: taking it opens a group of tokens, since it forks and some join waits for that fork."""
+    """`grouped`: taking it opens a group of tokens, since it forks and some join waits for that fork. `awaited` are
+    those of these joins that count the branches of this route."""
 
     when: Expression | None
     to: tuple[int, ...]
     writes: Writes
     label: str
     grouped: bool = False
+    awaited: tuple[AwaitedJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +105,9 @@ class NodePlan:
     `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
     (`options value assign collect`, and `data.NAME` for each of an event's), `over` a map's list. `model` names the
     model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork that
-    `join: all` waits for (a node or START), None for `join: any`. `path` is the YAML path, such as `$.nodes.write`.
+    a join waits for (a node or START), None for `join: any`; `cancels`: the other tokens of the group are withdrawn
+    when it runs. `interrupt` is a breakpoint. `events` are those that a wait takes, each with the check of its data;
+    `match` must hold for it. `path` is the YAML path, such as `$.nodes.write`.
     """
 
     index: int
@@ -110,6 +129,10 @@ class NodePlan:
     check_returns: Check | None = None
     item: NodePlan | None = None
     join_fork: int | None = None
+    cancels: bool = False
+    interrupt: Literal["before", "after"] | None = None
+    events: Mapping[str, Check] = field(default_factory=dict)
+    match: Expression | None = None
     on_update: tuple[int, ...] = ()
     position: Position | None = None
     description: str | None = None

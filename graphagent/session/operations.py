@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import trio
+
 from graphagent.codec import decode, digest, encode
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
-from graphagent.engine.run import Line, Stop
+from graphagent.engine.run import Line, Stop, waiting_reason
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
@@ -23,8 +25,11 @@ from graphagent.session.inputs import check_edits, check_inputs
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
+from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
 from graphagent.snapshot import Blob, InterruptRow, LineageEntry, NewInput, SessionRow
+
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Options:
         limits: Bounds over those of the graph: `supersteps`, `cost_micro`.
         message_id: Makes the input that starts the run idempotent.
         stop: Asked at every barrier whether to pause there.
+        patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
     """
 
     name: str | None = None
@@ -47,6 +53,7 @@ class Options:
     limits: Mapping[str, int] = field(default_factory=dict)
     message_id: str | None = None
     stop: Callable[[], bool] | None = None
+    patience_s: float = PATIENCE_S
 
     def stops(self) -> Stop:
         """For the engine."""
@@ -112,9 +119,27 @@ async def drive(
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
     line = await host.open(session, observer, new)
     try:
-        return await _advance(host, line, options)
+        outcome = await _advance(host, line, options)
     finally:
         await host.release(line)
+    return await _patiently(host, outcome, options, observer)
+
+
+async def _patiently(host: Host, outcome: Outcome, options: Options, observer: Observer | None) -> Outcome:
+    """Wait for timers that are due soon, and run on."""
+    while (due := await next_due(host, outcome.row)) is not None:
+        wait_s = (due - host.clock.now_us()) / 1e6
+        if wait_s > options.patience_s:
+            break
+        await trio.sleep(max(wait_s, 0.001))
+        line = await host.open(outcome.row.session, observer)
+        try:
+            more = await _advance(host, line, options)
+        finally:
+            await host.release(line)
+        recorded, replayed = outcome.recorded + more.recorded, outcome.replayed + more.replayed
+        outcome = replace(more, first_superstep=outcome.first_superstep, recorded=recorded, replayed=replayed)
+    return outcome
 
 
 async def _advance(host: Host, line: Line, options: Options) -> Outcome:
@@ -162,9 +187,33 @@ async def resume(
         elif options.limits and line.snapshot.control.due:
             body = encode({"tasks": {}, "limits": dict(options.limits)})
             await host.take(line, NewInput("resume", f"limits:{row.commit_n}:{row.epoch}", body))
-        return await _advance(host, line, options)
+        if row.status != "failed":
+            await _let_go(host, line)
+        outcome = await _advance(host, line, options)
     finally:
         await host.release(line)
+    return await _patiently(host, outcome, options, observer)
+
+
+async def _let_go(host: Host, line: Line) -> None:
+    """Accept that the tokens go on which breakpoints stopped, in this session and in those that it waits for."""
+    stopped: dict[SessionId, list[ParkedToken]] = {}
+    async for token in parked_tokens(host, line.row, line.snapshot.control):
+        if token.stopped:
+            stopped.setdefault(token.row.session, []).append(token)
+    for session, tokens in stopped.items():
+        row = tokens[0].row
+        body = encode({"tasks": {}, "limits": {}, "release": [t.release_name for t in tokens]})
+        new = NewInput("resume", f"release:{row.commit_n}:{row.epoch}", body)
+        if session == line.session:
+            await host.take(line, new)
+            continue
+        await host.store.accept(session, new)
+        for caller, wake in await callers_woken(host, row, new.message_id):
+            if caller == line.session:
+                await host.take(line, wake)
+                break
+            await host.store.accept(caller, wake)
 
 
 async def find_interrupt(host: Host, target: str) -> InterruptRow:
@@ -253,7 +302,7 @@ async def fork(
     session = SessionId.timed(host.clock.now_us(), os.urandom(10))
     control = old.control
     status: Any = "waiting" if control.due or control.waiting else "done"
-    reason = None if status == "done" else "interrupt" if control.waiting and not control.due else "paused"
+    reason = None if status == "done" else "paused" if control.due else waiting_reason(control)
     events = await events_before(host, row, at)
     made = SessionRow(
         session, row.family, target.hash, target.name, row.seed if same_seed else digest(row.seed + session.raw)[:16],
