@@ -2,6 +2,7 @@
 
     GraphAgentError                  anything below; `hint` says what to do
     ├─ GraphInvalid                  the graph has findings of severity error: `diagnostics`
+    ├─ NotRunnable                   the graph has a part that this release doesn't run
     ├─ InputInvalid                  an input, answer or edit doesn't fit its type: `path`
     ├─ CodecError                    a value is not plain data: `path`
     ├─ LoopRunning                   a blocking call inside a running event loop
@@ -67,6 +68,10 @@ class GraphInvalid(GraphAgentError):
     def __init__(self, diagnostics: list[Any], text: str) -> None:
         super().__init__(text)
         self.diagnostics = diagnostics
+
+
+class NotRunnable(GraphAgentError):
+    """A graph without errors has a part that this release reads, checks and draws, but doesn't run."""
 
 
 class InputInvalid(GraphAgentError):

@@ -18,9 +18,11 @@ def card(terminal: Terminal, run: Mapping[str, Any]) -> None:
         ended(terminal, run, "done", "green")
     elif status == "cancelled":
         ended(terminal, run, "cancelled", "magenta")
-    elif status == "waiting" and run["interrupts"]:
+    elif status == "waiting" and run["reason"] != "paused":
         for interrupt in run["interrupts"]:
             waiting(terminal, interrupt, run["next"])
+        for token in run["waiting"]:
+            parked(terminal, token, run)
     elif status in ("waiting", "running", "idle"):
         paused(terminal, run)
     elif status == "failed" and reason == "limit":
@@ -60,6 +62,22 @@ def waiting(terminal: Terminal, interrupt: Mapping[str, Any], commands: Sequence
         told += f"  [{' / '.join(interrupt['options'])}]"
     command = next((c for c in commands if interrupt["id"] in c), f"graphagent answer {interrupt['id']}")
     row(terminal, f"{terminal.symbol('waiting')} waiting", "yellow", told, ["answer: " + local(terminal, command)])
+
+
+def parked(terminal: Terminal, token: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """One node that waits for an event or a time, or that a breakpoint stopped."""
+    resume = terminal.command("resume", run["session"])
+    until = "" if token["due_at"] is None else f" until {token['due_at']}"
+    if token["reason"] == "event":
+        told = f"{token['node']} waits for {' or '.join(token['events'])}{until}"
+        hints = ["send: " + terminal.command("send", token["session"], token["events"][0])]
+    elif token["reason"] == "timer":
+        told, hints = f"{token['node']} waits{until}", [f"go on then: {resume}"]
+    elif token["reason"] in ("before", "after"):
+        told, hints = f"stopped before {token['node']}", [f"go on: {resume}"]
+    else:
+        return
+    row(terminal, f"{terminal.symbol('waiting')} waiting", "yellow", told, hints)
 
 
 def paused(terminal: Terminal, run: Mapping[str, Any]) -> None:

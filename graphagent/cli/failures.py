@@ -21,6 +21,7 @@ from graphagent.errors import (
     MissingExtra,
     NodeError,
     NotFound,
+    NotRunnable,
     ReplayDivergence,
     ReplayFloor,
     RunError,
@@ -30,6 +31,7 @@ from graphagent.errors import (
 EXITS: tuple[tuple[type[BaseException], Exit], ...] = (
     (GraphInvalid, Exit.INVALID),
     (InputInvalid, Exit.USAGE),
+    (NotRunnable, Exit.USAGE),
     (CodecError, Exit.USAGE),
     (NotFound, Exit.USAGE),
     (ReplayDivergence, Exit.DIVERGED),

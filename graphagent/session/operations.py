@@ -27,6 +27,7 @@ from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
+from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import Blob, InterruptRow, LineageEntry, NewInput, SessionRow
 
 PATIENCE_S = 2.0
@@ -82,7 +83,8 @@ def seed_of(options: Options) -> bytes:
 
 
 def run_input(plan: Plan, inputs: Mapping[str, Any], options: Options) -> NewInput:
-    """The input that starts a run. Raises InputInvalid, before anything is stored."""
+    """The input that starts a run. Raises NotRunnable and InputInvalid, before anything is stored."""
+    check_runnable(plan)
     body = {"inputs": check_inputs(plan.graph, inputs), "limits": dict(options.limits)}
     return NewInput("run", options.message_id or encode128(os.urandom(16)), encode(body))
 
@@ -296,6 +298,7 @@ async def fork(
     checkpoint = await checkpoint_at(host.store, row, at)
     old = await load_snapshot(host.store, row, own.graph, checkpoint)
     if plan is not None:
+        check_runnable(plan)
         check_migration(own, plan, decode(checkpoint.manifest))
     names = own.graph.channel_index
     before = {n: old.values[names[n]] for n in checked if n in names}

@@ -12,7 +12,7 @@ from graphagent.engine.manifest import read_manifest
 from graphagent.engine.waits import timer_of
 from graphagent.errors import NotFound
 from graphagent.graph.plan import NodePlan
-from graphagent.ids import SessionId
+from graphagent.ids import InterruptId, SessionId
 from graphagent.session.reading import checkpoint_at
 from graphagent.snapshot import Control, NewInput, SessionRow, Waiting
 
@@ -32,6 +32,14 @@ class ParkedToken:
     waiting: Waiting
     due_at: int | None
     over: bool = True
+
+    @property
+    def interrupt(self) -> InterruptId | None:
+        """The question that it waits for."""
+        if self.waiting.reason != "interrupt":
+            return None
+        waiting = self.waiting
+        return InterruptId.derive(self.row.session, waiting.superstep, self.node.name, waiting.attempt, waiting.ordinal)
 
     @property
     def stopped(self) -> bool:
@@ -66,7 +74,7 @@ async def parked_tokens(host: Host, row: SessionRow, control: Control | None = N
         elif waiting.reason == "interrupt":
             yield ParkedToken(row, node, waiting, await _expiry(host, row, waiting))
         else:
-            yield ParkedToken(row, node, waiting, *await _due_at(host, row, waiting))
+            yield ParkedToken(row, node, waiting, *await due_at(host, row, waiting))
 
 
 async def _expiry(host: Host, row: SessionRow, waiting: Waiting) -> int | None:
@@ -80,7 +88,7 @@ async def _expiry(host: Host, row: SessionRow, waiting: Waiting) -> int | None:
     return asked.expires_at if asked.status == "open" else None
 
 
-async def _due_at(host: Host, row: SessionRow, waiting: Waiting) -> tuple[int | None, bool]:
+async def due_at(host: Host, row: SessionRow, waiting: Waiting) -> tuple[int | None, bool]:
     """When the token is woken, and whether because it waited too long."""
     times = [] if waiting.until_us is None else [(waiting.until_us, False)]
     lengths = [(us, over) for us, over in ((waiting.due_us, False), (waiting.expires_us, True)) if us is not None]
