@@ -73,8 +73,8 @@ async def test_what_waits(world: World) -> None:
     (interrupt,) = head["interrupts"]
     assert head["waiting"] == [
         {
-            "session": interrupt["session"], "node": "ask", "reason": "interrupt", "interrupt": interrupt["id"], "events": [],
-            "due_at": interrupt["expires_at"],
+            "session": interrupt["session"], "node": "ask", "reason": "interrupt", "interrupt": interrupt["id"],
+            "events": [], "due_at": interrupt["expires_at"],
         }
     ]  # fmt: skip
     assert interrupt["expires_at"] is not None
