@@ -360,7 +360,11 @@ class TaskServices(Protocol):
         """A hash of the author's code that this node runs; None if it runs none."""
         ...
 
-    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+    def redact(self, value: Any) -> Any:
+        """The value with every secret that stands in its texts replaced by `***`."""
+        ...
+
+    def render(self, template: Any, variables: Mapping[str, Any]) -> str:
         """A prompt. Raises NodeError of kind `expression`."""
         ...
 

@@ -25,6 +25,7 @@ from graphagent.errors import (
     ReplayDivergence,
     ReplayFloor,
     RunError,
+    SecretMissing,
     StoreError,
 )
 
@@ -32,6 +33,7 @@ EXITS: tuple[tuple[type[BaseException], Exit], ...] = (
     (GraphInvalid, Exit.INVALID),
     (InputInvalid, Exit.USAGE),
     (NotRunnable, Exit.USAGE),
+    (SecretMissing, Exit.USAGE),
     (CodecError, Exit.USAGE),
     (NotFound, Exit.USAGE),
     (ReplayDivergence, Exit.DIVERGED),

@@ -17,7 +17,7 @@ from graphagent.engine.seal import Change
 from graphagent.engine.superstep import ended
 from graphagent.engine.tokens import release, start_tokens
 from graphagent.engine.waits import deliver, expired, fire, wake
-from graphagent.graph.plan import GraphPlan
+from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.ids import InterruptId, RunId, SessionId, digest128
 from graphagent.snapshot import (
     NOTHING_SPENT,
@@ -172,7 +172,9 @@ def _answer(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow,
         answer = {"error": body["error"]}
     else:
         answer = {"value": body["value"]}
-        state.begin.append(["x.interrupt.answered", {"node": node, "answer": body["value"]}])
+        secret = any(graph.channels[index].secret for index, _ in graph.nodes[waiting.token.node].writes)
+        said = REDACTED if secret else body["value"]
+        state.begin.append(["x.interrupt.answered", {"node": node, "answer": said}])
     state.opening.append(["RunContinued", {"reason": row.kind, "answers": [body["interrupt"]]}])
     state.control = wake(state.control, waiting, answer)
 

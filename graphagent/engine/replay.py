@@ -172,7 +172,7 @@ class Replayer:
             if result.waiting is not None:
                 entry[4] += asked_entries(step.opened, entry[0])
             batch.tasks.append(entry)
-        finish_events(closed, batch)
+        finish_events(self.graph, closed, batch)
         change = Change(closed.values, closed.versions, closed.changed, closed.control)
         rows = sorted(recorded.journal, key=lambda r: r.key)
         stamp = self.stamp(recorded, state.run_id, state.run_started_at)

@@ -30,7 +30,7 @@ from graphagent.errors import ReplayDivergence, StoreUnavailable
 from graphagent.events import Event
 from graphagent.faults import fault
 from graphagent.frozen import dataclass
-from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.graph.plan import REDACTED, GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
@@ -275,7 +275,7 @@ class Line:
     def _end(self, closed: Closed, batch: Batch) -> tuple[Status, str | None]:
         """The status after this barrier, and its terminal event."""
         control = closed.control
-        finish_events(closed, batch)
+        finish_events(self.graph, closed, batch)
         if closed.limit is not None:
             batch.closing.append(["x.limit.reached", {"limit": closed.limit}])
         if closed.ended == "done":
@@ -503,12 +503,13 @@ def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str
     return "event" if "event" in reasons else "timer"
 
 
-def finish_events(closed: Closed, batch: Batch) -> None:
+def finish_events(graph: GraphPlan, closed: Closed, batch: Batch) -> None:
     """The chained terminal event of a run that this barrier ends."""
     if closed.ended == "done":
         usage = usage_data(closed.control.spent)
+        hidden = dict.fromkeys(graph.secret_outputs, REDACTED)
         data = {
-            "outputs_ref": closed.outputs, "usage": usage, "cost": usage["cost_usd"],
+            "outputs_ref": {**(closed.outputs or {}), **hidden}, "usage": usage, "cost": usage["cost_usd"],
             "supersteps": closed.control.steps, "checkpoint": None,
         }  # fmt: skip
         batch.end.append(["RunCompleted", data])

@@ -72,7 +72,8 @@ def evaluate_writes(graph: GraphPlan, writes: Writes, env: Env) -> list[tuple[in
         try:
             out.append((index, channel.check_write(value.evaluate(env))))
         except TypeMismatch as error:
-            raise TypeMismatch(channel.name + error.path[1:], error.message) from None
+            message = "the value doesn't fit" if channel.secret else error.message
+            raise TypeMismatch(channel.name + error.path[1:], message) from None
     return out
 
 

@@ -101,23 +101,15 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     assert spec is not None
     types = resolve_types(spec)
     models = {
-        m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key)
+        m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key, m.fallback)
         for m in spec.models.values()
     }
     model = spec.graph.defaults.model
     graphs = {g.name: _Graph(g, types, positions or {}, model).plan() for g in spec.all_graphs}
     return Plan(
-        digest(document),
-        document,
-        spec.metadata.name,
-        None,
-        data["entry"],
-        graphs,
-        models,
-        data["templates"],
-        types,
-        folders=tuple(data.get("folders", ())),
-    )
+        digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
+        spec.prompts, spec.secrets, tuple(data.get("folders", ())),
+    )  # fmt: skip
 
 
 def resolve_types(spec: Spec) -> dict[str, Type]:
@@ -179,6 +171,7 @@ def _ordered(tree: dict[str, Any], order: Mapping[str, list[str]]) -> dict[str, 
 
 
 def _files(spec: Spec) -> Iterator[str]:
+    yield from (prompt.file for prompt in spec.prompts.values() if prompt.file is not None)
     for graph in spec.all_graphs:
         for node in graph.nodes.values():
             for body in (node.body, getattr(getattr(node.body, "do", None), "body", None)):
@@ -228,7 +221,7 @@ class _Graph:
         default = check(spec.default) if spec.has_default else reducer.neutral()
         return ChannelPlan(
             index, spec.name, kind, spec.reducer, reducer.fold, spec.scope, default, check,
-            _message_writes if spec.reducer == "messages" else check, default,
+            _message_writes if spec.reducer == "messages" else check, default, spec.secret,
         )  # fmt: skip
 
     def limits(self) -> LimitsPlan:

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal
 
 from graphagent.graph.expressions import Expression
-from graphagent.graph.spec import Body
+from graphagent.graph.spec import Body, Prompt
 from graphagent.graph.types import Type
 from graphagent.graph.values import Value
 from graphagent.snapshot import UNSET, EffectClass
@@ -24,6 +24,9 @@ END: Final = -1
 FAIL: Final = -2
 START: Final = -3
 """Pseudo nodes: the targets `end` and `fail`, and `start` as the place of the first fork."""
+
+REDACTED: Final = "***"
+"""Stands wherever a secret would be shown."""
 
 Check = Callable[[Any], Any]
 """Returns the value as its type has it, or raises `types.TypeMismatch`."""
@@ -46,6 +49,7 @@ class ChannelPlan:
     """`check` takes a whole value, `check_write` what one write delivers.
 
     `neutral` is what the first write is folded into: the default, else the reducer's neutral value, else UNSET.
+    What a `secret` channel holds is state, and shown nowhere.
     """
 
     index: int
@@ -58,6 +62,7 @@ class ChannelPlan:
     check: Check
     check_write: Check
     neutral: Any = UNSET
+    secret: bool = False
 
 
 def needed(at_least: int | float, count: int) -> int:
@@ -163,7 +168,8 @@ class LimitsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """`use` is `provider/model`. Names of keys, never keys, are part of a plan."""
+    """`use` is `provider/model`. `base_url` and `api_key` are values over `secrets` as the author wrote them: names of
+    secrets, never secrets, are part of a plan. `fallback` are the models that are tried next, in order."""
 
     name: str
     use: str
@@ -171,6 +177,15 @@ class ModelPlan:
     params: Mapping[str, Any]
     base_url: str | None
     api_key: str | None
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The text of a prompt, and what stands in place of some of its blocks."""
+
+    text: str
+    blocks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +194,7 @@ class GraphPlan:
 
     `start` is a route without guard. `reads_run` says whether any expression reads `run`. What every
     barrier looks at stands ready: `step_channels` are those of that scope, `subscribers` the nodes with `on_update`.
+    `secret_outputs` are made of secret channels.
     """
 
     name: str
@@ -195,10 +211,15 @@ class GraphPlan:
     channels_by_name: tuple[ChannelPlan, ...] = field(init=False, compare=False)
     step_channels: tuple[ChannelPlan, ...] = field(init=False, compare=False)
     subscribers: tuple[NodePlan, ...] = field(init=False, compare=False)
+    secret_outputs: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels_by_name", tuple(sorted(self.channels, key=attrgetter("name"))))
         object.__setattr__(self, "step_channels", tuple(c for c in self.channels if c.scope == "step"))
+        secret = {c.name for c in self.channels if c.secret}
+        object.__setattr__(
+            self, "secret_outputs", frozenset(n for n, v in self.result if any(r.root in secret for r in v.reads))
+        )
         object.__setattr__(self, "subscribers", tuple(n for n in self.nodes if n.on_update))
 
 
@@ -206,8 +227,8 @@ class GraphPlan:
 class Plan:
     """A compiled document. `entry` names the graph that a session of this plan runs; "" is the main one.
 
-    `templates` are the texts of prompt files by the path that the graph names. `folders` are where modules of imports
-    are, from the folder of the graph. `file` is only for messages.
+    `templates` are the texts of prompt files by the path that the graph names, `secrets` the names that the host has
+    to supply. `folders` are where modules of imports are, from the folder of the graph. `file` is only for messages.
     """
 
     hash: bytes
@@ -219,6 +240,8 @@ class Plan:
     models: Mapping[str, ModelPlan]
     templates: Mapping[str, str]
     types: Mapping[str, Type]
+    prompts: Mapping[str, Prompt]
+    secrets: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     file: str | None = None
 

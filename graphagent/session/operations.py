@@ -94,6 +94,7 @@ async def start(
 ) -> Outcome:
     """Create a session and run it."""
     new = run_input(plan, inputs, options)
+    host.models.secrets.check(plan)
     session = await host.create(NewSession(plan, seed_of(options), options.name, options.tags), [new])
     return await drive(host, session, options, observer)
 
@@ -110,7 +111,9 @@ async def run_again(
     row = await host.store.session(session)
     if row.status in ("running", "waiting"):
         raise SessionBusy(f"a run is {row.status} in {session}", hint=f"graphagent resume {session}")
-    new = run_input(await host.plan_of(row), inputs, options)
+    plan = await host.plan_of(row)
+    new = run_input(plan, inputs, options)
+    host.models.secrets.check(plan)
     return await drive(host, session, options, observer, new)
 
 

@@ -9,6 +9,7 @@ from graphagent.codec import decode, encode, show_digest
 from graphagent.engine.inputs import interrupt_of
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import NotFound
+from graphagent.graph.plan import REDACTED
 from graphagent.graph.types import describe
 from graphagent.ids import InterruptId, RunId, SessionId
 from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part, shown, usage_of
@@ -94,7 +95,7 @@ async def _channels(
             value = (await load_value(host.store, row, channel, entry, checkpoint.snapshot))[1]
             tasks = bodies.get(entry.version, {}).get("tasks", [])
             writers = [t[0] for t in tasks if channel.name in t[3].get("writes", [])]
-        part = shown(value, full=full)
+        part = shown(REDACTED if channel.secret and value is not UNSET else value, full=full)
         out.append(ChannelState(
             channel.name, describe(channel.type), channel.reducer, channel.scope,
             None if entry is None else entry.version, entry is not None and entry.version == checkpoint.superstep,
