@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from graphagent.channels.reducers import REDUCERS
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.engine.tokens import place, stopped
 from graphagent.engine.waits import deliver
+from graphagent.errors import NodeError
 from graphagent.frozen import dataclass
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
@@ -107,7 +107,7 @@ def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
 
 
 class _Conflict(Exception):
-    """Two tasks wrote one `last` channel."""
+    """What was written can't be merged: two tasks wrote one `last` channel, or an author's reducer failed."""
 
 
 class _Barrier:
@@ -156,13 +156,16 @@ class _Barrier:
             if channel.reducer == "messages":
                 write = [self.identified(item) for item in write]
             before = self.values[index] if self.versions[index] is not None else channel.neutral
-            self.values[index] = channel.fold(before, write)
+            try:
+                self.values[index] = channel.fold(before, write)
+            except NodeError as error:
+                raise _Conflict(self.unfolded(node, error)) from None
             self.versions[index] = self.snapshot.superstep
             if not writers:
                 self.writers[index] = (node,)
             elif node not in writers:
                 self.writers[index] = (*writers, node)
-            if REDUCERS[channel.reducer].appends:
+            if channel.appends:
                 added = self.changed.get(index)
                 self.changed[index] = [*added, *write] if added else list(write)
             else:
@@ -174,6 +177,13 @@ class _Barrier:
             return message
         self.named += 1
         return {**message, "id": "msg_" + encode128(digest128(self.snapshot.digest, self.named))}
+
+    def unfolded(self, node: int, error: NodeError) -> dict[str, Any]:
+        name = self.graph.nodes[node].name
+        return record(
+            error.kind, error.message, node=name, attempt=0, cause=error.cause, hint=error.hint, source="graph",
+            trace=error.trace,
+        )  # fmt: skip
 
     def conflict(self, index: int, one: int, other: int) -> dict[str, Any]:
         names = self.graph.nodes[one].name, self.graph.nodes[other].name

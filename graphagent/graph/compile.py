@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from graphagent.channels.reducers import REDUCERS
+from graphagent.channels.reducers import REDUCERS, custom_reducer
 from graphagent.codec import decode, digest, encode, freeze
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
@@ -216,12 +216,12 @@ class _Graph:
     def channel(self, index: int) -> ChannelPlan:
         spec = list(self.spec.channels.values())[index]
         kind = parse_type(spec.type, self.types)
-        reducer = REDUCERS[spec.reducer]
+        reducer = REDUCERS.get(spec.reducer) or custom_reducer(spec.reducer)
         check = checker(kind)
         default = check(spec.default) if spec.has_default else reducer.neutral()
         return ChannelPlan(
             index, spec.name, kind, spec.reducer, reducer.fold, spec.scope, default, check,
-            _message_writes if spec.reducer == "messages" else check, default, spec.secret,
+            write_check(spec.reducer, check), default, spec.secret, reducer.appends,
         )  # fmt: skip
 
     def limits(self) -> LimitsPlan:
@@ -360,6 +360,13 @@ def _retry(spec: Retry) -> RetryPlan:
 
 def _show(path: tuple[str | int, ...]) -> str:
     return "$" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+
+
+def write_check(reducer: str, check: Check) -> Check:
+    """What one write to a channel is checked by; that of an author's reducer may be anything that it takes."""
+    if reducer == "messages":
+        return _message_writes
+    return check if reducer in REDUCERS else freeze
 
 
 def _message_writes(value: Any) -> Any:

@@ -49,7 +49,8 @@ class ChannelPlan:
     """`check` takes a whole value, `check_write` what one write delivers.
 
     `neutral` is what the first write is folded into: the default, else the reducer's neutral value, else UNSET.
-    What a `secret` channel holds is state, and shown nowhere.
+    What a `secret` channel holds is state, and shown nowhere. `appends`: it is a list that only grows. The `fold` of
+    an author's reducer is bound by whoever hosts a session; a plan has no function.
     """
 
     index: int
@@ -63,6 +64,7 @@ class ChannelPlan:
     check_write: Check
     neutral: Any = UNSET
     secret: bool = False
+    appends: bool = False
 
 
 def needed(at_least: int | float, count: int) -> int:

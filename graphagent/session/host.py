@@ -137,8 +137,8 @@ class Host:
         services = self.services_of(plan)
         hub = Hub(self, observer)
         line = Line(
-            plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store, self.clock,
-            services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
+            services.plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store,
+            self.clock, services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
         )  # fmt: skip
         line.watcher = observer.watcher(line) if observer is not None else None
         await self._rearm(line, opened)

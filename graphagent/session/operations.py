@@ -382,7 +382,7 @@ async def replay(
     began = host.clock.now_us()
     used = plan or own
     services = host.services_of(used)
-    replayer = Replayer(used, services.kinds(), services, host.clock, await host.depth(row))
+    replayer = Replayer(services.plan, services.kinds(), services, host.clock, await host.depth(row))
     await _replay(host, row, own, replayer, report)
     report.wall_ms = (host.clock.now_us() - began) // 1000
     return report

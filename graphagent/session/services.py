@@ -15,6 +15,7 @@ from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody
 from graphagent.ports import Model, Node
 from graphagent.session.functions import Functions
+from graphagent.session.reducers import bound
 from graphagent.session.secrets import Secrets
 from graphagent.session.settings import Settings
 
@@ -84,7 +85,7 @@ class Services:
     """`ports.TaskServices` for the sessions of one plan."""
 
     def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
-        self.plan, self.models, self.functions = plan, models, functions
+        self.plan, self.models, self.functions = bound(plan, functions), models, functions
         self._kinds: dict[int, Node] = {}
         self._fingerprints: dict[str, bytes] = {}
 
