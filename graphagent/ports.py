@@ -186,6 +186,10 @@ class Store(Protocol):
         """Interrupts of one session or of all, oldest first; status None gives all."""
         ...
 
+    async def cached(self, key: bytes) -> bytes | None:
+        """What was committed under this key, of whatever session; None if there is nothing, or it has expired."""
+        ...
+
     async def aclose(self) -> None:
         """Finish what was accepted and let go of files and threads."""
         ...
@@ -200,11 +204,15 @@ class Finished:
     results: Any = UNSET
     errors: Any = UNSET
     event: Any = UNSET
+    known: Mapping[str, Any] | None = None
+    """All of these names where the result was reused."""
     history: tuple[int, list[dict[str, Any]]] | None = None
     """What a model call adds to its history channel: (channel index, messages)."""
 
     def scope(self) -> dict[str, Any]:
         """The names and their values. An unknown cost is null."""
+        if self.known is not None:
+            return dict(self.known)
         scope: dict[str, Any] = {}
         if self.out is not UNSET:
             scope["out"] = self.out
@@ -358,6 +366,10 @@ class TaskServices(Protocol):
 
     def fingerprint(self, node: Any) -> bytes | None:
         """A hash of the author's code that this node runs; None if it runs none."""
+        ...
+
+    def identity(self, node: Any) -> bytes:
+        """A hash of what this node runs besides what its plan says: the author's code, and the host's models."""
         ...
 
     def redact(self, value: Any) -> Any:

@@ -244,6 +244,15 @@ class InterruptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedResult:
+    """What a node with `cache` left behind, for whoever asks with the same key. `expires_at` None is never."""
+
+    key: bytes
+    data: bytes
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Everything of one superstep (with `checkpoint`), or of a park (without). All of it is stored, or nothing.
 
@@ -268,6 +277,7 @@ class Commit:
     taken_n: int = 0
     at: int = 0
     release: bool = False
+    cached: Sequence[CachedResult] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import trio
 
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
+from graphagent.engine.caching import Reuse, keep, reused
 from graphagent.engine.context import Held, TaskContext
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
@@ -176,7 +177,11 @@ async def _attempt(
     row = None if step.replaying else step.journal.find(step.superstep, path, attempt, -1)
     if row is not None and row.outcome is not None:
         step.journal.replayed += 1
-        return _from_journal(step, node, env, token, attempt, decode(row.outcome), item=item)
+        result = _from_journal(step, node, env, token, attempt, decode(row.outcome), item=item)
+        if node.cache is not None and not kind.immediate:
+            context = TaskContext(step, node, path, attempt, env, token.placed)
+            keep(context, node.cache, Reuse.of(node.cache, context), result)
+        return result
     context = TaskContext(step, node, path, attempt, env, token.placed)
     context.error, context.answer = token.error, token.answer
     context.failed = step.journal.find(step.superstep, path, attempt - 1, -1)
@@ -198,7 +203,12 @@ async def _attempt(
 
 async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int, *, item: bool) -> TaskResult:
     node = context.node
+    cache = None if kind.immediate else node.cache
     try:
+        reuse = None if cache is None else Reuse.of(cache, context)
+        known = None if reuse is None else await reused(context, reuse)
+        if known is not None:
+            return finished(context, token, known, started, item=item)
         if kind.immediate:
             outcome = kind.run_now(context)
         elif node.timeout_s is None or node.kind == "human" or context.step.replaying:
@@ -207,7 +217,10 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
             outcome = await _timed(context, kind, node.timeout_s)
         if isinstance(outcome, Parked):
             return parked(context, token, outcome)
-        return finished(context, token, outcome, started, item=item)
+        result = finished(context, token, outcome, started, item=item)
+        if cache is not None and reuse is not None:
+            keep(context, cache, reuse, result)
+        return result
     except Held:
         return TaskResult(token, "open", context.attempt)
     except InDoubt as error:

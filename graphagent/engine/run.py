@@ -34,6 +34,7 @@ from graphagent.graph.plan import REDACTED, GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
+    CachedResult,
     Commit,
     Control,
     EventBatch,
@@ -261,8 +262,9 @@ class Line:
         change = Change(closed.values, closed.versions, closed.changed, closed.control)
         gone = self._withdraw(closed.control, results)
         await self._commit(
-            change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed(), closed=gone
-        )
+            change, batch, status, reason, "superstep", rows, step.opened, taken_n=self._absorbed(), closed=gone,
+            cached=step.results,
+        )  # fmt: skip
         self.outputs, self.error = closed.outputs, closed.error
 
     def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
@@ -378,7 +380,7 @@ class Line:
     async def _commit(
         self, change: Change, batch: Batch, status: Status, reason: str | None,
         kind: SuperstepKind, rows: Sequence[Any], opened: Sequence[InterruptRow], *,
-        taken_n: int, closed: Sequence[Any] = (),
+        taken_n: int, closed: Sequence[Any] = (), cached: Sequence[CachedResult] = (),
     ) -> None:  # fmt: skip
         """Seal the superstep and make it durable."""
         snap = self.snapshot
@@ -391,6 +393,7 @@ class Line:
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
+            cached=cached,
         )  # fmt: skip
         await self._send(commit)
         self._committed(commit, sealed)

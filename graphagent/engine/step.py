@@ -12,7 +12,7 @@ from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, ItemEnd, Node, TaskServices
-from graphagent.snapshot import InterruptRow, Spent
+from graphagent.snapshot import CachedResult, InterruptRow, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Step:
     run_item: RunItem | None = None
     waited: frozenset[str] = frozenset()
     """In a replay: the tasks that were recorded as waiting."""
+    results: list[CachedResult] = field(default_factory=list)
+    """What finished tasks leave for later ones."""
     child_reasons: dict[SessionId, str] = field(default_factory=dict)
     """What the children that wait are waiting for."""
     used: set[tuple[str, int, int]] = field(default_factory=set)

@@ -17,6 +17,7 @@ from graphagent.graph.plan import (
     FAIL,
     START,
     AwaitedJoin,
+    CachePlan,
     ChannelPlan,
     Check,
     GraphPlan,
@@ -105,11 +106,18 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
         for m in spec.models.values()
     }
     model = spec.graph.defaults.model
-    graphs = {g.name: _Graph(g, types, positions or {}, model).plan() for g in spec.all_graphs}
+    surroundings = _surroundings(tree, data["templates"])
+    graphs = {g.name: _Graph(g, types, positions or {}, model, surroundings).plan() for g in spec.all_graphs}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
         spec.prompts, spec.secrets, tuple(data.get("folders", ())),
     )  # fmt: skip
+
+
+def _surroundings(tree: Mapping[str, Any], templates: Mapping[str, str]) -> str:
+    """A hash of what nodes refer to by name."""
+    parts = {key: tree.get(key) for key in ("types", "models", "tools", "prompts", "graphs")}
+    return digest(encode(freeze({**parts, "templates": templates}))).hex()
 
 
 def resolve_types(spec: Spec) -> dict[str, Type]:
@@ -183,8 +191,11 @@ def _files(spec: Spec) -> Iterator[str]:
 class _Graph:
     """Compiles one graph of a document."""
 
-    def __init__(self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None) -> None:
+    def __init__(
+        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None, surroundings: str
+    ) -> None:
         self.spec, self.types, self.positions, self.default_model = spec, types, positions, model
+        self.surroundings = surroundings
         self.nodes = {name: i for i, name in enumerate(spec.nodes)}
         self.channels = {name: i for i, name in enumerate(spec.channels)}
         self.flow = Flow(spec)
@@ -268,6 +279,7 @@ class _Graph:
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
             cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
             interrupt=spec.interrupt,
+            cache=self.cache(spec, self.model(body, defaults)),
             events=self.events(body) if isinstance(body, WaitBody) else {},
             match=self.expression(body.match) if isinstance(body, WaitBody) and body.match is not None else None,
             on_update=tuple(self.channels[c] for c in spec.on_update),
@@ -280,6 +292,14 @@ class _Graph:
         if isinstance(body, LLMBody | AgentBody):
             return body.model or defaults.model or self.default_model
         return None
+
+    def cache(self, spec: NodeSpec, model: str | None) -> CachePlan | None:
+        """How results are reused: the author's key counts together with the node, and all that it can refer to."""
+        if spec.cache is None:
+            return None
+        identity = digest(encode(freeze([self.surroundings, spec.data(), model])))
+        ttl = spec.cache.ttl
+        return CachePlan(self.value(spec.cache.key), None if ttl is None else ttl.ms * 1000, identity)
 
     def events(self, body: WaitBody) -> dict[str, Check]:
         """The events for which a node waits, each with what its data must be: an object of its type."""

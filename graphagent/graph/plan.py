@@ -106,6 +106,15 @@ class RetryPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePlan:
+    """Under which key a node's result is reused, and for how long; `spec` is a hash of what the node is."""
+
+    key: Value
+    ttl_us: int | None
+    spec: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
     """One node.
 
@@ -140,6 +149,7 @@ class NodePlan:
     interrupt: Literal["before", "after"] | None = None
     events: Mapping[str, Check] = field(default_factory=dict)
     match: Expression | None = None
+    cache: CachePlan | None = None
     on_update: tuple[int, ...] = ()
     position: Position | None = None
     description: str | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagent import registry
+from graphagent.codec import digest, encode
 from graphagent.errors import MissingExtra, ModelError, SecretMissing
 from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
@@ -74,6 +75,14 @@ class Models:
         provider, _, rest = use.partition("@")
         return replace(model, use=provider, base_url=rest or None, api_key=None)
 
+    def identity(self, plan: Plan, name: str) -> list[str]:
+        """What a name stands for here: results of other models aren't its results."""
+        if name in self.given:
+            model = self.given[name]
+            return ["given", type(model).__qualname__, model.info.name]
+        resolved = self.resolve(plan, name)
+        return [resolved.use, str(resolved.base_url), str(self.settings.scripted)]
+
     async def aclose(self) -> None:
         """Close every model that was opened."""
         models, self._open = self._open, {}
@@ -96,6 +105,13 @@ class Services:
     async def model(self, name: str) -> Model:
         """See `ports.TaskServices`."""
         return await self.models.get(self.plan, name)
+
+    def identity(self, node: NodePlan) -> bytes:
+        """See `ports.TaskServices`."""
+        nodes = [node] if node.item is None else [node, node.item]
+        code = [(self.fingerprint(n) or b"").hex() for n in nodes]
+        names = [n.model for n in nodes if n.model is not None]
+        return digest(encode([code, [self.models.identity(self.plan, name) for name in names]]))
 
     def redact(self, value: Any) -> Any:
         """See `ports.TaskServices`."""

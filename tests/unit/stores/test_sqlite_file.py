@@ -10,9 +10,12 @@ import pytest
 import trio
 
 from graphagent.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from graphagent.stores.queries import migrations
 from graphagent.stores.sqlite import SqliteStore
 from graphagent.stores.sqlite_file import APPLICATION_ID
 from tests.contract.store import run_on, started
+
+NEWEST = len(migrations("sqlite"))
 
 
 async def opened_and_closed(path: Path, supersteps: int = 0) -> None:
@@ -36,9 +39,9 @@ def test_a_new_file_is_private_and_says_what_it_is(tmp_path: Path) -> None:
     assert execute(path, "pragma application_id") == [(APPLICATION_ID,)]
     assert execute(path, "pragma journal_mode") == [("wal",)]
     meta = dict(execute(path, "select key, value from meta"))
-    assert (meta["schema_version"], meta["min_reader"], meta["created_by"]) == ("1", "1", "test 1.0")
+    assert (meta["schema_version"], meta["min_reader"], meta["created_by"]) == (str(NEWEST), "1", "test 1.0")
     assert len(str(meta["store_id"])) == 32
-    assert execute(path, "select version, name from migrations") == [(1, "first")]
+    assert execute(path, "select version, name from migrations") == [(m.version, m.name) for m in migrations("sqlite")]
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:
@@ -56,7 +59,7 @@ def test_several_open_a_new_file_at_once(tmp_path: Path) -> None:
                 nursery.start_soon(opened_and_closed, tmp_path / "s.db")
 
     trio.run(main)
-    assert execute(tmp_path / "s.db", "select count(*) from migrations") == [(1,)]
+    assert execute(tmp_path / "s.db", "select count(*) from migrations") == [(NEWEST,)]
 
 
 def test_every_connection_has_the_settings_it_needs(tmp_path: Path) -> None:
@@ -82,7 +85,7 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     trio.run(opened_and_closed, path)
     execute(path, "update meta set value = '99' where key in ('schema_version', 'min_reader')")
     before = path.read_bytes()
-    with pytest.raises(SchemaTooNew, match="schema 99, this one knows 1") as caught:
+    with pytest.raises(SchemaTooNew, match=f"schema 99, this one knows {NEWEST}") as caught:
         trio.run(opened_and_closed, path)
     assert "upgrade" in str(caught.value.hint)
     assert path.read_bytes() == before
@@ -91,8 +94,8 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_a_newer_store_that_this_release_may_read_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     trio.run(opened_and_closed, path)
-    execute(path, "insert into migrations values (2, 'later', x'00', 0)")
-    execute(path, "update meta set value = '2' where key = 'schema_version'")
+    execute(path, f"insert into migrations values ({NEWEST + 1}, 'later', x'00', 0)")
+    execute(path, f"update meta set value = '{NEWEST + 1}' where key = 'schema_version'")
     trio.run(opened_and_closed, path, 1)
 
 
