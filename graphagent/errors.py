@@ -2,6 +2,8 @@
 
     GraphAgentError                  anything below; `hint` says what to do
     ├─ GraphInvalid                  the graph has findings of severity error: `diagnostics`
+    ├─ NotRunnable                   the graph has a part that this release doesn't run
+    ├─ SecretMissing                 the host lacks a secret that the graph names
     ├─ InputInvalid                  an input, answer or edit doesn't fit its type: `path`
     ├─ CodecError                    a value is not plain data: `path`
     ├─ LoopRunning                   a blocking call inside a running event loop
@@ -68,6 +70,14 @@ class GraphInvalid(GraphAgentError):
     def __init__(self, diagnostics: list[Any], text: str) -> None:
         super().__init__(text)
         self.diagnostics = diagnostics
+
+
+class NotRunnable(GraphAgentError):
+    """A graph without errors has a part that this release reads, checks and draws, but doesn't run."""
+
+
+class SecretMissing(GraphAgentError):
+    """The host doesn't supply a secret that a graph declares under `secrets`."""
 
 
 class InputInvalid(GraphAgentError):

@@ -187,6 +187,10 @@ class Store(Protocol):
         """Interrupts of one session or of all, oldest first; status None gives all."""
         ...
 
+    async def cached(self, key: bytes) -> bytes | None:
+        """What was committed under this key, of whatever session; None if there is nothing, or it has expired."""
+        ...
+
     async def aclose(self) -> None:
         """Finish what was accepted and let go of files and threads."""
         ...
@@ -200,11 +204,16 @@ class Finished:
     usage: Usage | None = None
     results: Any = UNSET
     errors: Any = UNSET
+    event: Any = UNSET
+    known: Mapping[str, Any] | None = None
+    """All of these names where the result was reused."""
     history: tuple[int, list[dict[str, Any]]] | None = None
     """What a model call adds to its history channel: (channel index, messages)."""
 
     def scope(self) -> dict[str, Any]:
         """The names and their values. An unknown cost is null."""
+        if self.known is not None:
+            return dict(self.known)
         scope: dict[str, Any] = {}
         if self.out is not UNSET:
             scope["out"] = self.out
@@ -218,19 +227,24 @@ class Finished:
         if self.results is not UNSET:
             scope["results"] = self.results
             scope["errors"] = self.errors
+        if self.event is not UNSET:
+            scope["event"] = self.event
         return scope
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """The task waits. `interrupt` and `child` let the barrier close around it, `open` keeps the superstep open.
+    """The task waits. `open` keeps the superstep open, all else lets the barrier close around it.
 
-    `question` is `{kind, prompt, options, answer_schema, payload, assignee}`; `timeout_s` is its time to live.
+    `question` is `{kind, prompt, options, answer_schema, payload, assignee}`; `timeout_s` is how long the task may
+    wait. A timer runs for `due_s`, or until `until_us`.
     """
 
-    reason: Literal["interrupt", "child", "open"]
+    reason: Literal["interrupt", "child", "event", "timer", "open"]
     question: Mapping[str, Any] | None = None
     timeout_s: float | None = None
+    due_s: float | None = None
+    until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +273,7 @@ class Task(Protocol):
 
     `env` has the names that the node's expressions see: channels of snapshot k, `inputs`, `run`, `error`, item
     names. `error` is the record of the route that led here. `answer` is set when a parked token was woken:
-    `{value}` or `{error}`.
+    `{value}`, `{event}`, `{timer}` or `{error}`.
     """
 
     path: str
@@ -362,7 +376,15 @@ class TaskServices(Protocol):
         """A hash of the author's code that this node runs; None if it runs none."""
         ...
 
-    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+    def identity(self, node: Any) -> bytes:
+        """A hash of what this node runs besides what its plan says: the author's code, and the host's models."""
+        ...
+
+    def redact(self, value: Any) -> Any:
+        """The value with every secret that stands in its texts replaced by `***`."""
+        ...
+
+    def render(self, template: Any, variables: Mapping[str, Any]) -> str:
         """A prompt. Raises NodeError of kind `expression`."""
         ...
 

@@ -18,6 +18,7 @@ NODES = {
     "human": "graphagent.nodes.human:HumanNode",
     "graph": "graphagent.nodes.graph:GraphNode",
     "map": "graphagent.nodes.map:MapNode",
+    "wait": "graphagent.nodes.wait:WaitNode",
 }
 STORES = {
     "memory": "graphagent.stores.memory:MemoryStore",

@@ -230,7 +230,7 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True)
 class NewInput:
-    """Something from outside for a session: kinds `run answer child resume cancel edit timer`."""
+    """Something from outside for a session: kinds `run answer child resume cancel edit timer event`."""
 
     kind: str
     message_id: str
@@ -273,6 +273,15 @@ class InterruptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedResult:
+    """What a node with `cache` left behind, for whoever asks with the same key. `expires_at` None is never."""
+
+    key: bytes
+    data: bytes
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Everything of one superstep (with `checkpoint`), or of a park (without). All of it is stored, or nothing.
 
@@ -297,6 +306,7 @@ class Commit:
     taken_n: int = 0
     at: int = 0
     release: bool = False
+    cached: Sequence[CachedResult] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,11 +348,14 @@ class SessionEntry:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One fork's branch: the fork node (-3 is `start`), the superstep in which it forked, and the branch."""
+    """One fork's branch: the fork node (-3 is `start`), the superstep in which it forked, and the branch.
+
+    Where tokens of several branches merged, the one that is left stands for all of them.
+    """
 
     fork: int
     superstep: int
-    branch: int
+    branches: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +363,7 @@ class Token:
     """A node's right to run. `sources` are the nodes whose routes placed it, empty for `start`.
 
     `error` is the record of an `on_error` or `on_limit` route. `answer` is set when a waiting token is woken.
+    `failure` is the record with which its node fails without running, since its join can't be satisfied any more.
     `placed` is the superstep that placed it; a parked token keeps it.
     """
 
@@ -359,24 +373,38 @@ class Token:
     sources: tuple[int, ...] = ()
     error: Mapping[str, Any] | None = None
     answer: Mapping[str, Any] | None = None
+    failure: Mapping[str, Any] | None = None
+
+
+WaitReason = Literal["interrupt", "child", "event", "timer", "before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A parked token: it waits for an answer (`interrupt`) or for a child session (`child`). `superstep`, `attempt`
-    and `ordinal` derive the id of what it waits for; `expires_us` is how long an answer may take."""
+    """A parked token: it waits for an answer (`interrupt`), for a child session, for an event or for a time, or a
+    breakpoint stopped it before its node or after the one that sent it.
+
+    `superstep`, `attempt` and `ordinal` derive the id of what it waits for. `expires_us` is how long it may wait,
+    `due_us` how long a timer runs, `until_us` when one is due. All in microseconds.
+    """
 
     token: Token
-    reason: Literal["interrupt", "child"]
+    reason: WaitReason
     superstep: int
     attempt: int = 0
     ordinal: int = 0
     expires_us: int | None = None
+    due_us: int | None = None
+    until_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PendingJoin:
-    """A join that has arrivals of one group (fork, superstep) and waits for the rest."""
+    """A join that has arrivals of one group (fork, superstep) and waits for the rest.
+
+    `need` is how many branches it waits for, None for all that live. When it ran, or failed, it is `over`, and takes
+    later arrivals in without running again.
+    """
 
     node: int
     fork: int
@@ -385,6 +413,8 @@ class PendingJoin:
     groups: tuple[Group, ...]
     sources: tuple[int, ...]
     error: Mapping[str, Any] | None = None
+    need: int | None = None
+    over: bool = False
 
 
 Spent = tuple[int, int, int, int, int, int, int, int, int]
@@ -399,7 +429,8 @@ class Control:
     `spent` is what this run has used, children included: (model calls, input tokens, output tokens, cached input
     tokens, cache write tokens, reasoning tokens, micro-dollars, whether a cost is unknown, whether estimated).
     `steps` counts the supersteps of this run. `queue` holds numbers and bodies of runs to come. `bounds` are limits
-    that whoever started or resumed the run gave: `supersteps`, `cost_micro`.
+    that whoever started or resumed the run gave: `supersteps`, `cost_micro`. `events` are those posted in this run
+    that no token has taken yet: number of the input, name, data.
     """
 
     run: int = 0
@@ -414,6 +445,7 @@ class Control:
     limited: bool = False
     queue: tuple[tuple[int, Any], ...] = ()
     bounds: Mapping[str, int] = field(default_factory=dict)
+    events: tuple[tuple[int, str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,15 @@ def _unset() -> Any:
     return UNSET
 
 
+def custom_reducer(reference: str) -> Reducer:
+    """Stands for an author's reducer, `pkg.mod:name`, until its function is bound."""
+
+    def fold(value: Any, write: Any) -> Any:
+        raise RuntimeError(f"the reducer {reference!r} isn't bound")
+
+    return Reducer(reference, fold, _unset, _ANY)
+
+
 _ANY = frozenset({"any"})
 _LIST, _DICT, _NUMBER = frozenset({"list"}), frozenset({"dict"}), frozenset({"int", "float"})
 _ORDERED = _NUMBER | {"str"}

@@ -18,9 +18,11 @@ def card(terminal: Terminal, run: Mapping[str, Any]) -> None:
         ended(terminal, run, "done", "green")
     elif status == "cancelled":
         ended(terminal, run, "cancelled", "magenta")
-    elif status == "waiting" and run["interrupts"]:
+    elif status == "waiting" and run["reason"] != "paused":
         for interrupt in run["interrupts"]:
             waiting(terminal, interrupt, run["next"])
+        for token in run["waiting"]:
+            parked(terminal, token, run)
     elif status in ("waiting", "running", "idle"):
         paused(terminal, run)
     elif status == "failed" and reason == "limit":
@@ -76,6 +78,22 @@ def doubtful(terminal: Terminal, interrupt: Mapping[str, Any]) -> None:
         "it failed: " + local(terminal, f"{settle} fail"),
     ]
     row(terminal, f"{terminal.symbol('waiting')} in doubt", "yellow", told, hints)
+
+
+def parked(terminal: Terminal, token: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """One node that waits for an event or a time, or that a breakpoint stopped."""
+    resume = terminal.command("resume", run["session"])
+    until = "" if token["due_at"] is None else f" until {token['due_at']}"
+    if token["reason"] == "event":
+        told = f"{token['node']} waits for {' or '.join(token['events'])}{until}"
+        hints = ["send: " + terminal.command("send", token["session"], token["events"][0])]
+    elif token["reason"] == "timer":
+        told, hints = f"{token['node']} waits{until}", [f"go on then: {resume}"]
+    elif token["reason"] in ("before", "after"):
+        told, hints = f"stopped before {token['node']}", [f"go on: {resume}"]
+    else:
+        return
+    row(terminal, f"{terminal.symbol('waiting')} waiting", "yellow", told, hints)
 
 
 def paused(terminal: Terminal, run: Mapping[str, Any]) -> None:

@@ -21,15 +21,19 @@ from graphagent.errors import (
     MissingExtra,
     NodeError,
     NotFound,
+    NotRunnable,
     ReplayDivergence,
     ReplayFloor,
     RunError,
+    SecretMissing,
     StoreError,
 )
 
 EXITS: tuple[tuple[type[BaseException], Exit], ...] = (
     (GraphInvalid, Exit.INVALID),
     (InputInvalid, Exit.USAGE),
+    (NotRunnable, Exit.USAGE),
+    (SecretMissing, Exit.USAGE),
     (CodecError, Exit.USAGE),
     (NotFound, Exit.USAGE),
     (ReplayDivergence, Exit.DIVERGED),

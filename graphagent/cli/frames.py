@@ -94,6 +94,7 @@ async def arguments_of(host: Host, row: SessionRow, plan: Plan, node: NodePlan) 
     """The arguments that a node of the open superstep gets; those that can't be evaluated are left out."""
     from graphagent.engine.environment import RunFacts, environment
     from graphagent.graph.expressions import EvaluationError
+    from graphagent.graph.plan import REDACTED
     from graphagent.session.loading import load_snapshot
     from graphagent.session.reading import checkpoint_at
 
@@ -101,8 +102,12 @@ async def arguments_of(host: Host, row: SessionRow, plan: Plan, node: NodePlan) 
     snap = await load_snapshot(host.store, row, plan.graph, checkpoint)
     facts = RunFacts(snap.run_id or "", row.session)
     env = environment(plan.graph, snap.values, snap.control, facts, snap.superstep, snap.committed_at)
-    given = {}
+    given: dict[str, Any] = {}
+    secret = {channel.name for channel in plan.graph.channels if channel.secret}
     for name, value in node.arguments:
+        if any(read.root in secret for read in value.reads):
+            given[name] = REDACTED
+            continue
         try:
             given[name] = value.evaluate(env)
         except EvaluationError:

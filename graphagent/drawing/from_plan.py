@@ -88,9 +88,10 @@ class _Drawn:
     def _node(self, graph: GraphPlan, node: NodePlan, prefix: str, group: str | None, around: tuple[str, ...]) -> None:
         name = prefix + node.name
         reads, writes = _channels(graph, node)
-        join = "any" if node.join_fork is None else "all"
+        join = _join(graph, node)
         sublabel, description = _sublabel(graph, node), node.description or ""
-        shown = join, reads, writes, tuple(flags(node.body))
+        breakpoint = (f"interrupt {node.interrupt}",) if node.interrupt else ()
+        shown = join, reads, writes, (*flags(node.body), *breakpoint)
         inner = self._inner(node.body, around)
         spokes = node.body.delegates if isinstance(node.body, AgentBody) else {}
         if inner is None and node.item is None and not spokes:
@@ -197,6 +198,16 @@ def _target(graph: GraphPlan, target: int, prefix: str) -> str:
     if target in (END, FAIL):
         return mark("end" if target == END else "fail", prefix)
     return prefix + graph.nodes[target].name
+
+
+def _join(graph: GraphPlan, node: NodePlan) -> str:
+    """The words on the bar of a join; `any` has none."""
+    if node.join_fork is None:
+        return "any"
+    ways = (graph.start, *(route for other in graph.nodes for route in (*other.next, *other.on_error)))
+    needs = {awaited.need for route in ways for awaited in route.awaited if awaited.node == node.index}
+    words = f"at least {min(needs)}" if needs else "all"
+    return f"{words}, cancels siblings" if node.cancels else words
 
 
 def _sublabel(graph: GraphPlan, node: NodePlan) -> str:

@@ -184,6 +184,7 @@ class TaskContext:
             if len(outcome) > OUTCOME_LIMIT:
                 raise OutputTooLarge(len(outcome), OUTCOME_LIMIT)
         except NodeError as error:
+            redact_error(error, self.services)
             self._ended(row, call, EffectState.FAILED, encode(freeze(dump_error(error))))
             raise
         fault("effect.after")
@@ -342,6 +343,7 @@ class TaskContext:
             ),
         )  # fmt: skip
         if end.status in ("running", "waiting", "idle"):
+            step.child_reasons[child] = end.reason or "interrupt"
             return None
         fault("child.outcome")
         failed = end.status != "done"
@@ -405,6 +407,14 @@ def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> Sess
         superstep: The one for which the calling token was placed, so that a parked caller finds its child again.
     """
     return SessionId.of(digest128(caller, superstep, path, attempt))
+
+
+def redact_error(error: NodeError, services: TaskServices) -> None:
+    """Take secrets out of what a failure says: a peer may repeat in its error what it was sent."""
+    error.message, error.hint = services.redact(error.message), services.redact(error.hint)
+    error.cause, error.details = services.redact(error.cause), services.redact(error.details)
+    error.trace = services.redact(error.trace)
+    error.args = (error.message,)
 
 
 def dump_error(error: NodeError) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def environment(
         env = {name: value for name, value in env.items() if value is not UNSET}
     env["inputs"] = control.inputs
     if graph.reads_run:
-        due = {t.node for t in control.due if t.answer is None}
+        due = {t.node for t in control.due if t.answer is None and t.failure is None}
         visits = {n.name: v + (n.index in due) for n, v in zip(graph.nodes, control.visits, strict=True)}
         env["run"] = {
             "id": str.__str__(facts.run),

@@ -10,6 +10,7 @@ import trio
 
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
+from graphagent.engine.caching import Reuse, keep, reused
 from graphagent.engine.context import Held, Limited, TaskContext
 from graphagent.engine.doubt import doubt_id, doubt_question, takes_doubt
 from graphagent.engine.environment import with_scope
@@ -33,11 +34,11 @@ async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
     step.run_item = run_item
     if len(tokens) == 1:
         token = tokens[0]
-        return [run_immediate(step, token) if step.kinds[token.node].immediate else await run_token(step, token)]
+        return [run_immediate(step, token) if _immediate(step, token) else await run_token(step, token)]
     results: list[TaskResult | None] = [None] * len(tokens)
     later = []
     for i, token in enumerate(tokens):
-        if step.kinds[token.node].immediate:
+        if _immediate(step, token):
             results[i] = run_immediate(step, token)
         else:
             later.append((i, token))
@@ -59,8 +60,14 @@ def task_env(step: Step, token: Token) -> Mapping[str, Any]:
     return step.env if token.error is None else {**step.env, "error": token.error}
 
 
+def _immediate(step: Step, token: Token) -> bool:
+    return step.kinds[token.node].immediate or token.failure is not None
+
+
 def run_immediate(step: Step, token: Token) -> TaskResult:
     """Run a kind that only computes. There is nothing to time, to retry or to journal but a failure."""
+    if token.failure is not None:
+        return unsatisfied(step, token)
     node, kind = step.graph.nodes[token.node], step.kinds[token.node]
     attempt, before = step.journal.next_attempt(step.superstep, node.name) if step.journal.rows else (0, None)
     if before is not None and attempt != step.resumed.get(node.name, 0):
@@ -171,7 +178,11 @@ async def _attempt(
     row = None if step.replaying else step.journal.find(step.superstep, path, attempt, -1)
     if row is not None and row.outcome is not None:
         step.journal.replayed += 1
-        return _from_journal(step, node, env, token, attempt, decode(row.outcome), item=item)
+        result = _from_journal(step, node, env, token, attempt, decode(row.outcome), item=item)
+        if node.cache is not None and not kind.immediate:
+            context = TaskContext(step, node, path, attempt, env, token.placed)
+            keep(context, node.cache, Reuse.of(node.cache, context), result)
+        return result
     context = TaskContext(step, node, path, attempt, env, token.placed)
     context.error, context.answer = token.error, token.answer
     context.failed = step.journal.find(step.superstep, path, attempt - 1, -1)
@@ -193,7 +204,12 @@ async def _attempt(
 
 async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int, *, item: bool) -> TaskResult:
     node = context.node
+    cache = None if kind.immediate else node.cache
     try:
+        reuse = None if cache is None else Reuse.of(cache, context)
+        known = None if reuse is None else await reused(context, reuse)
+        if known is not None:
+            return finished(context, token, known, started, item=item)
         if kind.immediate:
             outcome = kind.run_now(context)
         elif node.timeout_s is None or node.kind == "human" or context.step.replaying:
@@ -202,7 +218,10 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
             outcome = await _timed(context, kind, node.timeout_s)
         if isinstance(outcome, Parked):
             return parked(context, token, outcome)
-        return finished(context, token, outcome, started, item=item)
+        result = finished(context, token, outcome, started, item=item)
+        if cache is not None and reuse is not None:
+            keep(context, cache, reuse, result)
+        return result
     except (Held, Limited):
         return TaskResult(token, "open", context.attempt)
     except InDoubt as error:
@@ -239,6 +258,15 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
         token, "done", context.attempt, scope, writes, events=context.events, started_us=started,
         ended_us=context.step.clock.now_us(), history=outcome.history,
     )  # fmt: skip
+
+
+def unsatisfied(step: Step, token: Token) -> TaskResult:
+    """The failure of a node whose join can't be satisfied any more: the barrier has found it, nothing runs."""
+    data = dict(token.failure or {})
+    if token.error is not None:
+        data["causes"] = [dict(token.error)]
+    return TaskResult(token, "failed", 0, {"error": view(data)}, error=data, started_us=step.opened_at,
+                      ended_us=step.opened_at)  # fmt: skip
 
 
 def failed(context: TaskContext, token: Token, error: Exception, started: int) -> TaskResult:
@@ -279,7 +307,10 @@ def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
         step.opened.append(context.interrupt_row(interrupt, outcome.question, expires))
     elif context.path != context.node.name:
         return TaskResult(token, "open", context.attempt)
-    waiting = Waiting(replace(token, answer=None), outcome.reason, step.superstep, context.attempt, 0, expires)
+    due = None if outcome.due_s is None else round(outcome.due_s * 1e6)
+    waiting = Waiting(
+        replace(token, answer=None), outcome.reason, step.superstep, context.attempt, 0, expires, due, outcome.until_us
+    )
     return TaskResult(token, "parked", context.attempt, waiting=waiting, events=context.events)
 
 

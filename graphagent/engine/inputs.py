@@ -12,12 +12,13 @@ from typing import Any
 
 from graphagent.codec import decode
 from graphagent.engine.context import child_id
-from graphagent.engine.failures import record, view
+from graphagent.engine.environment import Env, RunFacts, environment
 from graphagent.engine.limits import Limit, deadline, wall_limit
 from graphagent.engine.seal import Change
 from graphagent.engine.superstep import ended
-from graphagent.engine.tokens import start_tokens
-from graphagent.graph.plan import GraphPlan
+from graphagent.engine.tokens import release, start_tokens
+from graphagent.engine.waits import deliver, expired, fire, wake
+from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.ids import InterruptId, RunId, SessionId, digest128
 from graphagent.snapshot import (
     NOTHING_SPENT,
@@ -93,13 +94,19 @@ def apply_inputs(
         elif row.kind == "run":
             _run(graph, plan, state, session, row, body, dead=dead)
             dead = False
+        elif row.kind == "timer" and "timer" in body:
+            _timer(graph, state, body)
         elif row.kind in ("answer", "timer"):
             _answer(graph, state, session, row, body)
+        elif row.kind == "event":
+            _event(graph, state, session, row, body, snapshot)
         elif row.kind == "child":
             _child(graph, state, session, body)
-        elif row.kind == "resume" and body["limits"]:
+        elif row.kind == "resume" and (body["limits"] or body.get("release")):
             state.control = replace(state.control, bounds={**state.control.bounds, **body["limits"]})
-            state.raised = True
+            state.raised = state.raised or bool(body["limits"])
+            names = [(k, name) for k, name in body.get("release", ())]
+            state.control = release(graph, state.control, snapshot.superstep, names)
             state.opening.append(["RunContinued", {"reason": "resume", "answers": []}])
         elif row.kind == "edit":
             _edit(graph, state, snapshot.superstep, row, body)
@@ -157,7 +164,8 @@ def begin_queued(graph: GraphPlan, plan: bytes, snapshot: Snapshot, session: Ses
 def place_start(graph: GraphPlan, state: Applied, superstep: int) -> None:
     """Give a run that has just begun its first tokens; they are for the superstep after this one."""
     if state.began:
-        state.control = replace(state.control, due=start_tokens(graph, superstep))
+        placed = start_tokens(graph, superstep)
+        state.control = replace(state.control, due=placed.due, waiting=placed.waiting, joins=placed.joins)
 
 
 def _answer(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any]) -> None:
@@ -169,32 +177,53 @@ def _answer(graph: GraphPlan, state: Applied, session: SessionId, row: InputRow,
     node = graph.nodes[waiting.token.node].name
     if row.kind == "timer":
         state.kind = "timer"
-        message = f"nobody answered {node!r} in time"
-        answer = {"error": view(record("timeout", message, node=node, attempt=waiting.attempt))}
+        answer = expired(graph, waiting)
         state.closed.append((InterruptId(body["interrupt"]), "expired"))
         state.begin.append(["x.interrupt.expired", {"node": node}])
     elif "error" in body:
         answer = {"error": body["error"]}
     else:
         answer = {"value": body["value"]}
-        state.begin.append(["x.interrupt.answered", {"node": node, "answer": body["value"]}])
+        secret = any(graph.channels[index].secret for index, _ in graph.nodes[waiting.token.node].writes)
+        said = REDACTED if secret else body["value"]
+        state.begin.append(["x.interrupt.answered", {"node": node, "answer": said}])
     state.opening.append(["RunContinued", {"reason": row.kind, "answers": [body["interrupt"]]}])
-    _wake(state, waiting, answer)
+    state.control = wake(state.control, waiting, answer)
+
+
+def _timer(graph: GraphPlan, state: Applied, body: Mapping[str, Any]) -> None:
+    control = fire(graph, state.control, body["timer"], over=body["over"])
+    if control is not None:
+        state.kind, state.control = "timer", control
+        state.begin.append(["x.timer.fired", {"node": body["timer"][1]}])
+        state.opening.append(["RunContinued", {"reason": "timer", "answers": []}])
+
+
+def _event(
+    graph: GraphPlan, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any], snapshot: Snapshot
+) -> None:
+    """Keep an event for the current run, and give it to a token that waits for it."""
+    control = state.control
+    if not (state.began or control.due or control.waiting or control.joins):
+        return
+
+    def env() -> Env:
+        facts = RunFacts(state.run_id or "", session)
+        return environment(graph, state.values, state.control, facts, snapshot.superstep, snapshot.committed_at)
+
+    state.begin.append(["x.event.received", {"event": body["event"]}])
+    state.control = replace(control, events=(*control.events, (row.n, body["event"], body["data"])))
+    state.control = deliver(graph, state.control, env)
+    if len(state.control.due) > len(control.due):
+        state.opening.append(["RunContinued", {"reason": "event", "answers": []}])
 
 
 def _child(graph: GraphPlan, state: Applied, session: SessionId, body: Mapping[str, Any]) -> None:
     for waiting in state.control.waiting:
         if waiting.reason == "child" and child_of(session, graph, waiting) == body["child"]:
             state.opening.append(["RunContinued", {"reason": "answer", "answers": []}])
-            _wake(state, waiting, {"attempt": waiting.attempt})
+            state.control = wake(state.control, waiting, {"attempt": waiting.attempt})
             return
-
-
-def _wake(state: Applied, waiting: Waiting, answer: Mapping[str, Any]) -> None:
-    token: Token = replace(waiting.token, answer=answer)
-    rest = tuple(w for w in state.control.waiting if w is not waiting)
-    due = tuple(sorted((*state.control.due, token), key=lambda t: t.node))
-    state.control = replace(state.control, waiting=rest, due=due)
 
 
 def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body: Mapping[str, Any]) -> None:

@@ -36,11 +36,20 @@ def _index(graph: GraphPlan, name: str) -> int:
 
 
 def _groups(graph: GraphPlan, groups: Sequence[Group]) -> list[list[Any]]:
-    return [[_name(graph, g.fork), g.superstep, g.branch] for g in groups]
+    return [[_name(graph, g.fork), g.superstep, _branches(g.branches)] for g in groups]
 
 
 def _read_groups(graph: GraphPlan, data: Sequence[Sequence[Any]]) -> tuple[Group, ...]:
-    return tuple(Group(_index(graph, fork), superstep, branch) for fork, superstep, branch in data)
+    return tuple(Group(_index(graph, fork), superstep, _read_branches(b)) for fork, superstep, b in data)
+
+
+def _branches(branches: tuple[int, ...]) -> int | list[int]:
+    """One branch, nearly always; several where tokens merged."""
+    return branches[0] if len(branches) == 1 else list(branches)
+
+
+def _read_branches(data: int | list[int]) -> tuple[int, ...]:
+    return (data,) if isinstance(data, int) else tuple(data)
 
 
 def _token(graph: GraphPlan, token: Token) -> dict[str, Any]:
@@ -53,6 +62,8 @@ def _token(graph: GraphPlan, token: Token) -> dict[str, Any]:
         data["error"] = token.error
     if token.answer is not None:
         data["answer"] = token.answer
+    if token.failure is not None:
+        data["failure"] = token.failure
     return data
 
 
@@ -60,24 +71,27 @@ def _read_token(graph: GraphPlan, data: Mapping[str, Any]) -> Token:
     return Token(
         graph.node_index[data["node"]], data["placed"], _read_groups(graph, data.get("groups", ())),
         tuple(graph.node_index[s] for s in data.get("from", ())), data.get("error"), data.get("answer"),
+        data.get("failure"),
     )  # fmt: skip
 
 
 def _waiting(graph: GraphPlan, waiting: Waiting) -> list[Any]:
-    return [_token(graph, waiting.token), waiting.reason, waiting.superstep, waiting.attempt, waiting.ordinal,
+    data = [_token(graph, waiting.token), waiting.reason, waiting.superstep, waiting.attempt, waiting.ordinal,
             waiting.expires_us]  # fmt: skip
+    return [*data, waiting.due_us, waiting.until_us] if waiting.reason == "timer" else data
 
 
 def _join(graph: GraphPlan, join: PendingJoin) -> list[Any]:
-    return [_name(graph, join.node), _name(graph, join.fork), join.superstep, list(join.branches),
+    data = [_name(graph, join.node), _name(graph, join.fork), join.superstep, list(join.branches),
             _groups(graph, join.groups), [_name(graph, s) for s in join.sources], join.error]  # fmt: skip
+    return data if join.need is None else [*data, join.need, join.over]
 
 
 def _read_join(graph: GraphPlan, data: Sequence[Any]) -> PendingJoin:
-    node, fork, superstep, branches, groups, sources, error = data
+    node, fork, superstep, branches, groups, sources, error, *counted = data
     return PendingJoin(
         graph.node_index[node], _index(graph, fork), superstep, tuple(branches), _read_groups(graph, groups),
-        tuple(_index(graph, s) for s in sources), error,
+        tuple(_index(graph, s) for s in sources), error, *counted,
     )  # fmt: skip
 
 
@@ -104,6 +118,8 @@ def control_data(graph: GraphPlan, control: Control) -> dict[str, Any]:
         data["queue"] = [list(q) for q in control.queue]
     if control.bounds:
         data["bounds"] = dict(control.bounds)
+    if control.events:
+        data["events"] = [list(e) for e in control.events]
     return data
 
 
@@ -123,6 +139,7 @@ def read_control(graph: GraphPlan, data: Mapping[str, Any]) -> Control:
         limited=data.get("limited", False),
         queue=tuple((q[0], q[1]) for q in data.get("queue", ())),
         bounds=data.get("bounds", {}),
+        events=tuple((e[0], e[1], e[2]) for e in data.get("events", ())),
     )
 
 

@@ -93,6 +93,9 @@ class _NoChildren:
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         raise AssertionError("a replay starts a child")
 
+    async def cancel(self, child: SessionId) -> None:
+        raise AssertionError("a replay cancels a child")
+
 
 @dataclass(frozen=True, slots=True)
 class Replayer:
@@ -180,7 +183,7 @@ class Replayer:
             if result.waiting is not None:
                 entry[4] += asked_entries(step.opened, entry[0])
             batch.tasks.append(entry)
-        finish_events(closed, batch)
+        finish_events(self.graph, closed, batch)
         change = Change(closed.values, closed.versions, closed.changed, closed.control)
         rows = sorted(recorded.journal, key=lambda r: r.key)
         stamp = self.stamp(recorded, state.run_id, state.run_started_at)

@@ -31,11 +31,12 @@ from graphagent.errors import ReplayDivergence, StoreUnavailable
 from graphagent.events import Event
 from graphagent.faults import fault
 from graphagent.frozen import dataclass
-from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.graph.plan import REDACTED, GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
     NOTHING_SPENT,
+    CachedResult,
     Commit,
     Control,
     EventBatch,
@@ -96,7 +97,9 @@ class Line:
     taken_n: int = field(init=False)
     last: Commit | None = field(init=False, default=None)
     withdrawn: list[SessionId] = field(init=False, default_factory=list)
-    """Children whose waiting tokens are gone; whoever hosts the line cancels them."""
+    """Children whose waiting tokens are gone; they are cancelled after the commit that says so."""
+    child_reasons: dict[SessionId, str] = field(init=False, default_factory=dict)
+    """What each child waits for, as far as it was seen here."""
     graph: GraphPlan = field(init=False)
     session: SessionId = field(init=False)
     released: bool = field(init=False, default=False)
@@ -169,6 +172,7 @@ class Line:
             await self._expire()
             if self.inputs and not self._open():
                 await self.take_inputs()
+                await self.cancel_withdrawn()
                 if self.status in ("cancelled", "failed"):
                     return
             tokens = due(self.snapshot.control)
@@ -177,13 +181,21 @@ class Line:
             if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
                 return
-            if not await self._superstep() and not (self.reason == "limit" and self.inputs and not self._open()):
+            goes_on = await self._superstep()
+            await self.cancel_withdrawn()
+            if not goes_on and not (self.reason == "limit" and self.inputs and not self._open()):
                 return
             passed = False
             now = self.snapshot.committed_at
             if now - yielded > YIELD_AFTER_US:
                 await trio.lowlevel.checkpoint()
                 yielded = now
+
+    async def cancel_withdrawn(self) -> None:
+        """Cancel the children for which nobody waits any more."""
+        withdrawn, self.withdrawn = self.withdrawn, []
+        for child in withdrawn:
+            await self.children.cancel(child)
 
     def _open(self) -> bool:
         """Whether the superstep after the head has begun, so that inputs wait for its barrier."""
@@ -208,6 +220,7 @@ class Line:
         except ReplayDivergence as divergence:
             await self._diverged(divergence)
             return False
+        self.child_reasons.update(step.child_reasons)
         rows = self.journal.sealed(snap.superstep)
         used = of_rows(rows) if rows else NOTHING_SPENT
         results, limit = cut_short(self.graph, step.budget, results, used, step.limit or self._overdue(results))
@@ -296,7 +309,9 @@ class Line:
         if cut and closed.control.limited:
             gone, opened = await self._withdraw_open(gone), []
         taken_n = self._absorbed(over=cut or closed.ended in ("done", "failed"))
-        await self._commit(change, batch, status, reason, "superstep", rows, opened, taken_n=taken_n, closed=gone)
+        await self._commit(
+            change, batch, status, reason, "superstep", rows, opened, taken_n=taken_n, closed=gone, cached=step.results
+        )
         self.outputs, self.error = closed.outputs, closed.error
 
     def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
@@ -319,7 +334,7 @@ class Line:
     def _end(self, closed: Closed, batch: Batch) -> tuple[Status, str | None]:
         """The status after this barrier, and its terminal event."""
         control = closed.control
-        finish_events(closed, batch)
+        finish_events(self.graph, closed, batch)
         if closed.limit is not None:
             batch.closing.append(["x.limit.reached", closed.limit.data])
         if closed.ended == "done":
@@ -329,7 +344,11 @@ class Line:
         if control.due:
             return "running", None
         batch.closing.append(["RunPaused", {"interrupts": self._paused(control), "timers": []}])
-        return "waiting", "interrupt"
+        return "waiting", self._reason(control)
+
+    def _reason(self, control: Control) -> str:
+        children = [child_of(self.session, self.graph, w) for w in control.waiting if w.reason == "child"]
+        return waiting_reason(control, [self.child_reasons.get(child) for child in children])
 
     def _paused(self, control: Any) -> list[dict[str, Any]]:
         names = self.graph.nodes
@@ -353,8 +372,9 @@ class Line:
             inside = (row.kind == "child" and not has_child) or (row.kind == "timer" and over)
             if row.kind == "answer":
                 inside = decode(row.body)["interrupt"] not in ids
-            elif row.kind == "resume":  # one that raises limits takes effect by itself
-                inside = over or not decode(row.body)["limits"]
+            elif row.kind == "resume":  # one that raises limits or lets tokens go on takes effect by itself
+                body = decode(row.body)
+                inside = over or (not body["limits"] and not body.get("release"))
             if not inside:
                 break
             taken = row.n
@@ -418,13 +438,13 @@ class Line:
         if applied.control.due:
             return "running", None
         if applied.control.waiting:
-            return "waiting", "interrupt"
+            return "waiting", self._reason(applied.control)
         return self.status, self.reason
 
     async def _commit(
         self, change: Change, batch: Batch, status: Status, reason: str | None,
         kind: SuperstepKind, rows: Sequence[Any], opened: Sequence[InterruptRow], *,
-        taken_n: int, closed: Sequence[Any] = (),
+        taken_n: int, closed: Sequence[Any] = (), cached: Sequence[CachedResult] = (),
     ) -> None:  # fmt: skip
         """Seal the superstep and make it durable."""
         snap = self.snapshot
@@ -437,6 +457,7 @@ class Line:
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
+            cached=cached,
         )  # fmt: skip
         await self._send(commit)
         self._committed(commit, sealed)
@@ -539,12 +560,28 @@ class Line:
             await self._park("waiting", "paused", Batch.empty())
 
 
-def finish_events(closed: Closed, batch: Batch) -> None:
+def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str:
+    """What a session waits for whose tokens all wait; a question goes before all else.
+
+    Args:
+        children: The reasons of the children that it waits for, where they are known.
+    """
+    own = {w.reason for w in control.waiting if w.reason != "child"}
+    reasons = {*own, *(child or "interrupt" for child in children)}
+    if "interrupt" in reasons or not reasons:
+        return "interrupt"
+    if reasons & {"before", "after", "paused"}:
+        return "paused"
+    return "event" if "event" in reasons else "timer"
+
+
+def finish_events(graph: GraphPlan, closed: Closed, batch: Batch) -> None:
     """The chained terminal event of a run that this barrier ends."""
     if closed.ended == "done":
         usage = usage_data(closed.control.spent)
+        hidden = dict.fromkeys(graph.secret_outputs, REDACTED)
         data = {
-            "outputs_ref": closed.outputs, "usage": usage, "cost": usage["cost_usd"],
+            "outputs_ref": {**(closed.outputs or {}), **hidden}, "usage": usage, "cost": usage["cost_usd"],
             "supersteps": closed.control.steps, "checkpoint": None,
         }  # fmt: skip
         batch.end.append(["RunCompleted", data])

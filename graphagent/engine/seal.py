@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from graphagent.channels.entries import AppendEntry, Entry, store_items, store_value
-from graphagent.channels.reducers import REDUCERS
 from graphagent.codec import encode
 from graphagent.engine.journal import digest_rows
 from graphagent.engine.manifest import control_data, write_manifest
@@ -105,7 +104,7 @@ def store_channels(
         channel, value = graph.channels[index], change.values[index]
         version = change.versions[index]
         assert version is not None
-        if items is not None and REDUCERS[channel.reducer].appends:
+        if items is not None and channel.appends:
             old = entries[index] if channel.scope != "step" and index not in change.replaced else None
             base = old if isinstance(old, AppendEntry) else None
             added = value if base is None else items  # what stood there before the first write is part of it

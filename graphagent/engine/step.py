@@ -13,14 +13,15 @@ from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, ItemEnd, Node, TaskServices
-from graphagent.snapshot import InterruptRow, Spent
+from graphagent.snapshot import CachedResult, InterruptRow, Spent
 
 
 @dataclass(frozen=True, slots=True)
 class ChildEnd:
-    """How a child session stands: `status` as in its authority row."""
+    """How a child session stands: `status` and `reason` as in its authority row."""
 
     status: str
+    reason: str | None
     outputs: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     spent: Spent
@@ -31,6 +32,10 @@ class Children(Protocol):
 
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         """Create the child unless it is there, and run it until it ends or waits."""
+        ...
+
+    async def cancel(self, child: SessionId) -> None:
+        """Cancel a child that nobody waits for any more."""
         ...
 
 
@@ -96,6 +101,10 @@ class Step:
     budget: Budget | None = None
     limit: Limit | None = None
     """The limit that kept a task from a model call."""
+    results: list[CachedResult] = field(default_factory=list)
+    """What finished tasks leave for later ones."""
+    child_reasons: dict[SessionId, str] = field(default_factory=dict)
+    """What the children that wait are waiting for."""
     used: set[tuple[str, int, int]] = field(default_factory=set)
     """Rows of the journal that this run of the superstep has asked for."""
 

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from graphagent.channels.reducers import REDUCERS
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
 from graphagent.engine.limits import Limit, reached
 from graphagent.engine.results import Taken, TaskResult
-from graphagent.engine.tokens import place
+from graphagent.engine.tokens import place, stopped
+from graphagent.engine.waits import deliver
+from graphagent.errors import NodeError
 from graphagent.frozen import dataclass
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
@@ -72,7 +73,8 @@ def evaluate_writes(graph: GraphPlan, writes: Writes, env: Env) -> list[tuple[in
         try:
             out.append((index, channel.check_write(value.evaluate(env))))
         except TypeMismatch as error:
-            raise TypeMismatch(channel.name + error.path[1:], error.message) from None
+            message = "the value doesn't fit" if channel.secret else error.message
+            raise TypeMismatch(channel.name + error.path[1:], message) from None
     return out
 
 
@@ -108,7 +110,7 @@ def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
 
 
 class _Conflict(Exception):
-    """Two tasks wrote one `last` channel."""
+    """What was written can't be merged: two tasks wrote one `last` channel, or an author's reducer failed."""
 
 
 class _Barrier:
@@ -159,13 +161,16 @@ class _Barrier:
             if channel.reducer == "messages":
                 write = [self.identified(item) for item in write]
             before = self.values[index] if self.versions[index] is not None else channel.neutral
-            self.values[index] = channel.fold(before, write)
+            try:
+                self.values[index] = channel.fold(before, write)
+            except NodeError as error:
+                raise _Conflict(self.unfolded(node, error)) from None
             self.versions[index] = self.snapshot.superstep
             if not writers:
                 self.writers[index] = (node,)
             elif node not in writers:
                 self.writers[index] = (*writers, node)
-            if REDUCERS[channel.reducer].appends:
+            if channel.appends:
                 added = self.changed.get(index)
                 self.changed[index] = [*added, *write] if added else list(write)
             else:
@@ -177,6 +182,13 @@ class _Barrier:
             return message
         self.named += 1
         return {**message, "id": "msg_" + encode128(digest128(self.snapshot.digest, self.named))}
+
+    def unfolded(self, node: int, error: NodeError) -> dict[str, Any]:
+        name = self.graph.nodes[node].name
+        return record(
+            error.kind, error.message, node=name, attempt=0, cause=error.cause, hint=error.hint, source="graph",
+            trace=error.trace,
+        )  # fmt: skip
 
     def conflict(self, index: int, one: int, other: int) -> dict[str, Any]:
         names = self.graph.nodes[one].name, self.graph.nodes[other].name
@@ -220,8 +232,9 @@ class _Barrier:
         nxt = Control(
             control.run, control.inputs, placed.due, placed.waiting, placed.joins, self.visits(results),
             self.last_run(results), control.steps + 1, self.spent, control.limited, control.queue, control.bounds,
+            control.events,
         )  # fmt: skip
-        nxt = self.wake_subscribers(nxt)
+        nxt = deliver(self.graph, self.wake_subscribers(nxt), self.env)
         closed = Closed(
             tuple(self.values), tuple(self.versions), self.changed, self.writers, nxt, tuple(results), tuple(taken)
         )
@@ -230,7 +243,7 @@ class _Barrier:
     def visits(self, results: Sequence[TaskResult]) -> tuple[int, ...]:
         visits = list(self.snapshot.control.visits)
         for result in results:
-            if result.token.answer is None:
+            if result.token.answer is None and result.token.failure is None:
                 visits[result.token.node] += 1
         return tuple(visits)
 
@@ -256,7 +269,11 @@ class _Barrier:
                 tokens.append(Token(node.index, self.snapshot.superstep + 1))
         if not tokens:
             return control
-        return replace(control, due=tuple(sorted((*control.due, *tokens), key=lambda t: t.node)))
+        stops = [w for t in tokens if (w := stopped(self.graph, self.snapshot.superstep, t)) is not None]
+        due = [t for t in tokens if self.graph.nodes[t.node].interrupt != "before"]
+        return replace(
+            control, due=tuple(sorted((*control.due, *due), key=lambda t: t.node)), waiting=(*control.waiting, *stops)
+        )
 
 
 def finish(

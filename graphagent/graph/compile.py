@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from graphagent.channels.reducers import REDUCERS
+from graphagent.channels.reducers import REDUCERS, custom_reducer
 from graphagent.codec import decode, digest, encode, freeze
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
@@ -16,7 +16,10 @@ from graphagent.graph.plan import (
     END,
     FAIL,
     START,
+    AwaitedJoin,
+    CachePlan,
     ChannelPlan,
+    Check,
     GraphPlan,
     LimitsPlan,
     ModelPlan,
@@ -27,6 +30,7 @@ from graphagent.graph.plan import (
     RetryPlan,
     RoutePlan,
     Writes,
+    needed,
 )
 from graphagent.graph.source import document_of
 from graphagent.graph.spec import END as END_NAME
@@ -34,6 +38,7 @@ from graphagent.graph.spec import FAIL as FAIL_NAME
 from graphagent.graph.spec import (
     SELF,
     AgentBody,
+    AtLeast,
     Body,
     CodeBody,
     Defaults,
@@ -47,6 +52,7 @@ from graphagent.graph.spec import (
     Retry,
     Route,
     Spec,
+    WaitBody,
 )
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.types import Type, TypeMismatch, checker, parse_decl, parse_object, parse_type
@@ -96,23 +102,22 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     assert spec is not None
     types = resolve_types(spec)
     models = {
-        m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key)
+        m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key, m.fallback)
         for m in spec.models.values()
     }
     model = spec.graph.defaults.model
-    graphs = {g.name: _Graph(g, types, positions or {}, model).plan() for g in spec.all_graphs}
+    surroundings = _surroundings(tree, data["templates"])
+    graphs = {g.name: _Graph(g, types, positions or {}, model, surroundings).plan() for g in spec.all_graphs}
     return Plan(
-        digest(document),
-        document,
-        spec.metadata.name,
-        None,
-        data["entry"],
-        graphs,
-        models,
-        data["templates"],
-        types,
-        folders=tuple(data.get("folders", ())),
-    )
+        digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
+        spec.prompts, spec.secrets, tuple(data.get("folders", ())),
+    )  # fmt: skip
+
+
+def _surroundings(tree: Mapping[str, Any], templates: Mapping[str, str]) -> str:
+    """A hash of what nodes refer to by name."""
+    parts = {key: tree.get(key) for key in ("types", "models", "tools", "prompts", "graphs")}
+    return digest(encode(freeze({**parts, "templates": templates}))).hex()
 
 
 def resolve_types(spec: Spec) -> dict[str, Type]:
@@ -174,6 +179,7 @@ def _ordered(tree: dict[str, Any], order: Mapping[str, list[str]]) -> dict[str, 
 
 
 def _files(spec: Spec) -> Iterator[str]:
+    yield from (prompt.file for prompt in spec.prompts.values() if prompt.file is not None)
     for graph in spec.all_graphs:
         for node in graph.nodes.values():
             for body in (node.body, getattr(getattr(node.body, "do", None), "body", None)):
@@ -185,8 +191,11 @@ def _files(spec: Spec) -> Iterator[str]:
 class _Graph:
     """Compiles one graph of a document."""
 
-    def __init__(self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None) -> None:
+    def __init__(
+        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None, surroundings: str
+    ) -> None:
         self.spec, self.types, self.positions, self.default_model = spec, types, positions, model
+        self.surroundings = surroundings
         self.nodes = {name: i for i, name in enumerate(spec.nodes)}
         self.channels = {name: i for i, name in enumerate(spec.channels)}
         self.flow = Flow(spec)
@@ -200,7 +209,7 @@ class _Graph:
         outputs = tuple(self.ports(spec.outputs))
         result = spec.result if spec.result is not None else {p.name: f"${{ {p.name} }}" for p in outputs}
         values = tuple((name, self.value(value)) for name, value in result.items())
-        start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", START_NAME in self.grouped)
+        start = RoutePlan(None, tuple(self.nodes[n] for n in spec.start), (), "", *self.group(START_NAME, spec.start))
         return GraphPlan(
             spec.name, tuple(self.ports(spec.inputs)), outputs,
             tuple(self.channel(i) for i in range(len(self.channels))),
@@ -218,12 +227,12 @@ class _Graph:
     def channel(self, index: int) -> ChannelPlan:
         spec = list(self.spec.channels.values())[index]
         kind = parse_type(spec.type, self.types)
-        reducer = REDUCERS[spec.reducer]
+        reducer = REDUCERS.get(spec.reducer) or custom_reducer(spec.reducer)
         check = checker(kind)
         default = check(spec.default) if spec.has_default else reducer.neutral()
         return ChannelPlan(
             index, spec.name, kind, spec.reducer, reducer.fold, spec.scope, default, check,
-            _message_writes if spec.reducer == "messages" else check, default,
+            write_check(spec.reducer, check), default, spec.secret, reducer.appends,
         )  # fmt: skip
 
     def limits(self) -> LimitsPlan:
@@ -245,7 +254,7 @@ class _Graph:
         retry = spec.retry or (defaults.retry if reached else None) or Retry()
         timeout = spec.timeout or (defaults.timeout if reached else None)
         item = self.node(body.do, index, defaults) if isinstance(body, MapBody) else None
-        returns = getattr(body, "returns", None)
+        returns = None if isinstance(body, WaitBody) else getattr(body, "returns", None)
         kind = read_type(returns, self.types) if returns is not None else None
         fork = self.forks.get(spec.name) if spec.joins else None
         return NodePlan(
@@ -268,6 +277,11 @@ class _Graph:
             check_returns=None if kind is None else checker(kind),
             item=item,
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
+            cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
+            interrupt=spec.interrupt,
+            cache=self.cache(spec, self.model(body, defaults)),
+            events=self.events(body) if isinstance(body, WaitBody) else {},
+            match=self.expression(body.match) if isinstance(body, WaitBody) and body.match is not None else None,
             on_update=tuple(self.channels[c] for c in spec.on_update),
             position=self.positions.get(spec.path),
             description=spec.description,
@@ -279,6 +293,18 @@ class _Graph:
             return body.model or defaults.model or self.default_model
         return None
 
+    def cache(self, spec: NodeSpec, model: str | None) -> CachePlan | None:
+        """How results are reused: the author's key counts together with the node, and all that it can refer to."""
+        if spec.cache is None:
+            return None
+        identity = digest(encode(freeze([self.surroundings, spec.data(), model])))
+        ttl = spec.cache.ttl
+        return CachePlan(self.value(spec.cache.key), None if ttl is None else ttl.ms * 1000, identity)
+
+    def events(self, body: WaitBody) -> dict[str, Check]:
+        """The events for which a node waits, each with what its data must be: an object of its type."""
+        return {name: _object_check(read_type(text, self.types)) for name, text in body.types.items()}
+
     def values(self, spec: NodeSpec) -> dict[str, Value]:
         body = spec.body
         found: dict[str, Any] = {}
@@ -286,6 +312,8 @@ class _Graph:
             found = {"options": body.options, "value": body.value, "assign": body.assign}
         elif isinstance(body, MapBody):
             found = {"collect": body.collect}
+        elif isinstance(body, WaitBody):
+            found = {"until": body.until}
         elif isinstance(body, EmitBody):
             found = {f"data.{name}": value for name, value in body.event_data.items()}
             return {name: self.value(value) for name, value in found.items()}
@@ -296,7 +324,19 @@ class _Graph:
         to = tuple(ends[t] if t in ends else self.nodes[t] for t in spec.to)
         when = None if spec.when is None else self.expression(spec.when)
         label = spec.label or spec.when or ""
-        return RoutePlan(when, to, self.writes(spec.writes), label, len(to) > 1 and source in self.grouped)
+        return RoutePlan(when, to, self.writes(spec.writes), label, *self.group(source, spec.to))
+
+    def group(self, source: str, targets: tuple[str, ...]) -> tuple[bool, tuple[AwaitedJoin, ...]]:
+        """Whether this route opens a group of tokens, and the joins that count its branches."""
+        if len(targets) < 2 or source not in self.grouped:
+            return False, ()
+        inner = {source} | {name for name, fork in self.forks.items() if fork == source}  # behind these it is over
+        reached = self.flow.reachable(targets, lambda edge: edge.source not in inner and edge.kind != "update")
+        awaited = []
+        for name, node in self.spec.nodes.items():
+            if isinstance(node.join, AtLeast) and self.forks.get(name) == source and name in reached:
+                awaited.append(AwaitedJoin(self.nodes[name], needed(node.join.count, len(targets))))
+        return True, tuple(awaited)
 
     def writes(self, writes: Mapping[str, Any]) -> Writes:
         return tuple((self.channels[name], self.value(value)) for name, value in writes.items())
@@ -310,6 +350,17 @@ class _Graph:
         expression = parse(text)
         self.roots.update(read.root for read in expression.reads)
         return expression
+
+
+def _object_check(kind: Type) -> Check:
+    check = checker(kind)
+
+    def checked(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise TypeMismatch("$", "an object is expected")
+        return check(value)
+
+    return checked
 
 
 def _effects(spec: NodeSpec, item: NodePlan | None) -> EffectClass:
@@ -329,6 +380,13 @@ def _retry(spec: Retry) -> RetryPlan:
 
 def _show(path: tuple[str | int, ...]) -> str:
     return "$" + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+
+
+def write_check(reducer: str, check: Check) -> Check:
+    """What one write to a channel is checked by; that of an author's reducer may be anything that it takes."""
+    if reducer == "messages":
+        return _message_writes
+    return check if reducer in REDUCERS else freeze
 
 
 def _message_writes(value: Any) -> Any:

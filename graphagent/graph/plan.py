@@ -7,13 +7,15 @@ which `compile.load_plan` makes an equal plan in any process.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from operator import attrgetter
 from typing import Any, Final, Literal
 
 from graphagent.graph.expressions import Expression
-from graphagent.graph.spec import Body
+from graphagent.graph.spec import Body, Prompt
 from graphagent.graph.types import Type
 from graphagent.graph.values import Value
 from graphagent.snapshot import UNSET, EffectClass
@@ -22,6 +24,9 @@ END: Final = -1
 FAIL: Final = -2
 START: Final = -3
 """Pseudo nodes: the targets `end` and `fail`, and `start` as the place of the first fork."""
+
+REDACTED: Final = "***"
+"""Stands wherever a secret would be shown."""
 
 Check = Callable[[Any], Any]
 """Returns the value as its type has it, or raises `types.TypeMismatch`."""
@@ -44,6 +49,8 @@ class ChannelPlan:
     """`check` takes a whole value, `check_write` what one write delivers.
 
     `neutral` is what the first write is folded into: the default, else the reducer's neutral value, else UNSET.
+    What a `secret` channel holds is state, and shown nowhere. `appends`: it is a list that only grows. The `fold` of
+    an author's reducer is bound by whoever hosts a session; a plan has no function.
     """
 
     index: int
@@ -56,17 +63,34 @@ class ChannelPlan:
     check: Check
     check_write: Check
     neutral: Any = UNSET
+    secret: bool = False
+    appends: bool = False
+
+
+def needed(at_least: int | float, count: int) -> int:
+    """How many of `count` branches or items `at_least` asks for: a float is a fraction of them, rounded up."""
+    return math.ceil(Fraction(str(at_least)) * count) if isinstance(at_least, float) else at_least
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedJoin:
+    """A join with `at_least` that the branches of a fork can reach: how many of them it needs."""
+
+    node: int
+    need: int
 
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """`grouped`: taking it opens a group of tokens, since it forks and some join waits for that fork."""
+    """`grouped`: taking it opens a group of tokens, since it forks and some join waits for that fork. `awaited` are
+    those of these joins that count the branches of this route."""
 
     when: Expression | None
     to: tuple[int, ...]
     writes: Writes
     label: str
     grouped: bool = False
+    awaited: tuple[AwaitedJoin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +106,24 @@ class RetryPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CachePlan:
+    """Under which key a node's result is reused, and for how long; `spec` is a hash of what the node is."""
+
+    key: Value
+    ttl_us: int | None
+    spec: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
     """One node.
 
     `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
     (`options value assign collect idempotency_key`, and `data.NAME` for each of an event's), `over` a map's list.
     `model` names the model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork
-    that `join: all` waits for (a node or START), None for `join: any`. `path` is the YAML path: `$.nodes.write`.
+    that a join waits for (a node or START), None for `join: any`; `cancels`: the other tokens of the group are
+    withdrawn when it runs. `interrupt` is a breakpoint. `events` are those that a wait takes, each with the check of
+    its data; `match` must hold for it. `path` is the YAML path, such as `$.nodes.write`.
     """
 
     index: int
@@ -110,6 +145,11 @@ class NodePlan:
     check_returns: Check | None = None
     item: NodePlan | None = None
     join_fork: int | None = None
+    cancels: bool = False
+    interrupt: Literal["before", "after"] | None = None
+    events: Mapping[str, Check] = field(default_factory=dict)
+    match: Expression | None = None
+    cache: CachePlan | None = None
     on_update: tuple[int, ...] = ()
     position: Position | None = None
     description: str | None = None
@@ -145,7 +185,8 @@ class LimitsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ModelPlan:
-    """`use` is `provider/model`. Names of keys, never keys, are part of a plan."""
+    """`use` is `provider/model`. `base_url` and `api_key` are values over `secrets` as the author wrote them: names of
+    secrets, never secrets, are part of a plan. `fallback` are the models that are tried next, in order."""
 
     name: str
     use: str
@@ -153,6 +194,15 @@ class ModelPlan:
     params: Mapping[str, Any]
     base_url: str | None
     api_key: str | None
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The text of a prompt, and what stands in place of some of its blocks."""
+
+    text: str
+    blocks: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +211,7 @@ class GraphPlan:
 
     `start` is a route without guard. `reads_run` says whether any expression reads `run`. What every
     barrier looks at stands ready: `step_channels` are those of that scope, `subscribers` the nodes with `on_update`.
+    `secret_outputs` are made of secret channels.
     """
 
     name: str
@@ -177,10 +228,15 @@ class GraphPlan:
     channels_by_name: tuple[ChannelPlan, ...] = field(init=False, compare=False)
     step_channels: tuple[ChannelPlan, ...] = field(init=False, compare=False)
     subscribers: tuple[NodePlan, ...] = field(init=False, compare=False)
+    secret_outputs: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels_by_name", tuple(sorted(self.channels, key=attrgetter("name"))))
         object.__setattr__(self, "step_channels", tuple(c for c in self.channels if c.scope == "step"))
+        secret = {c.name for c in self.channels if c.secret}
+        object.__setattr__(
+            self, "secret_outputs", frozenset(n for n, v in self.result if any(r.root in secret for r in v.reads))
+        )
         object.__setattr__(self, "subscribers", tuple(n for n in self.nodes if n.on_update))
 
 
@@ -188,8 +244,8 @@ class GraphPlan:
 class Plan:
     """A compiled document. `entry` names the graph that a session of this plan runs; "" is the main one.
 
-    `templates` are the texts of prompt files by the path that the graph names. `folders` are where modules of imports
-    are, from the folder of the graph. `file` is only for messages.
+    `templates` are the texts of prompt files by the path that the graph names, `secrets` the names that the host has
+    to supply. `folders` are where modules of imports are, from the folder of the graph. `file` is only for messages.
     """
 
     hash: bytes
@@ -201,6 +257,8 @@ class Plan:
     models: Mapping[str, ModelPlan]
     templates: Mapping[str, str]
     types: Mapping[str, Type]
+    prompts: Mapping[str, Prompt]
+    secrets: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     file: str | None = None
 

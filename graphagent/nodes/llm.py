@@ -15,7 +15,7 @@ from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, Usage
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.history import window
 from graphagent.nodes.prompts import template_of
-from graphagent.nodes.retrying import retrying
+from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Finished, Task
 
 REPAIRS = 1
@@ -29,7 +29,7 @@ class LLMNode:
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert isinstance(node.body, LLMBody)
         self.node, self.body = node, node.body
-        self.model: ModelPlan = plan.models[node.model or ""]
+        self.models = [plan.models[name] for name in with_fallbacks(plan, node.model or "")]
         self.system = template_of(plan, self.body.system) if self.body.system else None
         self.prompt = template_of(plan, self.body.prompt) if self.body.prompt else None
         self.schema = json_schema(node.returns) if node.returns is not None else None
@@ -43,8 +43,9 @@ class LLMNode:
         """See `ports.Node`."""
         messages, asked = self.messages(task)
         total = Usage()
+        models = list(self.models)
         for repair in range(REPAIRS + 1):
-            reply = await self.call(task, messages)
+            reply = await self.call(task, messages, models)
             total += Usage.from_data(reply["usage"])
             try:
                 out = self.read(task, reply)
@@ -74,9 +75,20 @@ class LLMNode:
                 out.append(asked)
         return out, asked
 
-    async def call(self, task: Task, messages: list[dict[str, Any]]) -> Mapping[str, Any]:
+    async def call(self, task: Task, messages: list[dict[str, Any]], models: list[ModelPlan]) -> Mapping[str, Any]:
+        """What the first of these models answers that can be reached; those before it are taken off the list."""
+        while True:
+            try:
+                return await self.ask(task, messages, models[0])
+            except NodeError as error:
+                if error.kind not in TRANSIENT or len(models) == 1:
+                    raise
+                failed = models.pop(0)
+                data = {"model": failed.name, "next": models[0].name, "cause": error.kind, "call": task.last_call}
+                task.emit("x.model.fallback", data)
+
+    async def ask(self, task: Task, messages: list[dict[str, Any]], model: ModelPlan) -> Mapping[str, Any]:
         """One model call as an effect; tries are made inside it."""
-        model = self.model
         request = {
             "model": model.use, "messages": messages, "temperature": model.temperature, "params": dict(model.params),
             "output": self.schema,
@@ -86,16 +98,16 @@ class LLMNode:
         )
 
         async def execute(effect: EffectCall) -> Any:
-            return await retrying(self.node.retry, effect, task, lambda: self.stream(task, wanted, effect))
+            return await retrying(self.node.retry, effect, task, lambda: self.stream(task, wanted, effect, model.name))
 
         reply: Mapping[str, Any] = await task.effect("model", model.name, "read", request, execute)
         call = task.last_call
         task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
         return reply
 
-    async def stream(self, task: Task, request: ModelRequest, effect: EffectCall) -> Any:
+    async def stream(self, task: Task, request: ModelRequest, effect: EffectCall, name: str) -> Any:
         """Read one answer to its end, showing it as it comes."""
-        model = await task.services.model(self.model.name)
+        model = await task.services.model(name)
         pieces: list[str] = []
         done: Done | None = None
         fault("effect.during")
@@ -130,6 +142,14 @@ class LLMNode:
             return None
         new = [m for m in (asked, answer) if m is not None]
         return self.history, [{"id": task.message_id(i), **m} for i, m in enumerate(new)]
+
+
+def with_fallbacks(plan: Plan, name: str) -> list[str]:
+    """A model and those that are tried after it, each once."""
+    out = [name]
+    for other in plan.models[name].fallback:
+        out += [n for n in with_fallbacks(plan, other) if n not in out]
+    return out
 
 
 def correction(error: NodeError) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from graphagent.concurrency import lone_nursery
 from graphagent.errors import NodeError
-from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.graph.plan import GraphPlan, NodePlan, Plan, needed
 from graphagent.graph.spec import MapBody
 from graphagent.ports import Finished, ItemEnd, Parked, Task
 
@@ -79,4 +78,4 @@ class MapNode:
         need = self.body.need
         if need is None:
             return count
-        return math.ceil(need * count) if isinstance(need, float) else min(need, count)
+        return min(needed(need, count), count)

@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined, TemplateError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from graphagent.errors import NodeError
+from graphagent.graph.plan import Template
 
 OUTPUT_LIMIT = 1 << 20
 LOOP_LIMIT = 10_000
@@ -19,6 +20,7 @@ FILTERS = frozenset({
     "round", "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper",
     "wordcount",
 })  # fmt: skip
+_BASE = "__base"
 REFUSED_OPERATORS = frozenset({"*", "**", "%"})
 
 
@@ -68,11 +70,15 @@ def _environment() -> _Environment:
 
 
 @cache
-def _template(text: str) -> Any:
-    return _environment().from_string(text)
+def _template(template: Template) -> Any:
+    base = _environment().from_string(template.text)
+    if not template.blocks:
+        return base
+    blocks = [f"{{% block {name} %}}{text}{{% endblock %}}" for name, text in dict(template.blocks).items()]
+    return _environment().from_string(f"{{% extends {_BASE} %}}" + "".join(blocks), globals={_BASE: base})
 
 
-def render(template: str, variables: Mapping[str, Any]) -> str:
+def render(template: Template, variables: Mapping[str, Any]) -> str:
     """The text of a template with these variables; what a value holds is never rendered again.
 
     Raises:

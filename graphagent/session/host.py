@@ -30,6 +30,7 @@ from graphagent.session.hub import Hub
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
+from graphagent.session.parked import callers_woken, fired, parked_tokens
 from graphagent.session.services import Models, Services, code_roots
 from graphagent.session.settings import Settings
 from graphagent.snapshot import (
@@ -136,8 +137,8 @@ class Host:
         services = self.services_of(plan)
         hub = Hub(self, observer)
         line = Line(
-            plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store, self.clock,
-            services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
+            services.plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store,
+            self.clock, services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
         )  # fmt: skip
         line.watcher = observer.watcher(line) if observer is not None else None
         await self._rearm(line, opened)
@@ -160,27 +161,51 @@ class Host:
         for waiting in control.waiting:
             if waiting.reason == "child":
                 child = child_of(line.session, graph, waiting)
-                if await self._lacks(child):
-                    body = encode({"child": child})
-                    line.inputs.append(await self.store.accept(line.session, NewInput("child", f"rearm:{child}", body)))
-                continue
-            interrupt = interrupt_of(line.session, graph, waiting)
-            row = there.get(interrupt)
-            if row is None and line.row.origin is not None and f"answer:{interrupt}" not in known:
-                missing.append(await self._asked_again(line, interrupt, waiting))
-            elif row is not None and row.expires_at is not None and row.expires_at <= self.clock.now_us():
-                fault("timer.fire")
-                new = NewInput("timer", f"timer:{interrupt}", encode({"interrupt": interrupt}))
-                line.inputs.append(await self.store.accept(line.session, new))
+                try:
+                    line.child_reasons[child] = (await self.store.session(child)).reason or "interrupt"
+                except NotFound:
+                    await self.take(line, NewInput("child", f"rearm:{child}", encode({"child": child})))
+            elif waiting.reason == "interrupt":
+                interrupt = interrupt_of(line.session, graph, waiting)
+                if there.get(interrupt) is None and line.row.origin and f"answer:{interrupt}" not in known:
+                    missing.append(await self._asked_again(line, interrupt, waiting))
         if missing:
             await line.arm(missing)
+        if control.waiting:
+            await self._fire(line)
+        await self._cancel_orphans(line)
 
-    async def _lacks(self, session: SessionId) -> bool:
-        try:
-            await self.store.session(session)
-        except NotFound:
-            return True
-        return False
+    async def _fire(self, line: Line) -> None:
+        """Accept the timers that are due, of this session and of those that it waits for."""
+        due = [
+            token
+            async for token in parked_tokens(self, line.row, line.snapshot.control)
+            if token.due_at is not None and token.due_at <= self.clock.now_us()
+        ]
+        for token in sorted(due, key=lambda t: t.due_at or 0):
+            fault("timer.fire")
+            new = await fired(self, token)
+            if token.row.session == line.session:
+                await self.take(line, new)
+                continue
+            await self.store.accept(token.row.session, new)
+            for caller, wake in await callers_woken(self, token.row, new.message_id):
+                if caller == line.session:
+                    await self.take(line, wake)
+                    break
+                await self.store.accept(caller, wake)
+
+    async def _cancel_orphans(self, line: Line) -> None:
+        """Cancel children whose tokens were withdrawn, if a crash came between."""
+        control, graph = line.snapshot.control, line.graph
+        if not any(node.kind == "graph" or node.item is not None for node in graph.nodes):
+            return
+        wanted = {child_of(line.session, graph, w) for w in control.waiting if w.reason == "child"}
+        open_ = {token.placed for token in control.due}
+        for row in await self.store.children(line.session):
+            if row.status in ("waiting", "running") and row.session not in wanted and row.caller_superstep not in open_:
+                line.withdrawn.append(row.session)
+        await line.cancel_withdrawn()
 
     async def _asked_again(self, line: Line, interrupt: InterruptId, waiting: Any) -> InterruptRow:
         """The question of the origin, under the fork's own id and with its full time to live."""
@@ -211,15 +236,13 @@ class Host:
                 self.busy.discard(line.session)
 
     async def advance(self, line: Line, stop: Stop) -> None:
-        """Run until nothing is left to do, queued runs included; then cancel the children that nobody waits for, those
+        """Run until nothing is left to do, queued runs included; then cancel the children of a run that is over, those
         of a process that died before it could do so too."""
         await self._advance(line, stop)
-        withdrawn, line.withdrawn = line.withdrawn, []
         if line.over and line.calls and not line.snapshot.control.waiting and not line.snapshot.control.due:
-            there = await self.store.children(line.session)
-            withdrawn = [child.session for child in there if child.status in ("waiting", "running")]
-        for child in withdrawn:
-            await self.cancel(child, "its caller ended")
+            for child in await self.store.children(line.session):
+                if child.status in ("waiting", "running"):
+                    await self.cancel(child.session, "its caller ended")
 
     async def _advance(self, line: Line, stop: Stop) -> None:
         while True:
@@ -240,7 +263,7 @@ class Host:
             if line.row.status in ("done", "cancelled"):
                 return line
             await self.take(line, NewInput("cancel", f"cancel:{line.row.epoch}", encode({"reason": reason}), by))
-            await self._advance(line, Stop())
+            await self.advance(line, Stop())
         finally:
             await self.release(line)
         for child in await self.store.children(session):
@@ -258,11 +281,7 @@ class Host:
         body = encode({"interrupt": interrupt.interrupt, "value": freeze(dict(value))})
         inputs = [(interrupt.session, NewInput("answer", f"answer:{interrupt.interrupt}", body, value.get("by")))]
         row = await self.store.session(interrupt.session)
-        while row.caller is not None:
-            wake = NewInput("child", f"child:{row.session}:{interrupt.interrupt}", encode({"child": row.session}))
-            inputs.append((row.caller, wake))
-            row = await self.store.session(row.caller)
-        return answer, inputs
+        return answer, [*inputs, *await callers_woken(self, row, interrupt.interrupt)]
 
     async def root_of(self, session: SessionId) -> SessionId:
         """The session at the top of the call tree."""
@@ -282,7 +301,8 @@ class Host:
     async def take(self, line: Line, new: NewInput) -> InputRow:
         """Accept an input for a session that is open here."""
         row = await self.store.accept(line.session, new)
-        line.inputs.append(row)
+        if all(known.n != row.n for known in line.inputs):
+            line.inputs.append(row)
         return row
 
     async def aclose(self) -> None:

@@ -62,7 +62,14 @@ class Hub:
     async def _end(self, line: Line) -> ChildEnd:
         status = line.row.status
         outputs = outputs_of(line) if status == "done" else None
-        return ChildEnd(status, outputs, line.error, line.snapshot.control.spent)
+        return ChildEnd(status, line.row.reason, outputs, line.error, line.snapshot.control.spent)
+
+    async def cancel(self, child: SessionId) -> None:
+        """See `engine.step.Children`."""
+        try:
+            await self.host.cancel(child, "its caller ended")
+        except NotFound:
+            return  # a fork's: it was never made
 
 
 def outputs_of(line: Line) -> dict[str, object]:

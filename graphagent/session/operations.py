@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import trio
+
 from graphagent.codec import decode, digest, encode
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
-from graphagent.engine.run import Line, Stop
+from graphagent.engine.run import Line, Stop, waiting_reason
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
 from graphagent.graph.plan import Plan
@@ -26,8 +28,12 @@ from graphagent.session.limits import bounds_of, check_raised
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
+from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
+from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import Blob, InterruptRow, LineageEntry, NewInput, SessionRow
+
+PATIENCE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class Options:
             seconds) or `wall_us`.
         message_id: Makes the input that starts the run idempotent.
         stop: Asked at every barrier whether to pause there.
+        patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
     """
 
     name: str | None = None
@@ -51,6 +58,7 @@ class Options:
     limits: Mapping[str, Any] = field(default_factory=dict)
     message_id: str | None = None
     stop: Callable[[], bool] | None = None
+    patience_s: float = PATIENCE_S
 
     def stops(self) -> Stop:
         """For the engine."""
@@ -79,7 +87,8 @@ def seed_of(options: Options) -> bytes:
 
 
 def run_input(plan: Plan, inputs: Mapping[str, Any], options: Options) -> NewInput:
-    """The input that starts a run. Raises InputInvalid, before anything is stored."""
+    """The input that starts a run. Raises NotRunnable and InputInvalid, before anything is stored."""
+    check_runnable(plan)
     body = {"inputs": check_inputs(plan.graph, inputs), "limits": bounds_of(options.limits)}
     return NewInput("run", options.message_id or encode128(os.urandom(16)), encode(body))
 
@@ -89,6 +98,7 @@ async def start(
 ) -> Outcome:
     """Create a session and run it."""
     new = run_input(plan, inputs, options)
+    host.models.secrets.check(plan)
     session = await host.create(NewSession(plan, seed_of(options), options.name, options.tags), [new])
     return await drive(host, session, options, observer)
 
@@ -105,7 +115,9 @@ async def run_again(
     row = await host.store.session(session)
     if row.status in ("running", "waiting"):
         raise SessionBusy(f"a run is {row.status} in {session}", hint=f"graphagent resume {session}")
-    new = run_input(await host.plan_of(row), inputs, options)
+    plan = await host.plan_of(row)
+    new = run_input(plan, inputs, options)
+    host.models.secrets.check(plan)
     return await drive(host, session, options, observer, new)
 
 
@@ -116,9 +128,27 @@ async def drive(
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
     line = await host.open(session, observer, new)
     try:
-        return await _advance(host, line, options)
+        outcome = await _advance(host, line, options)
     finally:
         await host.release(line)
+    return await _patiently(host, outcome, options, observer)
+
+
+async def _patiently(host: Host, outcome: Outcome, options: Options, observer: Observer | None) -> Outcome:
+    """Wait for timers that are due soon, and run on."""
+    while (due := await next_due(host, outcome.row)) is not None:
+        wait_s = (due - host.clock.now_us()) / 1e6
+        if wait_s > options.patience_s:
+            break
+        await trio.sleep(max(wait_s, 0.001))
+        line = await host.open(outcome.row.session, observer)
+        try:
+            more = await _advance(host, line, options)
+        finally:
+            await host.release(line)
+        recorded, replayed = outcome.recorded + more.recorded, outcome.replayed + more.replayed
+        outcome = replace(more, first_superstep=outcome.first_superstep, recorded=recorded, replayed=replayed)
+    return outcome
 
 
 async def _advance(host: Host, line: Line, options: Options) -> Outcome:
@@ -165,9 +195,33 @@ async def resume(
         elif limits and (control.due or control.waiting):
             body = encode({"tasks": {}, "limits": limits})
             await host.take(line, NewInput("resume", f"limits:{row.commit_n}:{row.epoch}", body))
-        return await _advance(host, line, options)
+        if row.status != "failed":
+            await _let_go(host, line)
+        outcome = await _advance(host, line, options)
     finally:
         await host.release(line)
+    return await _patiently(host, outcome, options, observer)
+
+
+async def _let_go(host: Host, line: Line) -> None:
+    """Accept that the tokens go on which breakpoints stopped, in this session and in those that it waits for."""
+    stopped: dict[SessionId, list[ParkedToken]] = {}
+    async for token in parked_tokens(host, line.row, line.snapshot.control):
+        if token.stopped:
+            stopped.setdefault(token.row.session, []).append(token)
+    for session, tokens in stopped.items():
+        row = tokens[0].row
+        body = encode({"tasks": {}, "limits": {}, "release": [t.release_name for t in tokens]})
+        new = NewInput("resume", f"release:{row.commit_n}:{row.epoch}", body)
+        if session == line.session:
+            await host.take(line, new)
+            continue
+        await host.store.accept(session, new)
+        for caller, wake in await callers_woken(host, row, new.message_id):
+            if caller == line.session:
+                await host.take(line, wake)
+                break
+            await host.store.accept(caller, wake)
 
 
 async def _check_limit(host: Host, line: Line, limits: Mapping[str, int]) -> None:
@@ -265,13 +319,14 @@ async def fork(
     checkpoint = await checkpoint_at(host.store, row, at)
     old = await load_snapshot(host.store, row, own.graph, checkpoint)
     if plan is not None:
+        check_runnable(plan)
         check_migration(own, plan, decode(checkpoint.manifest))
     names = own.graph.channel_index
     before = {n: old.values[names[n]] for n in checked if n in names}
     session = SessionId.timed(host.clock.now_us(), os.urandom(10))
     control = old.control
     status: Any = "waiting" if control.due or control.waiting else "done"
-    reason = None if status == "done" else "interrupt" if control.waiting and not control.due else "paused"
+    reason = None if status == "done" else "paused" if control.due else waiting_reason(control)
     events = await events_before(host, row, at)
     journal = await host.store.effects(row.spans(at)) if at == row.head_superstep and not fresh else []
     check_writes(row, journal)
@@ -350,7 +405,7 @@ async def replay(
     began = host.clock.now_us()
     used = plan or own
     services = host.services_of(used)
-    replayer = Replayer(used, services.kinds(), services, host.clock, await host.depth(row))
+    replayer = Replayer(services.plan, services.kinds(), services, host.clock, await host.depth(row))
     await _replay(host, row, own, replayer, report)
     report.wall_ms = (host.clock.now_us() - began) // 1000
     return report

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from graphagent import registry
-from graphagent.errors import MissingExtra, ModelError
-from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan
+from graphagent.codec import digest, encode
+from graphagent.errors import MissingExtra, ModelError, SecretMissing
+from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody
 from graphagent.ports import Model, Node
 from graphagent.session.functions import Functions
+from graphagent.session.reducers import bound
+from graphagent.session.secrets import Secrets
 from graphagent.session.settings import Settings
 
 
@@ -31,6 +34,7 @@ class Models:
 
     def __init__(self, settings: Settings, given: Mapping[str, Model]) -> None:
         self.settings, self.given = settings, given
+        self.secrets = Secrets(settings.secrets, settings.root)
         self._open: dict[str, Model] = {}
         self._script: Any = None
 
@@ -41,17 +45,22 @@ class Models:
         model = self.resolve(plan, name)
         key = repr(model)
         if key not in self._open:
-            self._open[key] = self._make(name, model)
+            self._open[key] = self._make(name, model, plan.secrets)
         return self._open[key]
 
-    def _make(self, name: str, model: ModelPlan) -> Model:
+    def _make(self, name: str, model: ModelPlan, secrets: tuple[str, ...]) -> Model:
         from graphagent.llm import open_model
         from graphagent.llm.script_file import load_script
 
         if self._script is None and self.settings.scripted is not None:
             self._script = load_script(self.settings.scripted)
         try:
-            return open_model(model.use, base_url=model.base_url, api_key=model.api_key, script=self._script, name=name)
+            base_url, api_key = (
+                None if raw is None else self.secrets.fill(raw, secrets) for raw in (model.base_url, model.api_key)
+            )
+            return open_model(model.use, base_url=base_url, api_key=api_key, script=self._script, name=name)
+        except SecretMissing as error:
+            raise ModelError(error.message, kind="auth", retryable=False, hint=error.hint) from error
         except MissingExtra as error:
             raise ModelError(error.message, kind="invalid_input", retryable=False, hint=error.hint) from error
 
@@ -66,6 +75,14 @@ class Models:
         provider, _, rest = use.partition("@")
         return replace(model, use=provider, base_url=rest or None, api_key=None)
 
+    def identity(self, plan: Plan, name: str) -> list[str]:
+        """What a name stands for here: results of other models aren't its results."""
+        if name in self.given:
+            model = self.given[name]
+            return ["given", type(model).__qualname__, model.info.name]
+        resolved = self.resolve(plan, name)
+        return [resolved.use, str(resolved.base_url), str(self.settings.scripted)]
+
     async def aclose(self) -> None:
         """Close every model that was opened."""
         models, self._open = self._open, {}
@@ -77,7 +94,7 @@ class Services:
     """`ports.TaskServices` for the sessions of one plan."""
 
     def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
-        self.plan, self.models, self.functions = plan, models, functions
+        self.plan, self.models, self.functions = bound(plan, functions), models, functions
         self._kinds: dict[int, Node] = {}
         self._fingerprints: dict[str, bytes] = {}
 
@@ -89,7 +106,18 @@ class Services:
         """See `ports.TaskServices`."""
         return await self.models.get(self.plan, name)
 
-    def render(self, template: str, variables: Mapping[str, Any]) -> str:
+    def identity(self, node: NodePlan) -> bytes:
+        """See `ports.TaskServices`."""
+        nodes = [node] if node.item is None else [node, node.item]
+        code = [(self.fingerprint(n) or b"").hex() for n in nodes]
+        names = [n.model for n in nodes if n.model is not None]
+        return digest(encode([code, [self.models.identity(self.plan, name) for name in names]]))
+
+    def redact(self, value: Any) -> Any:
+        """See `ports.TaskServices`."""
+        return self.models.secrets.redact(value)
+
+    def render(self, template: Template, variables: Mapping[str, Any]) -> str:
         """See `ports.TaskServices`."""
         from graphagent.prompts.render import render
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from graphagent import concurrency
 from graphagent.errors import RunCancelled, RunFailed, RunLimited, RunWaiting
 from graphagent.ids import RunId, SessionId
-from graphagent.session import operations
+from graphagent.session import operations, sending
 from graphagent.session.operations import DEFAULTS, Options
 from graphagent.snapshot import SessionRow
 
@@ -162,6 +162,19 @@ class Session:
         host = await self.project.host()
         row = await operations.find_interrupt(host, interrupt or self.id)
         await operations.answer(host, row, value, by=by, note=note)
+        if wait:
+            return await result_of(self.project, await operations.drive(host, await host.root_of(self.id)))
+        return await result_of(self.project, await operations.standing(host, self.id))
+
+    async def asend(self, event: str, data: Any = None, /, *, by: str | None = None, wait: bool = True) -> Result:
+        """Post an event for the `wait` nodes of this session, durably, and run on."""
+        return await concurrency.in_trio(self._send, event, data, by, wait)
+
+    send = concurrency.blocking(asend)
+
+    async def _send(self, event: str, data: Any, by: str | None, wait: bool) -> Result:
+        host = await self.project.host()
+        await sending.send(host, self.id, event, data, by=by)
         if wait:
             return await result_of(self.project, await operations.drive(host, await host.root_of(self.id)))
         return await result_of(self.project, await operations.standing(host, self.id))

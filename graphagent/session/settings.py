@@ -25,12 +25,14 @@ class Settings:
         store: `memory:` or the path of a SQLite file, absolute.
         models: Overrides: name of a model in the graph, or `*` for all -> `provider/model`.
         scripted: A file of scripted answers for models of provider `scripted`.
+        secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
     """
 
     root: Path
     store: str
     models: Mapping[str, str] = field(default_factory=dict)
     scripted: Path | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -60,7 +62,16 @@ def load_settings(
     if os.environ.get("GRAPHAGENT_MODEL"):
         overrides["*"] = os.environ["GRAPHAGENT_MODEL"]
     overrides.update(models or {})
-    return Settings(folder, chosen, overrides, scripted)
+    return Settings(folder, chosen, overrides, scripted, _secrets(data.get("secrets") or {}))
+
+
+def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
+    """Where secrets are; never a secret itself, since the settings file is kept with the code."""
+    for name, place in given.items():
+        if not isinstance(place, str) or place.partition(":")[0] not in ("env", "file") or not place.partition(":")[2]:
+            message = "a place is expected, never the secret itself"
+            raise InputInvalid(f"$.secrets.{name} of {PROJECT_FILE}", message, hint="write env:NAME or file:PATH")
+    return dict(given)
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -70,7 +81,7 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputInvalid(f"$ of {file.name}", str(error), hint=f"correct {file.name}, or remove it") from error
-    known = {"store": str, "models": dict}
+    known = {"store": str, "models": dict, "secrets": dict}
     for key, value in data.items():
         if key not in known:
             hint = f"known settings: {', '.join(known)}"

@@ -12,6 +12,7 @@ from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
 from graphagent.snapshot import (
     Blob,
+    CachedResult,
     CheckpointRow,
     Commit,
     Delta,
@@ -87,6 +88,7 @@ class MemoryStore:
         self._interrupts: dict[InterruptId, InterruptRow] = {}
         self._write_keys: dict[bytes, tuple[SessionId, tuple[int, str, int, int]]] = {}
         self._dead: set[WorkerId] = set()
+        self._cache: dict[bytes, CachedResult] = {}
 
     def worker_died(self, worker: WorkerId) -> None:
         """Let others take over what this worker owns, as if its process had died."""
@@ -169,6 +171,8 @@ class MemoryStore:
             s.deltas.setdefault(delta.channel, []).append(delta)
         if commit.interrupts or commit.closed:
             self._ask(commit)
+        for result in commit.cached:
+            self._cache[result.key] = result
         if commit.taken_n > s.taken_n:
             self._take(s, commit.taken_n, commit.head_superstep)
         checkpoint, events = commit.checkpoint, commit.events
@@ -257,6 +261,12 @@ class MemoryStore:
         )
 
     # ---- reads
+
+    async def cached(self, key: bytes) -> bytes | None:
+        found = self._cache.get(key)
+        if found is None or (found.expires_at is not None and found.expires_at <= self._clock.now_us()):
+            return None
+        return found.data
 
     async def session(self, session: SessionId) -> SessionRow:
         return self._session(session).row()

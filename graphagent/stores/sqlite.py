@@ -17,6 +17,7 @@ from typing import Any, Literal, Self, TypeVar
 import apsw
 import trio
 
+from graphagent.codec import digest
 from graphagent.errors import NotFound, StoreUnavailable
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
@@ -53,6 +54,7 @@ from graphagent.stores.sqlite_rows import (
     raw,
     session_entry,
     session_row,
+    unpack,
 )
 from graphagent.stores.sqlite_writer import Job, Writer
 from graphagent.stores.wall import WallClock
@@ -219,6 +221,15 @@ class SqliteStore:
             return out
 
         return await (self._read(read) if len(hashes) <= 1 else self._read_long(read))
+
+    async def cached(self, key: bytes) -> bytes | None:
+        def read(db: apsw.Connection) -> bytes | None:
+            for hash, codec, packed in db.execute(SQL["cached"], (key, self._clock.now_us())):
+                data = unpack(codec, packed)
+                return data if digest(data) == hash else None  # a damaged one is no result
+            return None
+
+        return await self._read(read)
 
     async def deltas(self, spans: Sequence[Span], channel: str) -> list[Delta]:
         def read(db: apsw.Connection) -> list[Delta]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import apsw
 
+from graphagent.codec import digest
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy
 from graphagent.ids import InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
@@ -41,6 +42,7 @@ from graphagent.stores.sqlite_rows import (
     input_values,
     interrupt_row,
     interrupt_values,
+    pack,
     raw,
     raw_or_none,
     session_row,
@@ -236,6 +238,10 @@ def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> 
         cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
     for interrupt, status in c.closed:
         cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
+    if c.cached:
+        cursor.execute(SQL["drop_expired"], (c.at,))
+    for result in c.cached:
+        cursor.execute(SQL["insert_cached"], (result.key, digest(result.data), *pack(result.data), result.expires_at))
     if c.checkpoint is not None:
         cursor.execute(SQL["insert_checkpoint"], checkpoint_values(c.session, c.checkpoint, plan))
 

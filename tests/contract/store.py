@@ -26,6 +26,7 @@ from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import (
     Blob,
+    CachedResult,
     Carried,
     CheckpointRow,
     Commit,
@@ -720,6 +721,21 @@ async def interrupts_of_all_sessions_are_listed(world: World) -> None:
     assert [i.status for i in await store.interrupts(status="answered")] == ["answered"]
 
 
+async def results_are_kept_until_they_expire(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    assert await store.cached(b"a" * 32) is None
+    long = b"long " * 2000
+    kept = [CachedResult(b"a" * 32, long), CachedResult(b"b" * 32, b"2", world.clock.now_us() + 1_000_000)]
+    await store.commit(next_commit(row, None, cached=kept))
+    other = await world.open()
+    assert await other.cached(b"a" * 32) == long
+    assert await other.cached(b"b" * 32) == b"2"
+    world.clock.now += 1_000_000
+    assert await store.cached(b"b" * 32) is None
+    assert await store.cached(b"a" * 32) == long
+
+
 async def closing_twice_is_allowed(world: World) -> None:
     store = await world.open()
     await started(store)
@@ -740,5 +756,6 @@ CASES: list[Case] = [
     an_answer_whose_inputs_are_refused_is_not_taken, forks_read_through_their_lineage, a_fork_is_stored_once,
     a_fork_carries_rows_of_an_open_superstep, a_carried_row_that_is_gone_is_damage,
     blobs_belong_to_a_family, sessions_are_found_by_prefix, sessions_are_listed_newest_first, children_come_in_order,
-    labels_can_be_set, interrupts_of_all_sessions_are_listed, closing_twice_is_allowed,
+    labels_can_be_set, results_are_kept_until_they_expire, interrupts_of_all_sessions_are_listed,
+    closing_twice_is_allowed,
 ]  # fmt: skip

@@ -20,11 +20,12 @@ from graphagent.session.documents.validate import (
     diagnostic_parts,
     error_document,
     exception_part,
+    sent_document,
     validate_document,
 )
 
 __all__ = [
     "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "error_document", "error_of",
     "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in", "interrupt_part",
-    "replay_document", "run_document", "sessions_document", "show_document", "validate_document",
+    "replay_document", "run_document", "sent_document", "sessions_document", "show_document", "validate_document",
 ]  # fmt: skip

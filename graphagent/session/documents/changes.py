@@ -8,7 +8,7 @@ from typing import Any
 
 from graphagent.channels.entries import AppendEntry, Entry, ValueEntry, read_index, read_root
 from graphagent.codec import decode
-from graphagent.graph.plan import ChannelPlan
+from graphagent.graph.plan import REDACTED, ChannelPlan
 from graphagent.ports import Store
 from graphagent.session.documents.common import shown
 from graphagent.session.documents.page import Record, State
@@ -77,6 +77,9 @@ class Values:
     async def fill(self, record: Record, change: Change) -> Change:
         """The change with its values."""
         name = change.channel
+        index = record.after.graph.channel_index[name]
+        if record.after.graph.channels[index].secret:
+            return replace(change, op="set", before=shown(REDACTED), after=shown(REDACTED))
         old, new = record.before.entries.get(name), record.after.entries[name]
         if change.op == "append" and isinstance(new, AppendEntry):
             return replace(change, added=await self.added(record, name, new))

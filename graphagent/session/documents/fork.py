@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from graphagent.engine.spending import of_rows
-from graphagent.graph.plan import GraphPlan
+from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.session.documents.common import graph_ref, head_of, shown, usage_of
 from graphagent.session.documents.forms import EditedChannel, ForkDocument, Preview, Reachable, RunDocument, SideEffect
 from graphagent.session.documents.page import node_name, states_of
@@ -31,7 +31,11 @@ async def fork_document(
     row = made.row
     assert row.origin_checkpoint is not None
     origin = Origin(made.origin.session, row.origin_checkpoint, made.snapshot)
-    edits = [EditedChannel(n, shown(made.before.get(n)), shown(v)) for n, v in made.edits.items()]
+    secret = {c.name for c in (await host.plan_of(row)).graph.channels if c.secret} if made.edits else set()
+    edits = [
+        EditedChannel(n, *(map(shown, (REDACTED,) * 2 if n in secret else (made.before.get(n), v))))
+        for n, v in made.edits.items()
+    ]
     head: Head | None = None
     if created:
         head = run.head if run is not None else head_of(row)

@@ -33,7 +33,8 @@ from graphagent.snapshot import UNSET, EffectClass, Status, Unset
 
 @dataclass(frozen=True, slots=True)
 class RunDocument(Document):
-    """How a run stands. `supersteps` counts those that it has committed; `next` holds commands to copy."""
+    """How a run stands. `supersteps` counts those that it has committed; `waiting` has what its tokens wait for,
+    children's included; `next` holds commands to copy."""
 
     schema: Literal["graphagent/run@1"] = field(default="graphagent/run@1", init=False)
     session: SessionId
@@ -44,6 +45,7 @@ class RunDocument(Document):
     outputs: dict[str, Any] | None
     error: Error | None
     interrupts: list[Interrupt]
+    waiting: list[WaitingToken]
     head: Head
     supersteps: int
     usage: Usage
@@ -399,6 +401,17 @@ class AnswerDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class SentDocument(Document):
+    """The receipt of an event."""
+
+    schema: Literal["graphagent/sent@1"] = field(default="graphagent/sent@1", init=False)
+    session: SessionId
+    event: str
+    accepted_at: Time
+    accepted: Literal[True] = field(default=True, init=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorDocument(Document):
     """Why nothing was started."""
 
@@ -417,6 +430,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "validate": ValidateDocument,
     "sessions": SessionsDocument,
     "answer": AnswerDocument,
+    "sent": SentDocument,
     "error": ErrorDocument,
 }
 """By the name in `schema`."""

@@ -203,7 +203,15 @@ class TimerCause(Part):
     type: Literal["timer"] = field(default="timer", init=False)
 
 
-Cause = StartCause | RouteCause | UpdateCause | AnswerCause | TimerCause
+@dataclass(frozen=True, slots=True)
+class EventCause(Part):
+    """An event was posted."""
+
+    type: Literal["event"] = field(default="event", init=False)
+    event: str
+
+
+Cause = StartCause | RouteCause | UpdateCause | AnswerCause | TimerCause | EventCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,10 +261,14 @@ class Token(Part):
 
 @dataclass(frozen=True, slots=True)
 class WaitingToken(Part):
-    """A node that waits; `interrupt` is null where it waits for a child session."""
+    """A node that waits: for an answer to `interrupt`, a child session, one of `events`, or a time; or that a
+    breakpoint stopped. `due_at` is when its timer is due, or when it has waited as long as it may."""
 
+    session: SessionId
     node: str
+    reason: Literal["interrupt", "child", "event", "timer", "before", "after"]
     interrupt: InterruptId | None
+    events: list[str]
     due_at: Time | None
 
 

@@ -15,11 +15,12 @@ from graphagent.ids import RunId
 from graphagent.session.documents.common import error_of, graph_ref, head_of, interrupt_in, origin_of, usage_of
 from graphagent.session.documents.forms import RunDocument
 from graphagent.session.documents.page import State, states_of
-from graphagent.session.documents.part import milliseconds, time_text
-from graphagent.session.documents.parts import Effects, Interrupt
+from graphagent.session.documents.part import maybe_time, milliseconds, time_text
+from graphagent.session.documents.parts import Effects, Interrupt, WaitingToken
 from graphagent.session.limits import raising
 from graphagent.session.loading import load_snapshot
 from graphagent.session.operations import open_interrupts
+from graphagent.session.parked import parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
 from graphagent.snapshot import CheckpointRow, SessionRow, Spent
 
@@ -60,16 +61,17 @@ async def run_document(
         effects = Effects(sum(r.ordinal >= 0 and r.outcome is not None for r in journal), 0)
     spent = add(state.control.spent, of_rows([r for r in journal if r.superstep >= row.head_superstep]))
     interrupts = [await interrupt_in(host, r) for r in await open_interrupts(host, row.session)]
+    waiting = await waiting_parts(host, row, state)
     started = state.run_started_at or row.created_at
     ended = None if row.status not in ENDED else head.committed_at if row.status == "done" else row.updated_at
     shown = error_of(error, row.session, error.get("superstep", row.head_superstep), plan.graph) if error else None
     return RunDocument(
         row.session, RunId(state.run) if state.run else None, graph_ref(row, host.settings.root), row.status,
         row.reason, None if outputs is None else dict(outputs), shown if row.status == "failed" else None, interrupts,
-        head_of(row), row.head_superstep - first, usage_of(spent), effects, time_text(started),
+        waiting, head_of(row), row.head_superstep - first, usage_of(spent), effects, time_text(started),
         None if ended is None else time_text(ended),
         milliseconds(started, row.updated_at if ended is None else ended), origin_of(row),
-        next_commands(row, state, interrupts, _raising(host, row, state, error, spent)),
+        next_commands(row, state, interrupts, waiting, _raising(host, row, state, error, spent)),
     )  # fmt: skip
 
 
@@ -123,13 +125,30 @@ def _raising(host: Host, row: SessionRow, state: State, error: Mapping[str, Any]
     )
 
 
+async def waiting_parts(host: Host, row: SessionRow, state: State) -> list[WaitingToken]:
+    """What the tokens of a waiting session wait for, those of its children in place of their callers."""
+    if row.status != "waiting":
+        return []
+    return [
+        WaitingToken(
+            token.row.session, token.node.name, token.waiting.reason, token.interrupt, list(token.node.events),
+            maybe_time(token.due_at),
+        )
+        async for token in parked_tokens(host, row, state.control)
+    ]  # fmt: skip
+
+
 def next_commands(
-    row: SessionRow, state: State, interrupts: Sequence[Interrupt], raised: str | None = None
-) -> list[str]:
+    row: SessionRow, state: State, interrupts: Sequence[Interrupt], waiting: Sequence[WaitingToken],
+    raised: str | None = None,
+) -> list[str]:  # fmt: skip
     """What to do next, as commands to copy. `raised` is the flag that raises the limit which ended the run."""
     session, at = row.session, row.head_superstep
     if row.status == "waiting" and interrupts:
         return [command for interrupt in interrupts for command in answer_commands(interrupt)]
+    events = [f"graphagent send {w.session} {event}" for w in waiting for event in w.events]
+    if row.reason == "event" and events:
+        return events
     if row.status in ("waiting", "running", "idle"):
         return [f"graphagent resume {session}"]
     if row.status == "failed" and row.reason == "limit":

@@ -9,6 +9,7 @@ from graphagent.codec import decode, encode, show_digest
 from graphagent.engine.inputs import interrupt_of
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import NotFound
+from graphagent.graph.plan import REDACTED
 from graphagent.graph.types import describe
 from graphagent.ids import InterruptId, RunId, SessionId
 from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part, shown, usage_of
@@ -19,6 +20,7 @@ from graphagent.session.documents.parts import ChannelState, Interrupt, WaitingT
 from graphagent.session.documents.supersteps import supersteps_of, tokens_of
 from graphagent.session.loading import load_value
 from graphagent.session.operations import open_interrupts
+from graphagent.session.parked import due_at
 from graphagent.session.reading import checkpoint_at, last_error, owner
 from graphagent.snapshot import UNSET, CheckpointRow, InterruptRow, SessionRow
 
@@ -53,7 +55,7 @@ async def show_document(
     return ShowDocument(
         row.session, graph_ref(row, host.settings.root), row.status, row.reason, snapshot, checkpoint.kind,
         checkpoint.checkpoint, show_digest(checkpoint.digest), await _channels(host, row, state, checkpoint, full=full),
-        tokens_of(state), _waiting(row, state, snapshot, asked), made[0].tasks if made else [],
+        tokens_of(state), await _waiting(host, row, state, snapshot, asked), made[0].tasks if made else [],
         made[0].changes if made else [], await _interrupts(host, row, state, asked, at_head=at_head), error,
         usage_of(spent),
     )  # fmt: skip
@@ -93,7 +95,7 @@ async def _channels(
             value = (await load_value(host.store, row, channel, entry, checkpoint.snapshot))[1]
             tasks = bodies.get(entry.version, {}).get("tasks", [])
             writers = [t[0] for t in tasks if channel.name in t[3].get("writes", [])]
-        part = shown(value, full=full)
+        part = shown(REDACTED if channel.secret and value is not UNSET else value, full=full)
         out.append(ChannelState(
             channel.name, describe(channel.type), channel.reducer, channel.scope,
             None if entry is None else entry.version, entry is not None and entry.version == checkpoint.superstep,
@@ -128,15 +130,19 @@ def _asker(row: SessionRow, snapshot: int) -> SessionId:
     return SessionId(owner(row, snapshot))
 
 
-def _waiting(
-    row: SessionRow, state: State, snapshot: int, asked: dict[InterruptId, InterruptRow]
+async def _waiting(
+    host: Host, row: SessionRow, state: State, snapshot: int, asked: dict[InterruptId, InterruptRow]
 ) -> list[WaitingToken]:
     out = []
     for waiting in state.control.waiting:
         name = state.graph.nodes[waiting.token.node].name
         interrupt = interrupt_of(_asker(row, snapshot), state.graph, waiting) if waiting.reason == "interrupt" else None
         found = asked.get(interrupt) if interrupt is not None else None
-        out.append(WaitingToken(name, interrupt, maybe_time(found.expires_at if found is not None else None)))
+        due = found.expires_at if found is not None else None
+        if waiting.reason in ("event", "timer"):
+            due = (await due_at(host, row, waiting))[0]
+        events = list(state.graph.nodes[waiting.token.node].events)
+        out.append(WaitingToken(_asker(row, snapshot), name, waiting.reason, interrupt, events, maybe_time(due)))
     return out
 
 

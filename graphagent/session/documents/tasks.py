@@ -17,6 +17,7 @@ from graphagent.session.documents.part import milliseconds, time_text
 from graphagent.session.documents.parts import (
     AnswerCause,
     Cause,
+    EventCause,
     RouteCause,
     StartCause,
     Task,
@@ -172,6 +173,9 @@ def _causes(record: Record, path: str, attempt: int, names: Sequence[str]) -> li
     """Why a task was due."""
     graph, index = record.before.graph, record.before.graph.node_index[path]
     token = next((t for t in record.before.control.due if t.node == index), None)
+    woken = None if token is None else _wait_cause(graph.nodes[index], token)
+    if woken is not None:
+        return [woken]
     if WOKEN in names:
         calls = graph.nodes[index].kind == "graph"
         child = child_of_task(record.session, record.before, path, attempt) if calls else None
@@ -186,12 +190,22 @@ def _causes(record: Record, path: str, attempt: int, names: Sequence[str]) -> li
 def _token_causes(place: Place, token: Token, asked: Sequence[InterruptRow]) -> list[Cause]:
     """The same for a task that hasn't ended."""
     graph = place.before.graph
+    woken = _wait_cause(graph.nodes[token.node], token)
+    if woken is not None:
+        return [woken]
     if token.answer is not None:
         row = _question(asked, graph.nodes[token.node].name, place.superstep)
         if row is not None:
             return [_answer_cause(row)]
     routes: list[Cause] = [RouteCause(graph.nodes[s].name) for s in token.sources]
     return routes or _without_route(place.before, token.node)
+
+
+def _wait_cause(node: NodePlan, token: Token) -> Cause | None:
+    """What woke a token of a node that waits for events or a time."""
+    if node.kind != "wait" or token.answer is None:
+        return None
+    return EventCause(token.answer["event"]["name"]) if "event" in token.answer else TimerCause()
 
 
 def _question(asked: Sequence[InterruptRow], path: str, superstep: int) -> InterruptRow | None:

@@ -1,4 +1,4 @@
-"""The `validate`, `answer` and `error` documents."""
+"""The `validate`, `answer`, `sent` and `error` documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from graphagent.codec import show_digest
 from graphagent.errors import Conflict, GraphAgentError, GraphInvalid, NodeError, StoreUnavailable
 from graphagent.graph import diagnostics as graph_diagnostics
 from graphagent.graph.plan import Plan
-from graphagent.ids import digest128, encode128
+from graphagent.ids import SessionId, digest128, encode128
 from graphagent.session.documents.forms import (
     AnswerDocument,
     Counts,
@@ -18,10 +18,13 @@ from graphagent.session.documents.forms import (
     ErrorDocument,
     Fix,
     Note,
+    SentDocument,
     ValidatedFile,
     ValidateDocument,
 )
+from graphagent.session.documents.part import time_text
 from graphagent.session.documents.parts import Error, Interrupt, Span
+from graphagent.snapshot import InputRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,11 @@ def _span(span: graph_diagnostics.Span) -> Span:
 def answer_document(interrupt: Interrupt) -> AnswerDocument:
     """The receipt of an answer."""
     return AnswerDocument(interrupt)
+
+
+def sent_document(session: SessionId, event: str, accepted: InputRow) -> SentDocument:
+    """The receipt of an event."""
+    return SentDocument(session, event, time_text(accepted.accepted_at))
 
 
 def error_document(error: BaseException, texts: Mapping[str, str] | None = None) -> ErrorDocument:

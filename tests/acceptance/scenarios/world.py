@@ -25,7 +25,7 @@ from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import positions_of, validate_text
 from graphagent.ids import SessionId
-from graphagent.ports import Store
+from graphagent.ports import Model, Store
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.loading import load_snapshot
@@ -125,6 +125,8 @@ class World:
         self.created: list[SessionId] = []
         self.observer = Observer(self.seen.append)
         self.settings = Settings(self.project, "memory:")
+        self.models: dict[str, Model] = {}
+        """Models by name, for every host that comes."""
 
     async def begin(self) -> None:
         self.store = MemoryStore(clock=self.clock) if self.kind == "memory" else await self.file_store()
@@ -137,7 +139,7 @@ class World:
     def boot(self) -> None:
         """A new process."""
         self.wire = Wire(self.store, armed=self.crashing)
-        self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, {}))
+        self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, self.models))
 
     async def crash(self) -> None:
         """The process dies, and another one starts."""

@@ -12,7 +12,7 @@ USAGE = {"input_tokens": 3000, "output_tokens": 812, "cost_usd": 0.0052}
 def run(status: str, reason: str | None = None, **more: Any) -> dict[str, Any]:
     return {
         "session": "ses_x", "status": status, "reason": reason, "supersteps": 9, "wall_ms": 14_200, "usage": USAGE,
-        "head": {"snapshot": 9}, "interrupts": [], "next": [], "error": None, **more,
+        "head": {"snapshot": 9}, "interrupts": [], "waiting": [], "next": [], "error": None, **more,
     }  # fmt: skip
 
 

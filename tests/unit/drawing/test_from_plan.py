@@ -112,6 +112,27 @@ def test_subgraphs_and_bodies_of_maps_are_groups() -> None:
     assert "1 node" in draw(diagram, expand="none")
 
 
+RACE = """
+channels: { n: { type: int, reducer: sum } }
+start: [left, right, third]
+nodes:
+  left: { kind: set, interrupt: before, writes: { n: 1 }, next: first }
+  right: { kind: set, interrupt: after, writes: { n: 1 }, next: first }
+  third: { kind: set, writes: { n: 1 }, next: first }
+  first: { kind: router, join: { at_least: 2, cancel: siblings }, next: end }
+"""
+
+
+def test_a_join_of_some_and_breakpoints_are_said() -> None:
+    nodes = {n.id: n for n in diagram_of(RACE).nodes}
+    assert nodes["first"].join == "at least 2, cancels siblings"
+    assert (nodes["left"].flags, nodes["right"].flags) == (("interrupt before",), ("interrupt after",))
+    some = {n.id: n for n in diagram_of(RACE.replace("{ at_least: 2, cancel: siblings }", "{ at_least: 0.5 }")).nodes}
+    assert some["first"].join == "at least 2"
+    every = {n.id: n for n in diagram_of(RACE.replace("{ at_least: 2, cancel: siblings }", "all")).nodes}
+    assert every["first"].join == "all"
+
+
 AGENT = """
 models: { m: { use: openai/x } }
 tools: { search: { python: "nodes:find" } }

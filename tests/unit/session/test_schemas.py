@@ -9,8 +9,8 @@ import pytest
 from graphagent.session.schemas import FOLDER, document_schema, main, schema_texts
 
 PAGE = {
-    "run": "schema session run graph status reason outputs error interrupts head supersteps usage effects started_at "
-    "ended_at wall_ms origin next",
+    "run": "schema session run graph status reason outputs error interrupts waiting head supersteps usage effects "
+    "started_at ended_at wall_ms origin next",
     "history": "schema session name graph status reason origin head floor supersteps open next",
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
     "interrupts error usage",

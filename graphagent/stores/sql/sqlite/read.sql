@@ -74,3 +74,6 @@ select * from interrupts where status = coalesce(?1, status) order by opened_at,
 
 -- name: open_interrupts
 select * from interrupts where status = 'open' order by opened_at, iid
+
+-- name: cached
+select hash, codec, data from cache where key = ?1 and (expires_at is null or expires_at > ?2)

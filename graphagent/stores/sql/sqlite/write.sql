@@ -110,3 +110,10 @@ update sessions set owner = null, attempts = max(attempts - 1, 0) where sid = ?1
 -- name: label
 -- Null leaves name or tags as they are.
 update sessions set name = coalesce(?2, name), tags = coalesce(?3, tags) where sid = ?1
+
+-- name: insert_cached
+insert into cache (key, hash, codec, data, expires_at) values (?1, ?2, ?3, ?4, ?5)
+    on conflict (key) do update set hash = ?2, codec = ?3, data = ?4, expires_at = ?5
+
+-- name: drop_expired
+delete from cache where expires_at <= ?1

@@ -71,7 +71,12 @@ async def test_what_waits(world: World) -> None:
     """)
     head = await show(world, outcome.row.session, outcome.row.head_superstep)
     (interrupt,) = head["interrupts"]
-    assert head["waiting"] == [{"node": "ask", "interrupt": interrupt["id"], "due_at": interrupt["expires_at"]}]
+    assert head["waiting"] == [
+        {
+            "session": interrupt["session"], "node": "ask", "reason": "interrupt", "interrupt": interrupt["id"],
+            "events": [], "due_at": interrupt["expires_at"],
+        }
+    ]  # fmt: skip
     assert interrupt["expires_at"] is not None
     assert interrupt["kind"] == "form"
     assert interrupt["answer_schema"]["required"] == ["form"]
@@ -94,7 +99,8 @@ async def test_what_waits(world: World) -> None:
 async def test_a_hub_shows_the_questions_of_its_spoke(world: World) -> None:
     outcome = await world.start(HUB)
     head = await show(world, outcome.row.session, outcome.row.head_superstep)
-    assert head["waiting"] == [{"node": "call", "interrupt": None, "due_at": None}]
+    (waiting,) = head["waiting"]
+    assert (waiting["node"], waiting["reason"], waiting["interrupt"]) == ("call", "child", None)
     assert head["interrupts"][0]["session"] != outcome.row.session
 
 

@@ -117,7 +117,7 @@ def checked(document: Document) -> dict[str, Any]:
     text = document.json()
     data: dict[str, Any] = json.loads(text)
     name = data["schema"].removeprefix("graphagent/").removesuffix("@1")
-    schema = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    schema = json.loads((FOLDER / "documents" / f"{name}.json").read_text(encoding="utf-8"))
     fits(data, schema, schema["definitions"])
     assert json.dumps(document.document, ensure_ascii=False, separators=(",", ":")) == text
     return data

@@ -1,0 +1,59 @@
+"""`graphagent send`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from graphagent.cli.flags import terminal_of
+from graphagent.cli.resume import SESSION_HELP
+from graphagent.cli.run import JSONL_HELP, MODEL_HELP
+
+if TYPE_CHECKING:
+    from graphagent.session.host import Host
+    from graphagent.session.observer import Observer
+    from graphagent.session.operations import Outcome
+
+
+def send(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    event: Annotated[str, typer.Argument(metavar="EVENT", help="The name that a `wait` node waits for.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="The event's data, a JSON object: JSON, @FILE or -.")
+    ] = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Only store the event; `resume` runs on.")] = False,
+    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
+    scripted: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
+    ] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
+) -> int:
+    """Post an event to a session, and run on."""
+    from graphagent.cli import given as reading
+    from graphagent.cli.segment import Segment
+    from graphagent.cli.work import Work
+    from graphagent.session import operations
+    from graphagent.session.documents import sent_document
+    from graphagent.session.sending import send as post
+
+    terminal = terminal_of(ctx)
+    value = None if data is None else reading.parse_json(reading.read_text(data, "DATA"), "DATA")
+    with Work(terminal, models=reading.read_models(model or []), scripted=scripted) as work:
+        row = work.row(session)
+        accepted = work.call(post, row.session, event, value)
+        if no_wait:
+            if terminal.flags.json:
+                terminal.document(sent_document(row.session, event, accepted).data())
+            hint = terminal.command("resume", row.session)
+            terminal.say(f"{terminal.symbol('done')} sent {event}   go on: {hint}")
+            return 0
+
+        async def begin(host: Host, observer: Observer) -> Outcome:
+            options = operations.Options(stop=work.stop_asked)
+            return await operations.drive(host, await host.root_of(row.session), options, observer)
+
+        segment = Segment(work, row.graph, jsonl=jsonl)
+        return segment.finish(segment.play(begin))
