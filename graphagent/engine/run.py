@@ -243,6 +243,8 @@ class Line:
         """Accept the timer of the run's time, if that is over."""
         snap = self.snapshot
         control = snap.control
+        if self.graph.limits.wall_s is None and not control.bounds and not self.inputs:
+            return
         if not (control.due or control.waiting) or control.limited or self.status not in ("running", "waiting"):
             return
         since = self.opened.timed_from(snap.run_started_at)
@@ -256,6 +258,8 @@ class Line:
 
     def _overdue(self, results: Sequence[TaskResult]) -> Limit | None:
         """The limit on the run's time, if that is over and tasks hold the superstep open."""
+        if not self.inputs:
+            return None
         snap, bounds = self.snapshot, self._bounds()
         until = deadline(self.graph, bounds, self.opened.timed_from(snap.run_started_at))
         if until is None or snap.control.limited or not any(r.status == "open" for r in results):
