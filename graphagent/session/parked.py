@@ -128,8 +128,9 @@ async def callers_woken(host: Host, row: SessionRow, why: str) -> list[tuple[Ses
 
 
 async def next_due(host: Host, row: SessionRow) -> int | None:
-    """When the first timer of a waiting session, or of one below it, is due."""
-    if row.status != "waiting":
+    """When the first timer of a waiting session, or of one below it, is due; None where a person is asked, who may
+    need longer than this process lives."""
+    if row.status != "waiting" or row.reason == "interrupt":
         return None
     times = [t.due_at async for t in parked_tokens(host, row) if t.due_at is not None]
     return min(times, default=None)
