@@ -1,0 +1,66 @@
+"""Every ready-made graph runs with its script: outputs, order of nodes, a replay without a difference, a drawing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import graphagent as ga
+from tests.acceptance.test_examples import order
+
+ROOT = Path(__file__).parents[2]
+GRAPHS = ROOT / "graphs"
+RUNS = [
+    pytest.param(file.name.removesuffix(".runs.json"), run, id=f"{file.name.partition('.')[0]}-{i}")
+    for file in sorted(GRAPHS.glob("*.runs.json"))
+    for i, run in enumerate(json.loads(file.read_text(encoding="utf-8")))
+]
+NAMES = sorted(file.name.removesuffix(".graph.yaml") for file in GRAPHS.glob("*.graph.yaml"))
+
+
+@pytest.fixture
+def project(name: str, tmp_path: Path) -> Iterator[ga.Project]:
+    script = GRAPHS / f"{name}.script.yaml"
+    made = ga.Project(tmp_path, store="memory:", scripted=script, models={"*": "scripted/recorded"})
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("name", "run"), RUNS)
+def test_it_runs_as_expected(name: str, run: dict[str, Any], project: ga.Project) -> None:
+    graph = ga.load(f"graphagent:{name}.graph.yaml")
+    inputs = dict(run.get("inputs", {}))
+    for key, file in run.get("files", {}).items():
+        inputs[key] = (GRAPHS / file).read_text(encoding="utf-8")
+    result = graph.run(inputs, project=project)
+    for event, data in run.get("events", []):
+        assert result.status == "waiting"
+        result.session.send(event, data)
+        result = result.session.resume()
+    for answer in run.get("answers", []):
+        assert result.status == "waiting"
+        result = result.session.answer(answer)
+    assert result.outputs == run["outputs"]
+    assert order(result.session) == run["order"]
+    replay = result.session.replay()
+    replay.check()
+    assert replay.identical
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_told_and_drawn(name: str) -> None:
+    graph = ga.load(f"graphagent:{name}.graph.yaml")
+    assert graph.diagnostics == []
+    assert (GRAPHS / f"{name}.script.yaml").is_file()
+    page = (ROOT / "docs" / "reference" / "ready-made-graphs.md").read_text(encoding="utf-8")
+    assert f"graphagent:{name}.graph.yaml" in page
+    assert f"![{graph.name}](../pictures/graphs/{name}.svg)" in page
+    assert (ROOT / "docs" / "pictures" / "graphs" / f"{name}.svg").read_text(encoding="utf-8") == graph.draw().svg()
+
+
+def test_every_graph_but_the_demo_has_runs() -> None:
+    assert {name for name, *_ in (param.values for param in RUNS)} == set(NAMES) - {"summarize"}
