@@ -49,7 +49,9 @@ def graph(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ga.Graph:
 @pytest.fixture
 def project(folder: Path, tmp_path: Path) -> Iterator[ga.Project]:
     script = folder / "script.yaml"
-    made = ga.Project(tmp_path, store="memory:", scripted=script if script.is_file() else None)
+    made = ga.Project(tmp_path, store="memory:")
+    if script.is_file():
+        made = ga.Project(tmp_path, store="memory:", scripted=script, models={"*": "scripted/recorded"})
     yield made
     made.close()
 
