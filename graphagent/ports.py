@@ -296,13 +296,23 @@ class Task(Protocol):
         ...
 
     async def effect(
-        self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *, keyed: bool = False
+        self,
+        kind: str,
+        name: str,
+        effect_class: EffectClass,
+        request: Any,
+        execute: Execute,
+        *,
+        keyed: bool = False,
+        check: Execute | None = None,
     ) -> Any:
         """The journaled outcome of this call, or what `execute` gives now, journaled.
 
         Args:
             keyed: Of a write: its peer refuses or returns a repeat by key, so that without an outcome it is called
                 again under its key.
+            check: Of a write: asked first where there is no outcome. It gives `{found: value}` if the call has
+                happened, `not_found` if it hasn't and may be made, or `unknown`.
 
         Raises:
             NodeError: the call failed; the failure is journaled as well.

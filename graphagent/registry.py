@@ -14,6 +14,7 @@ NODES = {
     "router": "graphagent.nodes.router:RouterNode",
     "emit": "graphagent.nodes.emit:EmitNode",
     "code": "graphagent.nodes.code:CodeNode",
+    "tool": "graphagent.nodes.tool:ToolNode",
     "llm": "graphagent.nodes.llm:LLMNode",
     "human": "graphagent.nodes.human:HumanNode",
     "graph": "graphagent.nodes.graph:GraphNode",

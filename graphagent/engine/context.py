@@ -78,8 +78,9 @@ class TaskContext:
     # ---- effects -----------------------------------------------------------------------------------------------
 
     async def effect(
-        self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *, keyed: bool = False
-    ) -> Any:
+        self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
+        keyed: bool = False, check: Execute | None = None,
+    ) -> Any:  # fmt: skip
         """See `ports.Task.effect`."""
         if self._open:
             message = f"node {self.node.name!r} began a call while another one is open"
@@ -89,13 +90,14 @@ class TaskContext:
         self.last_call = [self.path, self.attempt, ordinal]
         self._open = True
         try:
-            return await self._effect(ordinal, kind, name, effect_class, freeze(request), execute, keyed=keyed)
+            asked = freeze(request)
+            return await self._effect(ordinal, kind, name, effect_class, asked, execute, keyed=keyed, check=check)
         finally:
             self._open = False
 
     async def _effect(
         self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
-        keyed: bool,
+        keyed: bool, check: Execute | None,
     ) -> Any:  # fmt: skip
         journal = self.step.journal
         asked = encode(request)
@@ -111,7 +113,7 @@ class TaskContext:
                 journal.replayed += 1
                 return self.reuse(row)
             if effect_class == "write":
-                return await self._settle(row, call, execute, keyed=keyed)
+                return await self._settle(row, call, execute, keyed=keyed, check=check)
         if kind == "model":
             self._afford()
         if self.step.replaying:
@@ -153,14 +155,22 @@ class TaskContext:
         fault("intent.after")
         self.writing = None if keyed else row
 
-    async def _settle(self, row: EffectRow, call: EffectCall, execute: Execute, *, keyed: bool) -> Any:
-        """What a write gives that was begun and has no outcome: it is called again if its peer refuses repeats by key,
-        or a person has said how it went.
+    async def _settle(
+        self, row: EffectRow, call: EffectCall, execute: Execute, *, keyed: bool, check: Execute | None
+    ) -> Any:
+        """What a write gives that was begun and has no outcome: its check knows how it went, it is called again if its
+        peer refuses repeats by key, or a person has said how it went.
 
         Raises:
             InDoubt: nobody has.
         """
         answer = self.step.answers.get(doubt_id(self.step.session, row))
+        if check is not None and answer is None and not self.step.replaying:
+            verdict = await check(call)
+            if isinstance(verdict, Mapping):
+                answer = {"decision": "done", "value": freeze(verdict["found"])}
+            elif verdict == "not_found":
+                answer = {"decision": "retry"}
         if (keyed and not self.step.replaying) or (answer is not None and answer["decision"] == "retry"):
             call.tries = row.tries + 1
             row = replace(row, state=EffectState.INTENT, tries=call.tries, started_at=self.step.clock.now_us())

@@ -52,6 +52,8 @@ from graphagent.graph.spec import (
     Retry,
     Route,
     Spec,
+    ToolBody,
+    ToolSpec,
     WaitBody,
 )
 from graphagent.graph.tokens import Tokens
@@ -105,9 +107,8 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
         m.name: ModelPlan(m.name, m.use, m.temperature, dict(m.params), m.base_url, m.api_key, m.fallback)
         for m in spec.models.values()
     }
-    model = spec.graph.defaults.model
     surroundings = _surroundings(tree, data["templates"])
-    graphs = {g.name: _Graph(g, types, positions or {}, model, surroundings).plan() for g in spec.all_graphs}
+    graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in spec.all_graphs}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
         spec.prompts, spec.secrets, tuple(data.get("folders", ())),
@@ -192,9 +193,10 @@ class _Graph:
     """Compiles one graph of a document."""
 
     def __init__(
-        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, model: str | None, surroundings: str
+        self, spec: GraphSpec, types: Mapping[str, Type], positions: Positions, document: Spec, surroundings: str
     ) -> None:
-        self.spec, self.types, self.positions, self.default_model = spec, types, positions, model
+        self.spec, self.types, self.positions = spec, types, positions
+        self.default_model, self.tools = document.graph.defaults.model, document.tools
         self.surroundings = surroundings
         self.nodes = {name: i for i, name in enumerate(spec.nodes)}
         self.channels = {name: i for i, name in enumerate(spec.channels)}
@@ -268,7 +270,7 @@ class _Graph:
             on_error=tuple(self.route(r, spec.name) for r in self.flow.error_routes(spec)) if spec.name else (),
             retry=_retry(retry),
             timeout_s=None if timeout is None else timeout.seconds,
-            effects=_effects(spec, item),
+            effects=_effects(spec, item, self.tool(body)),
             body=body,
             values=self.values(spec),
             over=self.expression(body.over) if isinstance(body, MapBody) else None,
@@ -276,6 +278,7 @@ class _Graph:
             returns=kind,
             check_returns=None if kind is None else checker(kind),
             item=item,
+            tool=self.tool(body),
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
             cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
             interrupt=spec.interrupt,
@@ -286,6 +289,12 @@ class _Graph:
             position=self.positions.get(spec.path),
             description=spec.description,
         )
+
+    def tool(self, body: Body) -> ToolSpec | None:
+        """What a tool node calls; for `server.tool` the server."""
+        if not isinstance(body, ToolBody):
+            return None
+        return self.tools.get(body.tool) or self.tools.get(body.tool.rpartition(".")[0])
 
     def model(self, body: Body, defaults: Defaults) -> str | None:
         """The name of the model that a node calls, with the defaults of its graph and document merged in."""
@@ -314,6 +323,11 @@ class _Graph:
             found = {"collect": body.collect}
         elif isinstance(body, WaitBody):
             found = {"until": body.until}
+        elif isinstance(body, CodeBody):
+            found = {"idempotency_key": body.idempotency_key}
+        elif isinstance(body, ToolBody):
+            tool = self.tool(body)
+            found = {"idempotency_key": None if tool is None else tool.idempotency_key}
         elif isinstance(body, EmitBody):
             found = {f"data.{name}": value for name, value in body.event_data.items()}
             return {name: self.value(value) for name, value in found.items()}
@@ -363,9 +377,12 @@ def _object_check(kind: Type) -> Check:
     return checked
 
 
-def _effects(spec: NodeSpec, item: NodePlan | None) -> EffectClass:
+def _effects(spec: NodeSpec, item: NodePlan | None, tool: ToolSpec | None) -> EffectClass:
     if isinstance(spec.body, CodeBody):
         return spec.body.effects
+    if isinstance(spec.body, ToolBody) and tool is not None:
+        calls = tool.graph is None and tool.client is None  # the others are sessions and questions of their own
+        return tool.effects_of(spec.body.tool.rpartition(".")[2]) if calls else "read"
     if item is not None:
         return item.effects if item.kind == "code" and item.effects == "pure" else "read"
     return "read" if spec.kind in ("llm", "graph") else "pure"

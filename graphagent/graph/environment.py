@@ -294,7 +294,8 @@ class Environment:
             return None if tool is None else self.tool_callee(body.tool, tool)
         if isinstance(body, GraphBody):
             return self._graph_callee(body.graph)
-        return self._function_callee(body.python)
+        found = self._function_callee(body.python)
+        return found and found.called(found.name, hidden=None if body.idempotency_key is None else IDEMPOTENCY_KEY)
 
     def tool(self, name: str) -> ToolSpec | None:
         """The declaration of a tool that a node names, `server.tool` included."""

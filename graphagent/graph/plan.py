@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Final, Literal
 
 from graphagent.graph.expressions import Expression
-from graphagent.graph.spec import Body, Prompt
+from graphagent.graph.spec import Body, Prompt, ToolSpec
 from graphagent.graph.types import Type
 from graphagent.graph.values import Value
 from graphagent.snapshot import UNSET, EffectClass
@@ -120,10 +120,10 @@ class NodePlan:
 
     `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
     (`options value assign collect idempotency_key`, and `data.NAME` for each of an event's), `over` a map's list.
-    `model` names the model with the default merged in. `item` is the node under `do` of a map. `join_fork` is the fork
-    that a join waits for (a node or START), None for `join: any`; `cancels`: the other tokens of the group are
-    withdrawn when it runs. `interrupt` is a breakpoint. `events` are those that a wait takes, each with the check of
-    its data; `match` must hold for it. `path` is the YAML path, such as `$.nodes.write`.
+    `model` names the model with the default merged in; `tool` is what a tool node calls. `item` is the node under `do`
+    of a map. `join_fork` is the fork that a join waits for (a node or START), None for `join: any`; `cancels`: the
+    other tokens of the group are withdrawn when it runs. `interrupt` is a breakpoint. `events` are those that a wait
+    takes, each with the check of its data; `match` must hold for it. `path` is the YAML path: `$.nodes.write`.
     """
 
     index: int
@@ -144,6 +144,7 @@ class NodePlan:
     returns: Type | None = None
     check_returns: Check | None = None
     item: NodePlan | None = None
+    tool: ToolSpec | None = None
     join_fork: int | None = None
     cancels: bool = False
     interrupt: Literal["before", "after"] | None = None

@@ -17,6 +17,9 @@ from graphagent.nodes.calling import call, failure
 from graphagent.nodes.code_context import context_for
 from graphagent.ports import EffectCall, Finished, Task
 
+KEY = "idempotency_key"
+"""The parameter that gets the key of a write, if the function has it."""
+
 
 class CodeNode:
     """A `pure` function runs inline. Any other is one effect of the node's class, unless it asks for `context`:
@@ -56,9 +59,14 @@ class CodeNode:
             fault("effect.during")
             return self.check(freeze(await call(function, kwargs)))
 
-        request = {"function": self.body.python, "with": kwargs}
+        request = {"function": self.body.python, "with": dict(kwargs)}
         name = self.body.python
-        keyed = "idempotency_key" in self.node.values
+        key = self.node.values.get(KEY)
+        keyed = key is not None
+        if key is not None:
+            request[KEY] = str(key.evaluate(task.env))
+            if KEY in inspect.signature(function).parameters:
+                kwargs[KEY] = request[KEY]
         return Finished(out=await task.effect("code", name, self.node.effects, request, execute, keyed=keyed))
 
     def arguments(self, task: Task) -> dict[str, Any]:

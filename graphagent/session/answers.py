@@ -10,7 +10,7 @@ from graphagent.engine.doubt import DECISIONS, returned
 from graphagent.errors import InputInvalid
 from graphagent.graph.plan import Plan
 from graphagent.graph.spec import HumanBody
-from graphagent.graph.types import parse_object
+from graphagent.graph.types import parse_object, parse_type
 from graphagent.session.inputs import checked
 from graphagent.snapshot import InterruptRow
 
@@ -49,11 +49,12 @@ def _long(mode: str, value: Any) -> dict[str, Any]:
         return {"choice": value}
     if mode == "in_doubt" and isinstance(value, str) and value in DECISIONS:
         return {"decision": value}
-    keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value", "in_doubt": "decision"}
+    keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value", "in_doubt": "decision",
+            "tool": "value"}  # fmt: skip
     key = keys[mode]
     if isinstance(value, Mapping) and (key in value or (mode == "form" and set(value) <= {"form", "note"} and value)):
         return dict(value)
-    if mode in ("form", "edit"):
+    if mode in ("form", "edit", "tool"):
         return {key: value}
     expected = {
         "approve": "true, false or {decision}", "choose": "one of the options, or {choice}",
@@ -70,6 +71,9 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
     if mode == "in_doubt":
         _check_settled(interrupt, plan, answer)
         return
+    if mode == "tool":
+        _check_result(interrupt, plan, answer)
+        return
     graph = plan.graph
     index = graph.node_index.get(interrupt.node)
     body = graph.nodes[index].body if index is not None else None
@@ -85,6 +89,17 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
         if len(roots) == 1 and not roots[0][1] and roots[0][0] in graph.channel_index:
             channel = graph.channels[graph.channel_index[roots[0][0]]]
             answer["value"] = checked("$.value", channel.check, answer["value"])
+
+
+def _check_result(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:
+    """The result of a tool that the caller ran fits what the tool declares."""
+    node = plan.graph.nodes[plan.graph.node_index[interrupt.node]]
+    tool = node.tool or (node.item.tool if node.item is not None else None)
+    if tool is None or tool.client is None:
+        return
+    declared = tool.client.returns
+    kind = parse_object(declared, plan.types) if isinstance(declared, Mapping) else parse_type(declared, plan.types)
+    answer["value"] = checked("$.value", _checker(kind), answer["value"])
 
 
 def _check_settled(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:

@@ -19,26 +19,22 @@ def check_runnable(plan: Plan) -> None:
     """
     for graph in plan.graphs.values():
         for node in _nodes(graph):
-            what = unrunnable(node, plan)
+            what = unrunnable(node)
             if what is not None:
                 where = f"{node.path} of {plan.name!r}"
                 raise NotRunnable(f"{where}: this release checks and draws {what}; it doesn't run it yet", hint=HINT)
 
 
-def unrunnable(node: NodePlan, plan: Plan) -> str | None:
+def unrunnable(node: NodePlan) -> str | None:
     """What of a node doesn't run yet, as the author wrote it."""
     if node.kind == "agent":
         return "`kind: agent`"
     if isinstance(node.body, CodeBody) and node.body.run:
         return "`run` of `kind: code`"
-    if isinstance(node.body, ToolBody):
-        return unrunnable_tool(node.body, plan)
+    if isinstance(node.body, ToolBody) and (node.tool is None or node.tool.several):
+        source = "mcp" if node.tool is not None and node.tool.mcp is not None else "openapi"
+        return f"`{source}` tools ({node.body.tool!r})"
     return None
-
-
-def unrunnable_tool(body: ToolBody, plan: Plan) -> str | None:
-    """What of a tool doesn't run yet."""
-    return f"`kind: tool` ({body.tool!r})"
 
 
 def _nodes(graph: GraphPlan) -> Iterator[NodePlan]:

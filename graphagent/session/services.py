@@ -143,9 +143,9 @@ class Services:
 
     def fingerprint(self, node: NodePlan) -> bytes | None:
         """See `ports.TaskServices`."""
-        if not isinstance(node.body, CodeBody):
+        reference = node.body.python if isinstance(node.body, CodeBody) else node.tool.python if node.tool else None
+        if not reference:
             return None
-        reference = node.body.python
         if reference not in self._fingerprints:
             self._fingerprints[reference] = self.functions.fingerprint(reference)
         return self._fingerprints[reference]

@@ -1,0 +1,162 @@
+"""Kind `tool`: calls a tool with the arguments of `with`; what it gives is `out`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphagent.codec import freeze
+from graphagent.errors import NodeError
+from graphagent.faults import fault
+from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.graph.spec import SELF, ClientTool, ToolBody, ToolSpec
+from graphagent.graph.types import TypeMismatch, checker, json_schema, parse_decl, parse_object, parse_type
+from graphagent.nodes.arguments import arguments
+from graphagent.nodes.calling import call, failure
+from graphagent.ports import EffectCall, Finished, Parked, Task
+from graphagent.snapshot import UNSET
+
+KEY = "idempotency_key"
+"""The parameter that gets the key of a write, if the function has it."""
+
+
+class ToolNode:
+    """A Python function, a graph as a child session, or a question to whoever called us."""
+
+    immediate = False
+
+    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
+        assert isinstance(node.body, ToolBody)
+        assert node.tool is not None
+        self.node, self.name, self.tool = node, node.body.tool, node.tool
+        self.graph_name = graph.name if node.tool.graph == SELF else node.tool.graph
+        self.client = ClientCall(node.tool, node.tool.client, plan) if node.tool.client is not None else None
+
+    def run_now(self, task: Task) -> Finished | Parked:
+        """Not an immediate kind."""
+        raise TypeError("kind tool is awaited")
+
+    async def run(self, task: Task) -> Finished | Parked:
+        """See `ports.Node`."""
+        given = {name: freeze(value) for name, value in arguments(self.node, task).items()}
+        if self.tool.python is not None:
+            return Finished(out=await self.call(task, self.tool.python, given))
+        if self.graph_name is not None:
+            outputs = await task.child(self.graph_name, given)
+            return Parked("child") if outputs is None else Finished(out=dict(outputs))
+        assert self.client is not None
+        return await self.client.ask(task, self.node, given)
+
+    async def call(self, task: Task, reference: str, given: dict[str, Any]) -> Any:
+        """What the function gives: one effect of the tool's class; a pure one is just computed."""
+        function = task.services.function(reference)
+        if self.node.effects == "pure":
+            try:
+                return freeze(function(**given))
+            except Exception as error:
+                raise tool_failure(error) from error
+        key = self.key(task, given)
+        wants_key = KEY in inspect.signature(function).parameters
+
+        async def execute(effect: EffectCall) -> Any:
+            fault("effect.during")
+            return freeze(await called(function, keyed(given, effect) if wants_key else given))
+
+        async def check(effect: EffectCall) -> Any:
+            asked = task.services.function(str(self.tool.check))
+            takes_key = KEY in inspect.signature(asked).parameters
+            return verdict(freeze(await called(asked, keyed(given, effect) if takes_key else given)))
+
+        def keyed(given: dict[str, Any], effect: EffectCall) -> dict[str, Any]:
+            return {**given, KEY: key if key is not None else effect.write_key.hex()}
+
+        request = {"tool": self.name, "with": given, **({KEY: key} if key is not None else {})}
+        return await task.effect(
+            "tool", self.name, self.node.effects, request, execute, keyed=key is not None,
+            check=check if self.tool.check is not None else None,
+        )  # fmt: skip
+
+    def key(self, task: Task, given: Mapping[str, Any]) -> str | None:
+        """The author's key of a write, as text; None without one."""
+        value = self.node.values.get(KEY)
+        if value is None or self.node.effects != "write":
+            return None
+        scope = {"args": given, **({"run": task.env["run"]} if "run" in task.env else {})}
+        return str(value.evaluate(scope))
+
+
+class ClientCall:
+    """A tool that our caller runs: a question whose answer is the result."""
+
+    def __init__(self, tool: ToolSpec, client: ClientTool, plan: Plan) -> None:
+        self.tool = tool
+        declared = client.returns
+        kind = parse_object(declared, plan.types) if isinstance(declared, Mapping) else parse_type(declared, plan.types)
+        self.check, self.schema = checker(kind), json_schema(kind)
+        self.params = {
+            name: (parse_object(text, plan.types), UNSET) if isinstance(text, Mapping) else parse_decl(text, plan.types)
+            for name, text in client.params.items()
+        }
+
+    async def ask(self, task: Task, node: NodePlan, given: dict[str, Any]) -> Finished | Parked:
+        """The result that the caller gave; parked until there is one. An item of a map waits inside its superstep."""
+        question = self.question(given)
+        if task.path != node.name:
+            return Finished(out=self.checked(await task.ask(question)))
+        if task.answer is None:
+            return Parked("interrupt", question, node.timeout_s)
+        if "error" in task.answer:
+            error = task.answer["error"]
+            raise NodeError(error["message"], kind=error["kind"], cause=error.get("cause"), retryable=False)
+        return Finished(out=self.checked(task.answer["value"]))
+
+    def question(self, given: dict[str, Any]) -> dict[str, Any]:
+        """What the caller is shown, and the schema that the answer has to fit."""
+        args: dict[str, Any] = {}
+        for name, (kind, default) in self.params.items():
+            value = given.get(name, default)
+            if value is UNSET:
+                raise NodeError(f"the argument {name!r} is missing", kind="invalid_input", cause="bad_arguments")
+            try:
+                args[name] = checker(kind)(value)
+            except TypeMismatch as error:
+                raise NodeError(f"{name}{error.path[1:]}: {error.message}", kind="invalid_input") from error
+        return {
+            "kind": "tool", "prompt": self.tool.about or f"call {self.tool.name}", "options": None,
+            "payload": {"tool": self.tool.name, "args": args}, "assignee": None,
+            "answer_schema": {"type": "object", "properties": {"value": self.schema}, "required": ["value"],
+                              "additionalProperties": False},
+        }  # fmt: skip
+
+    def checked(self, answer: Mapping[str, Any]) -> Any:
+        """The value of an answer, which was checked when it was given."""
+        return self.check(answer["value"])
+
+
+async def called(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Call a tool's function; what it raises is `tool_failed`, unless it says more."""
+    try:
+        return await call(function, given)
+    except NodeError as error:
+        raise tool_failure(error) from error
+
+
+def tool_failure(error: Exception) -> Exception:
+    """What an exception of a tool is to the engine."""
+    found = failure(error)
+    if isinstance(found, NodeError) and found.kind == "code_failed":
+        found.kind = "tool_failed"
+    return found
+
+
+def verdict(found: Any) -> Any:
+    """What a check says, in one of its three forms.
+
+    Raises:
+        NodeError: it says something else.
+    """
+    if found in ("not_found", "unknown") or (isinstance(found, Mapping) and set(found) == {"found"}):
+        return found
+    hint = "return {'found': value}, 'not_found' or 'unknown'"
+    raise NodeError(f"the check of a write gave {found!r}", kind="tool_failed", hint=hint)
