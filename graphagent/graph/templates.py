@@ -62,7 +62,7 @@ def texts_of(graph: GraphAnalysis, prompt: Prompt) -> Iterator[Written | None]:
     for name, text in prompt.blocks.items():
         yield Written((*prompt.path, "blocks", name), text)
     if prompt.use is not None:
-        named = graph.whole.spec.prompts.get(prompt.use)
+        named = graph.whole.prompts.get(prompt.use)
         if named is None or named.use is not None:
             yield None
         else:

@@ -17,10 +17,11 @@ from graphagent.graph.importing.renaming import FILE_MARK
 from graphagent.graph.plan import Position
 from graphagent.graph.project import ImportedFile, Project
 from graphagent.graph.reporter import Reporter
-from graphagent.graph.rules import RULES, SILENCEABLE
+from graphagent.graph.rules import RULES
 from graphagent.graph.shipped import SHIPPED
 from graphagent.graph.source import parse_yaml
 from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
+from graphagent.graph.suppressions import silence
 from graphagent.graph.walker import read_spec
 
 NAMES: Final = (
@@ -212,8 +213,7 @@ def _unreadable(graph: GraphAnalysis) -> bool:
 
 
 def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]:
-    """In order of place, without repetitions and what the author has silenced."""
-    allowed = set(document.allowed())
+    """In order of place, without repetitions and what the author has silenced, which `document.suppressions` keeps."""
     seen: set[tuple[str, Span, str]] = set()
     out: list[Diagnostic] = []
     found = sorted(found, key=place)
@@ -222,8 +222,8 @@ def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]
         if item.code == "GA006" and item.severity == "warning" and item.span in wrong:
             continue  # the error says it too
         key = (item.code, item.span, item.message)
-        silent = item.severity == "warning" or item.code in SILENCEABLE
-        if key not in seen and not (silent and (item.code, item.span.line) in allowed):
+        if key not in seen:
             seen.add(key)
             out.append(item)
-    return out
+    kept, document.suppressions = silence(out, document)
+    return kept
