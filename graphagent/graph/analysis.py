@@ -96,6 +96,7 @@ class GraphAnalysis:
         )
         self.branches: dict[tuple[str, str], set[str]] = {}
         self.templates: dict[Path, Any] = {}
+        self.whole_is_known = False
         self._inferred: dict[Path, Inferred | None] = {}
 
     @cached_property

@@ -12,6 +12,7 @@ from graphagent.codec import decode, digest, encode, freeze
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
 from graphagent.graph.flow import Flow
+from graphagent.graph.importing.renaming import beside
 from graphagent.graph.plan import (
     END,
     FAIL,
@@ -182,13 +183,16 @@ def _templates(spec: Spec, template: Callable[[str], str | None]) -> dict[str, s
     """The texts of all prompt files, and of what they and the prompts include, by name."""
     prompts = [*_prompts(spec)]
     out = {prompt.file: template(prompt.file) or "" for prompt in prompts if prompt.file is not None}
-    texts = [*out.values(), *(text for prompt in prompts for text in (prompt.text or "", *prompt.blocks.values()))]
+    texts = [*out.items()]
+    texts += [(prompt.file or "", text) for prompt in prompts for text in (prompt.text or "", *prompt.blocks.values())]
     while texts:
-        for name in _included(texts.pop()):
-            found = None if name in out else template(name)
+        file, text = texts.pop()
+        for name in _included(text):
+            full = beside(file, name)
+            found = None if full in out else template(full)
             if found is not None:
-                out[name] = found
-                texts.append(found)
+                out[full] = found
+                texts.append((full, found))
     return dict(sorted(out.items()))
 
 

@@ -85,7 +85,7 @@ graphs | name -> name | {} | Other sub-graphs, with the same inputs and outputs.
 """),
     "a channel": (keys.CHANNEL, """
 type | type | - | The type of its value; in the short form of a channel the type alone.
-reducer | name or `pkg.mod:fn` | last | Folds the writes of one superstep: last first append union merge sum min max messages.
+reducer | name or `pkg.mod:fn` | last | Folds one superstep: last first append union merge sum min max messages.
 default | literal | the reducer's neutral value, else unset | The value before the first write.
 scope | `step`, `run` or `session` | run | How long a value lives: one superstep, one run, or from run to run.
 secret | bool | false | Redacted in every event, span and view; it may not reach a prompt.

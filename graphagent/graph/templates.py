@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from graphagent.graph.analysis import GraphAnalysis
+from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic, Edit, Fix, Note, Span, split_lines
+from graphagent.graph.project import Project
 from graphagent.graph.spec import NodeSpec, Path, Prompt
 from graphagent.graph.type_model import ANY, Type
 
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A text of a prompt and where it is written. `file` is None for a text in the graph's own file."""
+    """A text of a prompt and where it is written. `file` is None for a text in the graph's own file.
+
+    `project` is where it finds what it includes.
+    """
 
     path: Path
     text: str
+    project: Project | None
     file: str | None = None
 
 
@@ -57,35 +63,46 @@ def prompts_of(node: NodeSpec) -> Iterator[Prompt]:
             yield prompt
 
 
-def texts_of(graph: GraphAnalysis, prompt: Prompt) -> Iterator[Written | None]:
+def texts_of(whole: Analysis, prompt: Prompt) -> Iterator[Written | None]:
     """The texts of a prompt; None for one that isn't there."""
     for name, text in prompt.blocks.items():
-        yield Written((*prompt.path, "blocks", name), text)
+        yield Written((*prompt.path, "blocks", name), text, whole.project)
     if prompt.use is not None:
-        named = graph.whole.prompts.get(prompt.use)
-        if named is None or named.use is not None:
-            yield None
-        else:
-            yield from texts_of(graph, named)
+        yield from _named(whole, prompt, prompt.use)
     elif prompt.file is not None:
-        project = graph.whole.project
-        found = None if project is None else project.template(prompt.file)
-        yield None if found is None else Written((*prompt.path, "file"), found, prompt.file)
+        found = None if whole.project is None else whole.project.template(prompt.file)
+        place = (*prompt.path, "file")
+        yield None if found is None else Written(place, found, whole.project, prompt.file)
     elif prompt.text is not None:
         deeper = (*prompt.path, "text")
-        yield Written(deeper if graph.whole.scalar(deeper) is not None else prompt.path, prompt.text)
+        yield Written(deeper if whole.scalar(deeper) is not None else prompt.path, prompt.text, whole.project)
+
+
+def _named(whole: Analysis, prompt: Prompt, use: str) -> Iterator[Written | None]:
+    at, _, inner = use.partition(".")
+    if inner and at in whole.imports:  # its places are in another file: `use` stands for them
+        other = whole.imports[at]
+        named = other.prompts.get(inner)
+        for written in texts_of(other, named) if named is not None else [None]:
+            path = (*prompt.path, "use")
+            yield None if written is None else Written(path, written.text, written.project, written.file or use)
+        return
+    named = whole.spec.prompts.get(use)
+    if named is None or named.use is not None:
+        yield None
+    else:
+        yield from texts_of(whole, named)
 
 
 def _check(graph: GraphAnalysis, node: NodeSpec) -> Checked:
-    texts = [written for prompt in prompts_of(node) for written in texts_of(graph, prompt)]
+    texts = [written for prompt in prompts_of(node) for written in texts_of(graph.whole, prompt)]
     there = [written for written in texts if written is not None and "{" in written.text]
     if not there:
         return Checked((), frozenset(), None not in texts)
     from graphagent.graph.template_scope import Usage
     from graphagent.graph.template_syntax import parse_template
 
-    def load(name: str) -> Template | None:
-        project = graph.whole.project
+    def load(name: str, project: Project | None) -> Template | None:
         text = None if project is None else project.template(name)
         return None if text is None else parse_template(text)
 
@@ -94,7 +111,7 @@ def _check(graph: GraphAnalysis, node: NodeSpec) -> Checked:
     complete = None not in texts
     for written in there:
         template = parse_template(written.text)
-        usage = Usage(_types(graph, node), load)
+        usage = Usage(_types(graph, node), partial(load, project=written.project))
         usage.walk(template)
         found += [(written, problem) for problem in (*template.problems, *usage.problems)]
         used |= usage.used
@@ -120,7 +137,7 @@ def _finding(graph: GraphAnalysis, written: Written, problem: Problem) -> Diagno
     else:
         span = whole.document.span(written.path)
         file = problem.file or written.file
-        text = written.text if problem.file is None else _text(graph, problem.file)
+        text = written.text if problem.file is None else _text(written.project, problem.file)
         if file is not None:
             more["notes"] = (Note(f"in `{file}`", place_in(text, file, problem.start, problem.end)),)
     if problem.code == "GA501" and problem.message.startswith("unknown"):
@@ -128,8 +145,7 @@ def _finding(graph: GraphAnalysis, written: Written, problem: Problem) -> Diagno
     return whole.finding(problem.code, problem.message, written.path, span, **more)
 
 
-def _text(graph: GraphAnalysis, file: str) -> str:
-    project = graph.whole.project
+def _text(project: Project | None, file: str) -> str:
     return "" if project is None else project.template(file) or ""
 
 

@@ -18,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS as JINJA_TESTS
 from jinja2.visitor import NodeTransformer
 
+from graphagent.graph.importing.renaming import beside
 from graphagent.graph.plain import ARITHMETIC
 from graphagent.graph.plan import Template
 from graphagent.graph.template_syntax import parse_template
@@ -153,6 +154,10 @@ class _Environment(ImmutableSandboxedEnvironment):
             raise TooMuch(f"`{operator}` is not allowed")
         return ARITHMETIC[operator](left_side, right_side, left())
 
+    def join_path(self, template: str, parent: str) -> str:
+        """The name of what a template includes: that of an imported file is looked up where that file is from."""
+        return template if template.endswith(_BASE) else beside(parent, template)
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`x.y`: a key of an object, never an attribute of Python's."""
         if isinstance(obj, LoopContext) and (attribute in LOOP_FIELDS or attribute in LOOP_CALLS):
@@ -201,7 +206,13 @@ def compiled(template: Template, files: Files = ()) -> Compiled:
         TemplateSyntaxError: it can't be read, or has what isn't allowed.
     """
     if not template.blocks:
-        return _environment(files).from_string(template.text)
+        return _named(_environment(files), template.text, template.file)
     blocks = [f"{{% block {name} %}}{text}{{% endblock %}}" for name, text in dict(template.blocks).items()]
-    environment = _environment((*files, (_BASE, template.text)))
-    return environment.from_string(f"{{% extends '{_BASE}' %}}" + "".join(blocks))
+    base = beside(template.file, _BASE)
+    environment = _environment((*files, (base, template.text)))
+    return _named(environment, f"{{% extends '{base}' %}}" + "".join(blocks), template.file)
+
+
+def _named(environment: _Environment, text: str, name: str) -> Compiled:
+    made: Compiled = Compiled.from_code(environment, environment.compile(text, name or None), environment.globals)
+    return made

@@ -73,6 +73,14 @@ def test_blocks_can_be_replaced() -> None:
     assert render(text, DATA, FILES, more=" {% include 'child.j2' %}") == "calm abc Base: calm, not loud abc"
 
 
+def test_an_imported_file_includes_files_of_its_own_project() -> None:
+    files = (("part.j2", "mine"), ("imp:part.j2", "theirs"), ("imp:all.j2", "{% include 'part.j2' %}"))
+    assert render_template(Template("{% include 'part.j2' %}"), {}, files) == "mine"
+    assert render_template(Template("{% include 'part.j2' %}", (), "imp:top.j2"), {}, files) == "theirs"
+    text = "{% include 'all.j2' %}{% block b %}{% endblock %}"
+    assert render_template(Template(text, (("b", "!"),), "imp:top.j2"), {}, files) == "theirs!"
+
+
 def test_an_error_names_the_line_and_what_is_missing() -> None:
     with pytest.raises(NodeError, match=r"at line 3 of its template.*'no'") as caught:
         render("{% for x in xs %}\n\n{{ d.no }}{% endfor %}", DATA)
