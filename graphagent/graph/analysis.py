@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Document
@@ -95,6 +95,8 @@ class GraphAnalysis:
             whole, whole.types, graph, self.flow, self.type_of, whole.environment_of, whole.foreign
         )
         self.branches: dict[tuple[str, str], set[str]] = {}
+        self.templates: dict[Path, Any] = {}
+        self.whole_is_known = False
         self._inferred: dict[Path, Inferred | None] = {}
 
     @cached_property

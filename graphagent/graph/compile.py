@@ -12,6 +12,7 @@ from graphagent.codec import decode, digest, encode, freeze
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
 from graphagent.graph.flow import Flow
+from graphagent.graph.importing.renaming import beside
 from graphagent.graph.plan import (
     END,
     FAIL,
@@ -80,7 +81,7 @@ def compile_spec(
         positions: Places of nodes for messages, by path.
         folders: Where modules of imports are, from the folder of the graph.
     """
-    templates = {name: template(name) or "" for name in sorted(_files(spec))}
+    templates = _templates(spec, template)
     tree = _without_remarks(spec.data())
     order = {g.name: list(g.nodes) for g in spec.all_graphs}
     document = {"v": DOCUMENT_VERSION, "graph": tree, "order": order, "templates": templates, "entry": ""}
@@ -179,14 +180,38 @@ def _ordered(tree: dict[str, Any], order: Mapping[str, list[str]]) -> dict[str, 
     return out
 
 
-def _files(spec: Spec) -> Iterator[str]:
-    yield from (prompt.file for prompt in spec.prompts.values() if prompt.file is not None)
+def _templates(spec: Spec, template: Callable[[str], str | None]) -> dict[str, str]:
+    """The texts of all prompt files, and of what they and the prompts include, by name."""
+    prompts = [*_prompts(spec)]
+    out = {prompt.file: template(prompt.file) or "" for prompt in prompts if prompt.file is not None}
+    texts = [*out.items()]
+    texts += [(prompt.file or "", text) for prompt in prompts for text in (prompt.text or "", *prompt.blocks.values())]
+    while texts:
+        file, text = texts.pop()
+        for name in _included(text):
+            full = beside(file, name)
+            found = None if full in out else template(full)
+            if found is not None:
+                out[full] = found
+                texts.append((full, found))
+    return dict(sorted(out.items()))
+
+
+def _included(text: str) -> list[str]:
+    if "{%" not in text:
+        return []
+    from graphagent.graph.template_syntax import included
+
+    return included(text)
+
+
+def _prompts(spec: Spec) -> Iterator[Prompt]:
+    yield from spec.prompts.values()
     for graph in spec.all_graphs:
-        for node in graph.nodes.values():
-            for body in (node.body, getattr(getattr(node.body, "do", None), "body", None)):
-                for prompt in (getattr(body, "prompt", None), getattr(body, "system", None)):
-                    if isinstance(prompt, Prompt) and prompt.file is not None:
-                        yield prompt.file
+        for node in graph.tasks():
+            for prompt in (getattr(node.body, "prompt", None), getattr(node.body, "system", None)):
+                if isinstance(prompt, Prompt):
+                    yield prompt
 
 
 class _Graph:

@@ -32,6 +32,7 @@ class Types:
         self.whole = whole
         self.imported = imported
         self.findings: list[Diagnostic] = []
+        self.wrong: set[Path] = set()
         self._known: dict[Path, Declared] = {}
         self._open: list[str] = []
         self._named: dict[str, Type] = {}
@@ -66,6 +67,7 @@ class Types:
             except TypeSyntaxError as error:
                 self._report(error, path, _Names(self))
                 self._known[path] = Declared(ANY)
+                self.wrong.add(path)
         return self._known[path].type
 
     def _resolve(self, name: str) -> Type:

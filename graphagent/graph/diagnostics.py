@@ -90,6 +90,28 @@ class Diagnostic:
         }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """A comment that silences one code on the line below it. `silenced` are the findings that it holds back."""
+
+    code: str
+    reason: str
+    span: Span
+    line: int
+    silenced: tuple[Diagnostic, ...] = ()
+    refused: str | None = None
+    """Why it is ignored."""
+
+    @property
+    def note(self) -> str:
+        """What became of it, in one sentence."""
+        if self.refused is not None:
+            return f"this comment is ignored: {self.refused}"
+        if not self.silenced:
+            return f"this comment silences nothing: there is no {self.code} on the next line"
+        return f"{self.code} is silenced here: {self.reason}"
+
+
 def place(diagnostic: Diagnostic) -> tuple[Any, ...]:
     """Sort key: file, line, column; errors before warnings at one place."""
     span = diagnostic.span

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from graphagent.graph.diagnostics import Diagnostic, Span, show_path, split_lines
+from graphagent.graph.diagnostics import Diagnostic, Span, Suppression, show_path, split_lines
 from graphagent.graph.offsets import offsets
 from graphagent.graph.spec import Path
 
@@ -68,11 +66,12 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file, or plain data with the same shape."""
+    """A parsed file, or plain data with the same shape. `suppressions` is filled when it is checked."""
 
     source: Source
     root: Node | None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    suppressions: list[Suppression] = field(default_factory=list)
 
     @property
     def file(self) -> str:
@@ -134,20 +133,6 @@ class Document:
 
     def _place_of(self, scalar: Scalar) -> tuple[int, int]:
         return scalar.span.line, scalar.span.column
-
-    def allowed(self) -> Iterator[tuple[str, int]]:
-        """(code, line) of the findings silenced by `# graphagent: allow CODE reason` on the line above."""
-        lines = split_lines(self.source.text)
-        for number, line in enumerate(lines):
-            match = _ALLOW.match(line)
-            if match is not None:
-                below = number + 1
-                while below < len(lines) and lines[below].lstrip().startswith("#"):
-                    below += 1
-                yield match[1], below + 1
-
-
-_ALLOW = re.compile(r"\s*#\s*graphagent:\s*allow\s+(GA\d{3})\s+\S")
 
 
 def document_of(data: Any, spans: Dict[str, Span] | None = None, file: str = "<python>") -> Document:

@@ -132,6 +132,11 @@ class Environment:
             out[name] = self.types.plain(channel.type, path)
         return out
 
+    def broken_type(self, name: str) -> bool:
+        """Whether the type of a channel is wrong, and `any` stands for it."""
+        path = self.spec.channels[name].path
+        return self.channels[name] == ANY and any(p in self.types.wrong for p in (path, (*path, "type")))
+
     def always_set(self, name: str) -> bool:
         """Whether a channel has a value before anything is written."""
         channel = self.spec.channels[name]

@@ -105,7 +105,8 @@ class NodeReader(ValueReader):
         shape = keys.KINDS[kind]
         fields = {entry.field or key: found[entry.field or key] for key, entry in shape.items()
                   if (entry.field or key) in found}  # fmt: skip
-        if kind in ("llm", "agent") and "prompt" not in node.items and "history" not in node.items:
+        meant = self.misspelt(node, {**keys.NODE, **shape})
+        if kind in ("llm", "agent") and not {"prompt", "history"} & {*node.items, *meant}:
             self.report("GA005", "one of `prompt` and `history` is missing", owner, path, label="in this node")
         if kind == "human" and "mode" in fields:
             self.check_mode(fields["mode"], node, owner, path)
@@ -122,6 +123,8 @@ class NodeReader(ValueReader):
     def check_one_of(self, sources: tuple[str, ...], node: Mapping, owner: Span, path: Path) -> bool:
         """GA005 unless exactly one of these keys is there."""
         given = [key for key in sources if key in node.items]
+        if not given and self.misspelt(node, {**keys.NODE, **dict.fromkeys(sources, keys.Key("value"))}) & set(sources):
+            return False
         if len(given) == 1:
             return not any(at[: len(path) + 1] == (*path, given[0]) for at in self.broken)
         listed = f"{', '.join(f'`{key}`' for key in sources[:-1])} and `{sources[-1]}`"
@@ -137,7 +140,8 @@ class NodeReader(ValueReader):
 
     def check_mode(self, mode: str, node: Mapping, owner: Span, path: Path) -> None:
         needed = _NEEDED_BY_MODE.get(mode)
-        if needed is not None and needed not in node.items:
+        meant = self.misspelt(node, {**keys.NODE, **keys.KINDS["human"]})
+        if needed is not None and needed not in {*node.items, *meant}:
             self.report("GA005", f"`mode: {mode}` needs the key `{needed}`", owner, path, label="in this node")
         for other, key in _NEEDED_BY_MODE.items():
             if key != "form" and other != mode and key in node.items:

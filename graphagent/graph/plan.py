@@ -200,10 +200,11 @@ class ModelPlan:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """The text of a prompt, and what stands in place of some of its blocks."""
+    """The text of a prompt, and what stands in place of some of its blocks. `file` is where it is from, if any."""
 
     text: str
     blocks: tuple[tuple[str, str], ...] = ()
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

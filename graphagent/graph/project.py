@@ -60,6 +60,14 @@ class ProjectFolder:
         self.root = root
         self.roots = tuple(dict.fromkeys(folder.resolve() for folder in (graph_folder or root, root)))
         self._texts: dict[Path, str | None] = {}
+        self._files: list[Path] = []
+        self._imported: list[ProjectFolder] = []
+
+    @property
+    def looked_up(self) -> tuple[Path, ...]:
+        """All files that were asked for, those that aren't there too."""
+        inner = (path for other in self._imported for path in other.looked_up)
+        return (*self._texts, *self._files, *inner)
 
     def module(self, name: str) -> str | None:
         parts = name.split(".")
@@ -96,11 +104,13 @@ class ProjectFolder:
                 return f"`{source}` lies outside of the project"
             root, name = self.root, file.relative_to(roots[-1]).as_posix()
             folder = posixpath.relpath(file.parent.as_posix(), here.as_posix())
+        self._files.append(file)
         try:
             text = file.read_bytes()
         except OSError:
             return f"there is no file `{source}`"
-        return ImportedFile(str(file), name, folder, text, ProjectFolder(root, file.parent, self.allow_modules))
+        self._imported.append(ProjectFolder(root, file.parent, self.allow_modules))
+        return ImportedFile(str(file), name, folder, text, self._imported[-1])
 
     def _read(self, path: Path, root: Path) -> str | None:
         if path not in self._texts:

@@ -83,11 +83,22 @@ class Reader:
                 out[entry.field or key] = got
             elif entry.required:
                 complete = False
-        for key, entry in shape.items():
-            if entry.required and key not in node.items:
+        missing = [key for key in shape if key not in node.items]
+        meant = {
+            suggest(key, missing) for key in node.items if key not in shape
+        }  # reported with the word that is there
+        for key in missing:
+            if shape[key].required:
                 complete = False
+                if key in meant:
+                    continue
                 self.report("GA005", f"the key `{key}` is missing", owner or node.span, path, label=f"in this {what}")
         return out if complete else None
+
+    def misspelt(self, node: MappingNode, shape: Shape) -> set[str]:
+        """The keys that are there under a wrong name: that is reported, and that they are missing isn't."""
+        missing = [key for key in shape if key not in node.items]
+        return {suggest(key, missing) or "" for key in node.items if key not in shape}
 
     def unknown_key(
         self, mapping: MappingNode, key: Scalar, path: Path, shape: Shape, what: str, kind: str | None

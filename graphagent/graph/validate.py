@@ -11,16 +11,18 @@ from typing import Any, Final
 from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic, Span, place, split_lines
 from graphagent.graph.document import Document, document_of
+from graphagent.graph.healing import LOCAL, STATE, duplicates, healed, hints_at_routes, unsafe
 from graphagent.graph.importing.files import Imports, Loaded, load_imports
 from graphagent.graph.importing.linking import link, moved
 from graphagent.graph.importing.renaming import FILE_MARK
 from graphagent.graph.plan import Position
 from graphagent.graph.project import ImportedFile, Project
 from graphagent.graph.reporter import Reporter
-from graphagent.graph.rules import RULES, SILENCEABLE
+from graphagent.graph.rules import RULES
 from graphagent.graph.shipped import SHIPPED
 from graphagent.graph.source import parse_yaml
 from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
+from graphagent.graph.suppressions import silence
 from graphagent.graph.walker import read_spec
 
 NAMES: Final = (
@@ -29,8 +31,8 @@ NAMES: Final = (
 TYPES: Final = ("GA302", "GA303", "GA604")
 EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208", "GA209", "GA601")
 USES: Final = (
-    "GA301", "GA304", "GA307", "GA309", "GA410", "GA412", "GA413", "GA501", "GA503", "GA508", "GA510", "GA511", "GA605",
-    "GA607", "GA608", "GA609",
+    "GA301", "GA304", "GA307", "GA309", "GA410", "GA412", "GA413", "GA501", "GA502", "GA503", "GA504", "GA505", "GA508",
+    "GA510", "GA511", "GA605", "GA607", "GA608", "GA609",
 )  # fmt: skip
 WHOLE: Final = (
     "GA305", "GA306", "GA310", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407", "GA408", "GA409",
@@ -176,8 +178,8 @@ def _all(analysis: Analysis, read: list[Diagnostic]) -> list[Diagnostic]:
     """What was found in reading, what the rules find, and what nothing uses: after an error that may be its cause."""
     found = [*read, *_check(analysis)]
     if not any(item.severity == "error" for item in found):
-        found += [item for graph in analysis.graphs for item in _run(UNUSED, graph)]
-    return found
+        return found + [item for graph in analysis.graphs for item in _run(UNUSED, graph)]
+    return [*found, *_behind(analysis, found)]
 
 
 def _check(analysis: Analysis) -> Iterator[Diagnostic]:
@@ -191,11 +193,35 @@ def _check(analysis: Analysis) -> Iterator[Diagnostic]:
         found = list(_run(EXPRESSIONS, graph))
         yield from found
         yield from _run(USES, graph)
-        if not graph.broken and not any(item.code in {"GA101", "GA102"} for item in first):
+        graph.whole_is_known = not graph.broken and not any(item.code in {"GA101", "GA102"} for item in first)
+        if graph.whole_is_known:
             yield from _run(WHOLE, graph)
         graph.environment.resolve()
     analysis.types.named()
     yield from analysis.types.findings
+
+
+def _behind(analysis: Analysis, found: list[Diagnostic]) -> Iterator[Diagnostic]:
+    """What the rules about whole graphs find where names or parts are broken, as far as it can be trusted."""
+    hidden = {graph.graph.name for graph in analysis.graphs if not graph.whole_is_known}
+    if not hidden or analysis.document.root is None:
+        return
+    document = healed(analysis.document, found)
+    spec, walker = read_spec(document)
+    if spec is None:
+        return
+    broken = [*walker.broken, *duplicates(analysis.document)]
+    second = Analysis(spec, document, analysis.project, broken, analysis.imports)
+    for graph in second.graphs:
+        if graph.graph.name not in hidden or _unreadable(graph):
+            continue
+        left = {item.code for item in _run(("GA101", "GA102"), graph)}
+        if hints_at_routes(analysis.document, analysis.broken, graph.graph.path, graph.graph.nodes):
+            left.add("GA101")
+        out = unsafe(document, broken, graph.graph.path, WHOLE)
+        out |= set(WHOLE) - LOCAL if "GA101" in left else set()
+        out |= STATE if "GA102" in left else set()
+        yield from _run([code for code in WHOLE if code not in out], graph)
 
 
 def _run(codes: Iterable[str], graph: GraphAnalysis) -> Iterator[Diagnostic]:
@@ -212,8 +238,7 @@ def _unreadable(graph: GraphAnalysis) -> bool:
 
 
 def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]:
-    """In order of place, without repetitions and what the author has silenced."""
-    allowed = set(document.allowed())
+    """In order of place, without repetitions and what the author has silenced, which `document.suppressions` keeps."""
     seen: set[tuple[str, Span, str]] = set()
     out: list[Diagnostic] = []
     found = sorted(found, key=place)
@@ -222,8 +247,8 @@ def _finish(found: Iterable[Diagnostic], document: Document) -> list[Diagnostic]
         if item.code == "GA006" and item.severity == "warning" and item.span in wrong:
             continue  # the error says it too
         key = (item.code, item.span, item.message)
-        silent = item.severity == "warning" or item.code in SILENCEABLE
-        if key not in seen and not (silent and (item.code, item.span.line) in allowed):
+        if key not in seen:
             seen.add(key)
             out.append(item)
-    return out
+    kept, document.suppressions = silence(out, document)
+    return kept

@@ -63,10 +63,8 @@ class CodeNode:
         name = self.body.python
         key = self.node.values.get(KEY)
         keyed = key is not None
-        if key is not None:
-            request[KEY] = str(key.evaluate(task.env))
-            if KEY in inspect.signature(function).parameters:
-                kwargs[KEY] = request[KEY]
+        if key is not None and KEY in inspect.signature(function).parameters:
+            kwargs[KEY] = str(key.evaluate(task.env))  # no part of the request: it may hold the run's id
         return Finished(out=await task.effect("code", name, self.node.effects, request, execute, keyed=keyed))
 
     def arguments(self, task: Task) -> dict[str, Any]:

@@ -12,5 +12,7 @@ def template_of(plan: Plan, prompt: Prompt) -> Template:
     blocks = tuple(prompt.blocks.items())
     if prompt.use is not None:
         named = template_of(plan, plan.prompts[prompt.use])
-        return Template(named.text, (*named.blocks, *blocks))
-    return Template(prompt.text if prompt.text is not None else plan.templates[prompt.file or ""], blocks)
+        return Template(named.text, (*named.blocks, *blocks), named.file)
+    return Template(
+        prompt.text if prompt.text is not None else plan.templates[prompt.file or ""], blocks, prompt.file or ""
+    )

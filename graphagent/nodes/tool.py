@@ -71,7 +71,7 @@ class ToolNode:
         def keyed(given: dict[str, Any], effect: EffectCall) -> dict[str, Any]:
             return {**given, KEY: key if key is not None else effect.write_key.hex()}
 
-        request = {"tool": self.name, "with": given, **({KEY: key} if key is not None else {})}
+        request = {"tool": self.name, "with": given}  # the key may hold the run's id, and two equal runs are equal
         return await task.effect(
             "tool", self.name, self.node.effects, request, execute, keyed=key is not None,
             check=check if self.tool.check is not None else None,

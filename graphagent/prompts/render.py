@@ -2,96 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
-from typing import Any
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final
 
-from jinja2 import StrictUndefined, TemplateError, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import TemplateError, TemplateSyntaxError
 
 from graphagent.errors import NodeError
+from graphagent.graph.expression_errors import Failure
 from graphagent.graph.plan import Template
+from graphagent.prompts.budget import OUTPUT_LIMIT, TooMuch, done, fresh
+from graphagent.prompts.environment import Files, compiled
 
-OUTPUT_LIMIT = 1 << 20
-LOOP_LIMIT = 10_000
-FILTERS = frozenset({
-    "abs", "capitalize", "count", "default", "d", "dictsort", "e", "escape", "first", "indent", "int", "float", "items",
-    "join", "last", "length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace", "reverse",
-    "round", "select", "selectattr", "sort", "string", "sum", "title", "tojson", "trim", "truncate", "unique", "upper",
-    "wordcount",
-})  # fmt: skip
-_BASE = "__base"
-REFUSED_OPERATORS = frozenset({"*", "**", "%"})
+_EXPECTED: Final = (
+    TemplateError, TooMuch, Failure, TypeError, ValueError, LookupError, ArithmeticError, AssertionError,
+    AttributeError, RecursionError, MemoryError, SyntaxError,
+)  # fmt: skip
 
 
-class TooMuch(Exception):
-    """A template passed one of its caps."""
-
-
-class _Steps:
-    """Counts loop steps of one rendering."""
-
-    def __init__(self) -> None:
-        self.left = LOOP_LIMIT
-
-    def __call__(self, items: Any) -> Iterator[Any]:
-        for item in items:
-            self.left -= 1
-            if self.left < 0:
-                raise TooMuch(f"more than {LOOP_LIMIT:,} loop steps")
-            yield item
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    intercepted_binops = REFUSED_OPERATORS
-
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if isinstance(left, int | float) and isinstance(right, int | float) and operator != "**":
-            return super().call_binop(context, operator, left, right)
-        raise TooMuch(f"`{operator}` is only for numbers" if operator != "**" else "`**` is not allowed")
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree = super()._parse(source, name, filename)
-        for loop in tree.find_all(nodes.For):
-            loop.iter = nodes.Call(nodes.Name("__steps", "load"), [loop.iter], [], None, None)
-        for node in tree.find_all(nodes.Node):
-            node.lineno = getattr(node, "lineno", None) or 1
-            node.environment = self
-        return tree
-
-
-@cache
-def _environment() -> _Environment:
-    env = _Environment(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=False)
-    env.globals.clear()
-    for name in [n for n in env.filters if n not in FILTERS]:
-        del env.filters[name]
-    return env
-
-
-@cache
-def _template(template: Template) -> Any:
-    base = _environment().from_string(template.text)
-    if not template.blocks:
-        return base
-    blocks = [f"{{% block {name} %}}{text}{{% endblock %}}" for name, text in dict(template.blocks).items()]
-    return _environment().from_string(f"{{% extends {_BASE} %}}" + "".join(blocks), globals={_BASE: base})
-
-
-def render(template: Template, variables: Mapping[str, Any]) -> str:
+def render(template: Template, variables: Mapping[str, Any], files: Files = ()) -> str:
     """The text of a template with these variables; what a value holds is never rendered again.
+
+    Args:
+        template: Its text, and what stands in place of some of its blocks.
+        variables: All that it sees: plain data.
+        files: The texts of the templates that it may include, by name.
 
     Raises:
         NodeError: kind `expression`: an undefined variable, a refused operation, or a cap was passed.
     """
+    token = fresh()
     try:
         pieces, size = [], 0
-        for piece in _template(template).generate(**variables, __steps=_Steps()):
-            size += len(piece)
+        for piece in compiled(template, files).generate(**variables):
+            size += len(piece.encode())
             if size > OUTPUT_LIMIT:
-                raise TooMuch(f"the text is over {OUTPUT_LIMIT:,} characters")
+                raise TooMuch(f"the text has more than {OUTPUT_LIMIT:,} bytes")
             pieces.append(piece)
         return "".join(pieces)
-    except (TemplateError, TooMuch, TypeError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-        message = f"the prompt can't be rendered: {error}"
+    except _EXPECTED as error:
+        line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error.__traceback__)
+        where = f" at line {line} of its template" if line else ""
+        what = str(error) or type(error).__name__
+        message = f"the prompt can't be rendered{where}: {what}"
         raise NodeError(message, kind="expression", hint="variables of a prompt are the names in `with`") from error
+    finally:
+        done(token)
+
+
+def _line(trace: TracebackType | None) -> int | None:
+    """The line of the template where an error was raised."""
+    line = None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

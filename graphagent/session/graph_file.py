@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphagent.errors import GraphInvalid, NotFound
 from graphagent.graph.compile import compile_spec
-from graphagent.graph.diagnostics import Diagnostic, render
+from graphagent.graph.diagnostics import Diagnostic, Suppression, render
+from graphagent.graph.document import Document, Scalar
+from graphagent.graph.document import Mapping as Object
 from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import check_text
 from graphagent.session.shipped import find_shipped
 
 SHIPPED = "graphagent:"
+ENDINGS = (".graph.yaml", ".library.yaml")
+_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 @dataclass(frozen=True, slots=True)
 class GraphFile:
     """A file that was checked. `name` is how messages call it, `texts` has it and its imports by such names.
 
-    `plan` is None if it has errors, or is a library.
+    `plan` is None if it has errors, or is a library. `graph` is its name; `nodes` and `channels` are counted as far
+    as they could be read; `others` are the files that it was checked with, those that aren't there too.
     """
 
     path: Path
@@ -29,6 +35,11 @@ class GraphFile:
     texts: Mapping[str, str]
     diagnostics: list[Diagnostic]
     plan: Plan | None
+    suppressions: tuple[Suppression, ...] = ()
+    graph: str | None = None
+    nodes: int = 0
+    channels: int = 0
+    others: tuple[Path, ...] = ()
 
     @property
     def text(self) -> str:
@@ -62,11 +73,65 @@ def read_graph_file(path: str | Path, root: Path | None = None) -> GraphFile:
     file = find_graph(path)
     name = shown_name(file, root)
     files = ProjectFolder(root or file.parent, file.parent)
-    checked = check_text(file.read_bytes(), name, files, str(file))
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"can't read {name}: {error.strerror}", hint="give a file that may be read") from error
+    checked = check_text(content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":
         plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
-    return GraphFile(file, name, checked.texts, checked.diagnostics, plan)
+    graph, nodes, channels = _outline(checked.document)
+    return GraphFile(
+        file, name, checked.texts, checked.diagnostics, plan, tuple(checked.document.suppressions), graph, nodes,
+        channels, files.looked_up,
+    )  # fmt: skip
+
+
+def _outline(document: Document) -> tuple[str | None, int, int]:
+    """The name, and how many nodes and channels there are, of what could be read."""
+    name = document.node(("metadata", "name"))
+    inner = document.node(("graphs",))
+    graphs = (
+        [document.root, *(value for _, value in inner.items.values())] if isinstance(inner, Object) else [document.root]
+    )
+    counts = []
+    for key in ("nodes", "channels"):
+        parts = [graph.get(key) for graph in graphs if isinstance(graph, Object)]
+        counts.append(sum(len(part.items) for part in parts if isinstance(part, Object)))
+    return name.text if isinstance(name, Scalar) and isinstance(name.value, str) else None, counts[0], counts[1]
+
+
+def find_graphs(paths: Iterable[str | Path]) -> list[str | Path]:
+    """The graphs and libraries that are named, and those below the folders that are, each once.
+
+    Hidden folders and those of installed packages are left out.
+
+    Raises:
+        NotFound: a folder has none.
+    """
+    out: dict[Path | str, str | Path] = {}
+    for path in paths:
+        folder = Path(path)
+        if str(path).startswith(SHIPPED) or not folder.is_dir():
+            out.setdefault(folder.resolve() if folder.is_file() else str(path), path)
+            continue
+        found = list(_below(folder))
+        if not found:
+            raise NotFound(f"no graph is below {path}", hint="graphs are called NAME.graph.yaml")
+        for file in found:
+            out.setdefault(file.resolve(), file)
+    return list(out.values())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for where, folders, files in os.walk(folder):
+        here = Path(where)
+        folders[:] = sorted(
+            name for name in folders
+            if not name.startswith(".") and name not in _SKIPPED and not (here / name / "pyvenv.cfg").exists()
+        )  # fmt: skip
+        yield from (here / name for name in sorted(files) if name.endswith(ENDINGS) and not name.startswith("."))
 
 
 def find_graph(path: str | Path) -> Path:

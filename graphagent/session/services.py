@@ -97,6 +97,7 @@ class Services:
         self.plan, self.models, self.functions = bound(plan, functions), models, functions
         self._kinds: dict[int, Node] = {}
         self._fingerprints: dict[str, bytes] = {}
+        self._files = tuple(plan.templates.items())
 
     def function(self, reference: str) -> Callable[..., Any]:
         """See `ports.TaskServices`."""
@@ -121,7 +122,7 @@ class Services:
         """See `ports.TaskServices`."""
         from graphagent.prompts.render import render
 
-        return render(template, variables)
+        return render(template, variables, self._files)
 
     def read_answer(self, text: str, schema: Mapping[str, Any], finish: str) -> Any:
         """See `ports.TaskServices`."""

@@ -38,10 +38,21 @@ class Settings:
 def find_root(start: Path | None = None) -> Path:
     """The nearest folder upwards that has `graphagent.toml` or `.graphagent/`, else the start itself."""
     here = (start or Path.cwd()).resolve()
+    return _marked(here) or here
+
+
+def root_of(file: str | Path) -> Path:
+    """The project that a graph file belongs to: the nearest one upwards, else the working folder if it is below."""
+    folder = Path(file).resolve().parent
+    here = Path.cwd().resolve()
+    return _marked(folder) or (here if folder.is_relative_to(here) else folder)
+
+
+def _marked(here: Path) -> Path | None:
     for folder in (here, *here.parents):
         if (folder / PROJECT_FILE).is_file() or (folder / PROJECT_FOLDER).is_dir():
             return folder
-    return here
+    return None
 
 
 def load_settings(

@@ -187,6 +187,26 @@ def test_ctrl_c_keeps_the_checkpoint_and_prints_the_resume_command(tmp_path: Pat
     assert call(tmp_path, *pasted(tmp_path, told, "resume")).stdout.strip() == "bees"
 
 
+def test_validate_watches_until_ctrl_c(tmp_path: Path) -> None:
+    file = graph(tmp_path, ASK.replace("kind: Graph", "kind: Grph"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "graphagent", "validate", ".", "--watch"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stderr is not None
+    told = [""]
+    while "watching 1 file" not in told[-1] and process.poll() is None:
+        told.append(process.stderr.readline())
+    file.write_text(ASK)
+    while "all good" not in told[-1] and process.poll() is None:
+        told.append(process.stderr.readline())
+    process.send_signal(signal.SIGINT)
+    found, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "GA001" in found
+
+
 def test_replay_is_identical_until_a_node_is_changed(tmp_path: Path) -> None:
     one(
         tmp_path,

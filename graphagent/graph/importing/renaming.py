@@ -37,6 +37,12 @@ FILE_MARK = ":"
 """Stands between the name of an import and a prompt file of it."""
 
 
+def beside(file: str, name: str) -> str:
+    """The name of a prompt file that `file` includes: both are of the same import."""
+    at, mark, _ = file.rpartition(FILE_MARK)
+    return f"{at}{mark}{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class Renaming:
     """Gives the names of a spec a prefix.

@@ -34,6 +34,8 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
             span = whole.document.span(path)
             guess = whole.guess(channel.reducer, REDUCERS, span, f"reducers: {', '.join(REDUCERS)}")
             yield whole.finding(CODE, f"unknown reducer `{channel.reducer}`", path, span, **guess)
+        elif graph.environment.broken_type(name):
+            continue  # reported already
         elif not _fits(channel.reducer, graph.environment.channels[name]):
             shown = describe(graph.environment.channels[name])
             label = f"`{name}` is `{shown}`"

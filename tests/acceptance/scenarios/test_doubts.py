@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from graphagent.errors import InputInvalid, InterruptAnswered
-from graphagent.graph.plan import Plan
-from graphagent.graph.values import parse_value
 from graphagent.ids import SessionId
 from graphagent.session import operations as ops
 from graphagent.snapshot import EffectState, InterruptRow
@@ -205,16 +202,6 @@ async def test_equal_writes_of_one_body(world: World) -> None:
     assert len({e.write_key for e in rows}) == 2
 
 
-def with_key(plan: Plan, node: str) -> Plan:
-    """The plan with an idempotency key on one of its nodes."""
-    graph = plan.graph
-    nodes = tuple(
-        replace(n, values={**n.values, "idempotency_key": parse_value("${ run.id }")}) if n.name == node else n
-        for n in graph.nodes
-    )
-    return replace(plan, graphs={**plan.graphs, plan.entry: replace(graph, nodes=nodes)})
-
-
 @scenario
 async def test_a_write_with_a_key_is_repeated_under_it(world: World) -> None:
     """Its peer refuses repeats by key, so nobody is asked: after a crash, and in the retry after a timeout."""
@@ -236,19 +223,10 @@ async def test_a_write_with_a_key_is_repeated_under_it(world: World) -> None:
         channels: { n: { type: int, reducer: sum } }
         start: pay
         nodes:
-          pay: { kind: code, python: "fns:pay", with: { x: aa }, effects: write, writes: { n: "${ out }" }, next: slow }
-          slow: { kind: code, python: "fns:slow", effects: write, timeout: 200ms, retry: { max: 2, on: [timeout], delay: 1ms }, writes: { n: "${ out }" }, next: end }
+          pay: { kind: code, python: "fns:pay", with: { x: aa }, effects: write, idempotency_key: "${ run.id }", writes: { n: "${ out }" }, next: slow }
+          slow: { kind: code, python: "fns:slow", effects: write, idempotency_key: "${ run.id }", timeout: 200ms, retry: { max: 2, on: [timeout], delay: 1ms }, writes: { n: "${ out }" }, next: end }
     """
-    plan = with_key(with_key(world.plan(graph), "pay"), "slow")
-    boot = world.boot
-
-    def knowing() -> None:
-        boot()
-        world.host.know(plan)
-
-    world.boot = knowing  # type: ignore[method-assign]
-    knowing()
-    session = await world.create(plan)
+    session = await world.create(graph)
     await drive_and_die(world, session, "aa")
     (await world.plan_module(session)).__globals__["SLOW"][:] = [10]
     assert (await world.drive(session)).outputs == {"n": 9}
