@@ -6,7 +6,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test check lint fault bench lock clean install-local install-test
+.PHONY: help demo demo-check test check lint docs fault bench lock clean install-local install-test
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -31,6 +31,9 @@ lint: install-test
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+docs: install-test  ## write the generated pages and pictures below docs/ anew
+	$(BIN)/python tools/docs.py
 
 fault: install-test  ## the long fault runs
 	$(BIN)/python -m pytest tests/fault

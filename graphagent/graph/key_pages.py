@@ -33,6 +33,17 @@ def pages_of(key: str) -> list[KeyPage]:
     return [page for page in all_pages() if page.key == key]
 
 
+def describe(shape: Shape, key: str) -> str | None:
+    """What a key means in a table, or in the one that most of a joined table comes from."""
+    inside = [
+        (len(found), where) for where, (found, _) in TABLES.items() if key in found and found.items() <= shape.items()
+    ]
+    if not inside:
+        return None
+    where = max(inside)[1]
+    return next(page.meaning for page in pages_of(key) if page.where == where)
+
+
 def all_pages() -> list[KeyPage]:
     """The pages of all keys, in the order of the language."""
     out = []

@@ -48,9 +48,10 @@ def names() -> list[str]:
 
 def written_graph_schema() -> dict[str, Any]:
     """The schema of graphs with a description of each key."""
+    from graphagent.graph.key_pages import describe
     from graphagent.graph.schema import graph_schema
 
-    return graph_schema()
+    return graph_schema(describe)
 
 
 def event_schema() -> dict[str, Any]:

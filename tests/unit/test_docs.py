@@ -1,0 +1,52 @@
+"""Generated pages are those of the code, and every link between pages leads somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from graphagent.graph.expression_names import ARITIES
+from graphagent.graph.keys import KINDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/README.md")])
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_tool", ROOT / "tools" / "docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_up_to_date(tool: ModuleType) -> None:
+    given = tool.pages()
+    there = {name: (tool.DOCS / name) for name in given}
+    wrong = [n for n, file in there.items() if not file.is_file() or file.read_text(encoding="utf-8") != given[n]]
+    assert wrong == [], "run: make docs"
+
+
+def test_no_generated_page_is_left_over(tool: ModuleType) -> None:
+    given = set(tool.pages())
+    for folder in ("reference/diagnostics", "pictures/graphs"):
+        there = {path.relative_to(tool.DOCS).as_posix() for path in (tool.DOCS / folder).iterdir()}
+        assert there <= given
+
+
+def test_every_kind_and_function_has_its_line(tool: ModuleType) -> None:
+    assert set(tool.KIND_LINES) == set(KINDS)
+    assert set(tool.FUNCTION_LINES) == set(ARITIES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
