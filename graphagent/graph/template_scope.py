@@ -207,6 +207,8 @@ class Usage:
             if self._given.get(node.name, self) is scope[node.name]:
                 self.used.add(node.name)
             return scope[node.name] or ANY
+        if node.name.startswith("_"):
+            return ANY  # reported when it was read
         start = node.lineno - 1
         meant = suggest(node.name, [name for name in scope if scope[name] is not None])
         hint = INSTEAD.get(node.name) or f"give it in `with`: `{node.name}: ...`"

@@ -206,8 +206,25 @@ class _Check:
     # --- names and words
 
     def on_name(self, node: nodes.Name) -> None:
-        if node.ctx == "store" and node.name.startswith("_"):
+        if node.name.startswith("_"):  # such names are the renderer's own
+            code = "GA505" if node.ctx == "store" else "GA501"
+            self.report(node, node.name, f"`{node.name}`: names don't begin with `_`", code=code)
+
+    def on_macro(self, node: nodes.Macro) -> None:
+        if node.name.startswith("_"):
             self.report(node, node.name, f"`{node.name}`: names don't begin with `_`")
+
+    def on_fromimport(self, node: nodes.FromImport) -> None:
+        self.constant(node.template)
+        for name in node.names:
+            for word in name if isinstance(name, tuple) else (name,):
+                if word.startswith("_"):
+                    self.report(node, word, f"`{word}`: names don't begin with `_`")
+
+    def on_import(self, node: nodes.Import) -> None:
+        self.constant(node.template)
+        if node.target.startswith("_"):
+            self.report(node, node.target, f"`{node.target}`: names don't begin with `_`")
 
     def on_nsref(self, node: nodes.NSRef) -> None:
         self.report(node, node.name, "only whole variables can be set", INSTEAD["namespace"])
@@ -294,7 +311,7 @@ class _Check:
     def on_include(self, node: nodes.Include) -> None:
         self.constant(node.template)
 
-    on_extends = on_import = on_fromimport = on_include
+    on_extends = on_include
 
     def constant(self, name: nodes.Expr) -> None:
         if not isinstance(name, nodes.Const) or not isinstance(name.value, str):

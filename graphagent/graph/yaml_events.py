@@ -19,7 +19,10 @@ MAX_EVENTS: Final = 200_000
 MAX_ALIASED: Final = 10_000
 ALIAS_FACTOR: Final = 10
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u202a-\u202e\u2066-\u2069\ufeff]"
+)
+"""What YAML doesn't allow, and what makes text look other than it is: see CVE-2021-42574."""
 
 
 class _Refused(Exception):
@@ -37,7 +40,7 @@ def read_events(source: Source, diagnostics: list[Diagnostic]) -> Node | None:
         before = source.text[: bad.start()]
         line, column = before.count("\n") + 1, bad.start() - before.rfind("\n")
         span = Span(source.file, line, column, line, column + 1)
-        message = f"the character U+{ord(bad[0]):04X} is not allowed in YAML"
+        message = f"the character U+{ord(bad[0]):04X} is not allowed in a graph"
         help = 'inside double quotes it can be written as an escape, such as "\\x1b"'
         diagnostics.append(Diagnostic("GA002", "error", message, span, help=help))
         return None

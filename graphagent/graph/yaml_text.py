@@ -35,13 +35,16 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
-"""What the parser takes for the end of a line, besides the one that we write."""
+_TURNS: Final = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)}
+"""Marks that turn text around: they are read from escapes only."""
+_QUOTED: Final = frozenset("\r\x85\u2028\u2029") | frozenset(map(chr, _TURNS))
+"""What the parser takes for the end of a line, besides the one that we write; and those marks."""
 
 
 def yaml_text(data: Any) -> str:
     """The YAML of plain data; mappings keep their order."""
-    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+    text = str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH))
+    return text.translate(_TURNS)
 
 
 def _tag_of(plain: str) -> str:
@@ -53,7 +56,7 @@ def _tag_of(plain: str) -> str:
 
 def _text(dumper: yaml.SafeDumper, value: str, as_key: bool = False) -> yaml.ScalarNode:
     style = None
-    if not _BREAKS.isdisjoint(value) or value == "<<":
+    if not _QUOTED.isdisjoint(value) or value == "<<":
         style = '"'
     elif as_key:
         pass  # a key is text, whatever it looks like: `on` needs no quotes

@@ -49,3 +49,8 @@ def test_it_reads_well(value: Any, text: str) -> None:
 
 def test_keys_need_no_quotes() -> None:
     assert yaml_text({"on": {"yes": 1, "1": 2}}) == "on:\n  yes: 1\n  '1': 2\n"
+
+
+def test_marks_that_turn_text_around_are_written_as_escapes() -> None:
+    data = {"a\u202e": ["x\u2066y", "\u202a\n", "\ufeff"]}
+    assert parse_yaml(yaml_text(data), "t.yaml").data() == data

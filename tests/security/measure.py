@@ -1,0 +1,51 @@
+"""How long something takes, and how much memory, where a test says that it must be little."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+LIMIT_S: Final = 0.05
+"""Within this an attack has to be refused."""
+_ROOT: Final = Path(__file__).parents[2]
+
+
+def best_of(call: Callable[[], Any], runs: int = 7) -> float:
+    """Seconds of the fastest run: others on the machine make a call slower, never faster."""
+    best = float("inf")
+    for _ in range(runs):
+        began = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - began)
+        if best < LIMIT_S / 4:
+            break
+    return best
+
+
+def refused_in_time(call: Callable[[], Any]) -> None:
+    """Fails unless the call takes less than 50 ms."""
+    assert best_of(call) < LIMIT_S
+
+
+def peak_mib(code: str) -> float:
+    """Peak memory in MiB of a process that runs this code, over that of one which only imports the package's parts."""
+    return _peak(code) - _peak("")
+
+
+def _peak(code: str) -> float:
+    text = (
+        "import resource\n"
+        "from graphagent.errors import NodeError\nfrom graphagent.graph.expressions import parse\n"
+        "from graphagent.graph.plan import Template\nfrom graphagent.graph.source import parse_yaml\n"
+        "from graphagent.graph.template_syntax import parse_template\nfrom graphagent.prompts.render import render\n"
+        f"{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", text], cwd=_ROOT, capture_output=True, text=True, check=False, timeout=60
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
