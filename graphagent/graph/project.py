@@ -72,6 +72,9 @@ class ProjectFolder:
     def module(self, name: str) -> str | None:
         parts = name.split(".")
         for root in self.roots:
+            packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts))]
+            if not all(package.resolve().is_relative_to(root) for package in packages):
+                continue  # importing the module would run a file outside of the project
             for path in (root.joinpath(*parts[:-1], parts[-1] + ".py"), root.joinpath(*parts, "__init__.py")):
                 text = self._read(path, root)
                 if text is not None:

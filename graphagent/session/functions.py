@@ -33,7 +33,7 @@ class Functions:
         """
         if reference not in self._found:
             module, _, name = reference.partition(":")
-            found = getattr(self._module(module), name, None)
+            found = None if name.startswith("__") else getattr(self._module(module), name, None)
             if not callable(found):
                 raise NodeError(f"{module} has no function {name!r}", hint=f"define `{name}` in {module}")
             self._found[reference] = found
@@ -48,6 +48,10 @@ class Functions:
         return hashlib.sha256(source.encode()).digest()
 
     def _module(self, name: str) -> ModuleType:
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            raise NodeError(
+                f"{name!r} is a module of Python itself", hint="give the module of the project another name"
+            )
         file, root = self._file(name)
         if file is None or root is None:
             folders = ", ".join(str(r) for r in self.roots)
@@ -81,6 +85,9 @@ class Functions:
         """The file of a module, and the root from which it has this name."""
         parts = name.split(".")
         for root in self.roots:
+            packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts))]
+            if not all(package.resolve().is_relative_to(root) for package in packages):
+                continue  # importing the module would run a file outside of the project
             for file in (root.joinpath(*parts[:-1], parts[-1] + ".py"), root.joinpath(*parts, "__init__.py")):
                 if file.is_file() and file.resolve().is_relative_to(root):
                     return file, root

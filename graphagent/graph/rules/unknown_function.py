@@ -8,6 +8,7 @@ Instead: `python: my_graph.split:by_size`
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 from graphagent.graph.analysis import GraphAnalysis
@@ -61,6 +62,10 @@ def _references(graph: GraphAnalysis) -> Iterator[tuple[str, Path]]:
 def _function(graph: GraphAnalysis, project: Project, reference: str, path: Path) -> Iterator[Diagnostic]:
     module, _, name = reference.partition(":")
     if project.allows(module):
+        return
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        help = "give the module of the project another name; modules of Python are not allowed"
+        yield graph.whole.finding(CODE, f"`{module}` is a module of Python itself", path, help=help)
         return
     text = project.module(module)
     if text is None:
