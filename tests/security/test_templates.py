@@ -161,7 +161,7 @@ def test_a_link_out_of_the_project_is_no_template(tmp_path: Path) -> None:
     project = ProjectFolder(root)
     assert project.template("good.j2") == "good"
     for name in ("prompts/link.j2", "folder/secret.j2", "../secret.j2", "prompts/../../secret.j2", "/etc/passwd",
-                 str(tmp_path / "secret.j2"), "prompts", "", "good.j2\0", "~/x", "file:///etc/passwd"):  # fmt: skip
+                 str(tmp_path / "secret.j2"), "prompts", "", "good.j2\0", "~/x", Path("/etc/passwd").as_uri()):  # fmt: skip
         assert project.template(name) is None, name
 
 
