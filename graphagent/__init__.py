@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         StoreUnavailable,
         Timeout,
         ToolFailed,
+        ToolRetry,
     )
     from graphagent.graph.builder import X, channel, end, fail, file, route, use
     from graphagent.marks import reducer, trio_node
@@ -116,6 +117,7 @@ __all__ = [
     "Stream",
     "Timeout",
     "ToolFailed",
+    "ToolRetry",
     "X",
     "channel",
     "end",

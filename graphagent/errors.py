@@ -16,6 +16,7 @@
     ├─ NodeError                     a node failed; a graph reads it as data: `kind`, `cause`
     │  ├─ ModelError                 raised by model adapters, and nothing else is
     │  ├─ ToolFailed
+    │  ├─ ToolRetry
     │  ├─ Timeout
     │  ├─ InDoubt                    a write has an intent and no outcome
     │  └─ OutputTooLarge
@@ -174,6 +175,15 @@ class ToolFailed(NodeError):
     """A tool says that it failed and that asking again won't help."""
 
     default_kind = "tool_failed"
+
+
+class ToolRetry(NodeError):
+    """A tool says that it failed and that asking again may help: the node's `retry` tries it again."""
+
+    default_kind = "tool_failed"
+
+    def __init__(self, message: str, *, cause: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, cause=cause, hint=hint, retryable=True)
 
 
 class Timeout(NodeError):

@@ -61,9 +61,24 @@ def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
             return {"form": form(terminal, fields.get("form", {}))}
         case "edit":
             return edit(terminal, interrupt["payload"])
+        case "tool":
+            return result(terminal, interrupt["payload"], fields.get("value", {}))
         case "in_doubt":
             return settle(terminal, fields.get("value", {}))
     raise Later
+
+
+def result(terminal: Terminal, payload: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What a tool gave that is run out here."""
+    terminal.tell(f"  {payload['tool']} {harmless(json.dumps(payload['args'], ensure_ascii=False))}")
+    while True:
+        word = read_line(terminal, f"  its result ({type_name(schema)}), or later? ")
+        if word.lower() in LATER:
+            raise Later
+        try:
+            return {"value": value_of(word, schema)}
+        except InputInvalid as error:
+            terminal.tell(f"  {error.message}", "dim")
 
 
 def approve(terminal: Terminal, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -155,6 +155,17 @@ class NodePlan:
     position: Position | None = None
     description: str | None = None
 
+    @property
+    def calls_graph(self) -> bool:
+        """Whether its task is a child session."""
+        return self.kind == "graph" or (self.tool is not None and self.tool.graph is not None)
+
+    @property
+    def parks(self) -> bool:
+        """Whether its token may wait while other branches go on."""
+        client = self.tool is not None and self.tool.client is not None
+        return self.kind in ("human", "wait") or self.interrupt is not None or self.calls_graph or client
+
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:

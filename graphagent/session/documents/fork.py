@@ -81,7 +81,7 @@ def _close(graph: GraphPlan, found: set[int], *, certainly: bool) -> None:
     while todo:
         node = graph.nodes[todo.pop()]
         routes = node.next[:1] if certainly else (*node.next, *node.on_error)
-        if certainly and (node.kind in ("human", "graph") or any(r.when is not None for r in routes)):
+        if certainly and (node.parks or any(r.when is not None for r in routes)):
             continue
         for target in (t for route in routes for t in route.to if t >= 0):
             joins = certainly and graph.nodes[target].join_fork is not None

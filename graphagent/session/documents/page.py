@@ -138,7 +138,7 @@ async def _with_answers(host: Host, records: list[Record]) -> list[Record]:
             asked[record.session] = await host.store.interrupts(record.session, status=None)
         answered = {}
         for path, attempt, *_ in woken:
-            if record.before.graph.nodes[record.before.graph.node_index[path]].kind == "graph":
+            if record.before.graph.nodes[record.before.graph.node_index[path]].calls_graph:
                 child = child_of_task(record.session, record.before, path, attempt)
                 row = await _answered_below(host, child) if child is not None else None
                 if child is not None and row is not None:

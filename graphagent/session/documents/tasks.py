@@ -135,16 +135,16 @@ def task_part(place: Place, course: Course) -> Task:
     name = node_name(path)
     node = graph.nodes[graph.node_index[name]]
     item = path.startswith(name + "[")
-    kind = node.item.kind if item and node.item is not None else node.kind
+    runs = node.item if item and node.item is not None else node
     rows = place.rows(path)
     recorded = sum(r.outcome is not None for r in rows)
     doubt = sum(r.state is EffectState.IN_DOUBT or (r.outcome is None and r.effect_class == "write") for r in rows)
     called = course.status == "waiting" or any(r.kind == "child" for r in rows)
-    child = child_of_task(place.session, place.before, path, attempt) if kind == "graph" and called else None
+    child = child_of_task(place.session, place.before, path, attempt) if runs.calls_graph and called else None
     error = course.error
     return Task(
-        name, path, StepId.derive(place.session, place.superstep, path, attempt, TASK_ORDINAL), kind, course.status,
-        attempt + 1, None if course.started_us is None else time_text(course.started_us), course.wall_ms,
+        name, path, StepId.derive(place.session, place.superstep, path, attempt, TASK_ORDINAL), runs.kind,
+        course.status, attempt + 1, None if course.started_us is None else time_text(course.started_us), course.wall_ms,
         list(course.causes), {} if item else reads_of(place.before, node), TaskEffects(recorded, 0, doubt),
         usage_of(of_rows(rows)), child,
         None if error is None else error_of({**error, "node": name}, place.session, place.superstep, graph, path),
@@ -177,7 +177,7 @@ def _causes(record: Record, path: str, attempt: int, names: Sequence[str]) -> li
     if woken is not None:
         return [woken]
     if WOKEN in names:
-        calls = graph.nodes[index].kind == "graph"
+        calls = graph.nodes[index].calls_graph
         child = child_of_task(record.session, record.before, path, attempt) if calls else None
         row = record.answered.get(child) if child is not None else _question(record.asked, path, record.superstep)
         if row is not None:

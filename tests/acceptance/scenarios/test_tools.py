@@ -85,6 +85,54 @@ PAY = (
 
 
 @scenario
+async def test_a_tool_asks_to_be_tried_again(world: World) -> None:
+    """`ToolRetry` is tried again as often as the node allows; `ToolFailed` isn't."""
+    world.functions("""
+        import graphagent
+
+        def shy(order):
+            if note("shy " + order) < 3:
+                raise graphagent.ToolRetry("not yet", cause="busy")
+            return order
+
+        def sure(order):
+            note("sure")
+            raise graphagent.ToolFailed("never", cause="gone")
+    """)
+    session = await world.create(HEAD + """
+    tools: { shy: { python: "fns:shy", effects: read }, sure: { python: "fns:sure", effects: read } }
+    defaults: { retry: { max: 3, delay: 1ms } }
+    start: shy
+    nodes:
+      shy: { kind: tool, tool: shy, with: { order: a }, writes: { got: "${ [out] }" }, next: once }
+      once: { kind: tool, tool: shy, with: { order: b }, retry: { max: 2, delay: 1ms }, on_error: [{ to: sure, writes: { got: "${ [error.kind, error.cause] }" } }], next: end }
+      sure: { kind: tool, tool: sure, with: { order: c }, on_error: [{ to: end, writes: { got: "${ [error.cause] }" } }], next: end }
+    """)  # fmt: skip
+    assert (await world.drive(session)).outputs == {"got": ["a", "tool_failed", "busy", "gone"]}
+    assert [world.calls(name) for name in ("shy a", "shy b", "sure")] == [3, 2, 1]
+
+
+@scenario
+async def test_a_race_withdraws_a_graph_that_is_a_tool(world: World) -> None:
+    """Its child session is cancelled, also if the process died at that barrier."""
+    session = await world.create(HEAD + """
+    tools: { asks: { graph: asks } }
+    start: [first, sub]
+    nodes:
+      first: { kind: set, writes: { got: [first] }, next: second }
+      second: { kind: set, next: done }
+      sub: { kind: tool, tool: asks, next: done }
+      done: { kind: set, join: { at_least: 1, cancel: siblings }, writes: { got: [done] }, next: last }
+      last: { kind: set, next: end }
+    graphs:
+      asks: { start: ask, nodes: { ask: { kind: human, mode: approve, prompt: "Child?", next: end } } }
+    """)  # fmt: skip
+    assert (await world.drive(session)).outputs == {"got": ["first", "done"]}
+    assert [child.status for child in await world.children(session)] == ["cancelled"]
+    assert await world.open(session) == []
+
+
+@scenario
 async def test_a_write_gets_a_key_and_is_never_repeated_by_itself(world: World) -> None:
     world.functions(FUNCTIONS)
     session = await world.create(PAY.replace("MORE", ""))

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
-from graphagent.cli.ask import type_name, value_of
+from graphagent.cli.ask import ask, type_name, value_of
 from graphagent.errors import InputInvalid
+from tests.unit.cli.screen import err, terminal
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,16 @@ def test_a_schema_in_a_word() -> None:
     assert type_name({"enum": ["a", 1]}) == "a / 1"
     assert type_name({"type": ["string", "null"]}) == "string or null"
     assert type_name({}) == "any"
+
+
+def test_the_result_of_a_tool_that_runs_out_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("five\n5\n"))
+    schema = {"properties": {"value": {"type": "integer"}}}
+    interrupt = {
+        "kind": "tool", "node": "locate", "prompt": "Where?", "payload": {"tool": "locate", "args": {"precise": True}},
+        "answer_schema": schema,
+    }  # fmt: skip
+    screen = terminal(tty=True)
+    assert ask(screen, interrupt) == {"value": 5}
+    assert 'locate {"precise": true}' in err(screen)
+    assert "integer is wanted" in err(screen)
