@@ -16,7 +16,7 @@ from graphagent.engine.results import TaskResult
 from graphagent.engine.spending import add
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan
-from graphagent.snapshot import Control, Spent
+from graphagent.snapshot import Control, Spent, Token
 
 Cause = Literal["supersteps", "tokens", "cost_usd", "wall", "visits"]
 BOUNDS: Final[Mapping[str, str]] = {
@@ -69,11 +69,21 @@ def reached(graph: GraphPlan, control: Control) -> Limit | None:
         return Limit("supersteps", f"supersteps: {most}")
     limit = used_up(graph, control.bounds, control.spent)
     if limit is None and graph.limits.visits:
-        for token in control.due:
+        for token in to_run(control):
             times = graph.limits.visits.get(token.node)
-            if times is not None and token.answer is None and control.visits[token.node] >= times:
+            if (
+                times is not None
+                and token.answer is None
+                and token.failure is None
+                and control.visits[token.node] >= times
+            ):
                 return Limit("visits", f"visits of {graph.nodes[token.node].name!r}: {times}")
     return limit
+
+
+def to_run(control: Control) -> tuple[Token, ...]:
+    """The tokens that run next, those included that only a breakpoint stops: it is no way around a limit."""
+    return (*control.due, *(w.token for w in control.waiting if w.reason in ("before", "after")))
 
 
 def deadline(graph: GraphPlan, bounds: Mapping[str, int], started_us: int) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
 from graphagent.engine.failures import evaluation_error, record, view
-from graphagent.engine.limits import Limit, reached
+from graphagent.engine.limits import Limit, reached, to_run
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.engine.tokens import place, stopped
 from graphagent.engine.waits import deliver
@@ -285,7 +285,7 @@ def finish(
     if failure is not None:
         return replace(closed, control=ended(control), ended="failed", error=failure)
     limit = cut or reached(graph, control)
-    if limit is not None and (control.due or cut is not None):
+    if limit is not None and (to_run(control) or cut is not None):
         return _limit(graph, closed, limit, snapshot.superstep)
     if control.due or control.waiting or control.joins:
         return closed

@@ -9,7 +9,7 @@ from graphagent.errors import Conflict, InputInvalid
 from graphagent.ids import SessionId
 from graphagent.session import operations as ops
 from graphagent.session.sending import send
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, seeded
 
 HOUR = 3_600_000_000
 
@@ -293,3 +293,29 @@ async def test_a_timer_that_is_due_soon_is_waited_for(world: World) -> None:
     inputs = await world.store.inputs(outcome.row.session)
     assert [decode(i.body).get("over") for i in inputs if i.kind == "timer"] == [False]
     assert (await ops.standing(world.host, outcome.row.session)).row.status == "done"
+
+
+@scenario
+async def test_a_breakpoint_is_no_way_around_a_limit(world: World) -> None:
+    """Visits and supersteps are counted as if nothing stopped the run; with a higher limit it stops there once more."""
+    for stop in ("before", "after"):
+        for limits in ("{ supersteps: 3 }", "{ supersteps: 99, visits: { work: 2 } }"):
+            outcome = await world.start(f"""
+                channels: {{ n: {{ type: int, reducer: sum }} }}
+                limits: {limits}
+                start: work
+                nodes: {{ work: {{ kind: set, interrupt: {stop}, writes: {{ n: 1 }}, next: [{{ when: n < 9, to: work }}, {{ to: end }}] }} }}
+            """)
+            session = outcome.row.session
+            for _ in range(9):
+                if outcome.row.status == "failed":
+                    break
+                assert outcome.row.reason == "paused"
+                outcome = await world.resume(session)
+            assert (outcome.row.status, outcome.row.reason) == ("failed", "limit")
+            assert (await world.values(session))["n"] == (2 if "visits" in limits else 3)
+            if "visits" not in limits:
+                outcome = await world.resume(session, seeded(1, limits={"supersteps": 4}))
+                assert outcome.row.reason == "paused"
+                assert (await world.resume(session)).row.reason == "limit"
+                assert (await world.values(session))["n"] == 4

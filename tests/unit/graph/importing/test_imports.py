@@ -14,6 +14,7 @@ from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import Checked, check_text
 from graphagent.session.graph import load
 from graphagent.session.graph_file import read_graph_file
+from graphagent.session.project import Project
 from graphagent.session.services import code_roots
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "project"
@@ -93,7 +94,9 @@ def test_functions_of_an_import_are_found_in_its_folder(tmp_path: Path) -> None:
         '  a: { kind: graph, graph: twice, with: { text: ab }, writes: { text: "${ out.text }" }, next: end }\n'
     ))  # fmt: skip
     assert (tmp_path / "lib").resolve() in [p.resolve() for p in code_roots(read_graph_file(main).compiled(), tmp_path)]
-    assert load(main).run().outputs == {"text": "abab"}
+    project = Project(tmp_path, store="memory:")
+    assert load(main).run(project=project).outputs == {"text": "abab"}
+    project.close()
 
 
 def test_one_module_name_for_two_files_is_refused(tmp_path: Path) -> None:
