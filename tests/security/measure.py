@@ -14,21 +14,21 @@ LIMIT_S: Final = 0.05
 _ROOT: Final = Path(__file__).parents[2]
 
 
-def best_of(call: Callable[[], Any], runs: int = 7) -> float:
-    """Seconds of processor time of the fastest run, so that nothing else on the machine counts."""
+def best_of(call: Callable[[], Any], runs: int = 15, enough: float = LIMIT_S) -> float:
+    """Seconds of processor time of the fastest run: others on the machine make a call slower, never faster."""
     best = float("inf")
     for _ in range(runs):
         began = time.thread_time()
         call()
         best = min(best, time.thread_time() - began)
-        if best < LIMIT_S / 4:
+        if best < enough:
             break
     return best
 
 
-def refused_in_time(call: Callable[[], Any]) -> None:
-    """Fails unless the call takes less than 50 ms."""
-    assert best_of(call) < LIMIT_S
+def refused_in_time(call: Callable[[], Any], limit: float = LIMIT_S) -> None:
+    """Fails unless the call takes less than 50 ms, or the seconds that are given."""
+    assert best_of(call, enough=limit) < limit
 
 
 def peak_mib(code: str) -> float:
