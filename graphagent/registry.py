@@ -1,7 +1,7 @@
 """Registries of strings: kind -> name -> `module:attribute`, so that nothing is imported before it is used.
 
-Adding a node kind is one file and one line here. Third parties add theirs as entry points of the group
-`graphagent.<registry>`, such as `graphagent.nodes`.
+Adding a node kind or a reducer is one file and one line here (docs/howto/extend.md). Third parties add their kinds
+as entry points of the group `graphagent.nodes`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ NODES = {
     "map": "graphagent.nodes.map:MapNode",
     "wait": "graphagent.nodes.wait:WaitNode",
 }
+REDUCERS: dict[str, str] = {}
+"""Those beside the ones of `channels.reducers`."""
 STORES = {
     "memory": "graphagent.stores.memory:MemoryStore",
     "sqlite": "graphagent.stores.sqlite:SqliteStore",
 }
-REGISTRIES = {"nodes": NODES, "stores": STORES}
+REGISTRIES = {"nodes": NODES, "reducers": REDUCERS, "stores": STORES}
 
 
 def load(registry: str, name: str) -> Any:

@@ -1,29 +1,13 @@
-"""Reducers: pure functions `fold(value, write) -> value`, called once per write in plan order.
-
-Each states what the first write is folded into (`neutral`), whether its writes are lists that only grow
-(`appends`), and whether two tasks may write in one superstep (`folds`).
-"""
+"""The reducers of the language, and those that `registry.REDUCERS` adds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from graphagent import registry
+from graphagent.channels.reducer import Reducer, unset
 from graphagent.codec import encode
 from graphagent.snapshot import UNSET
-
-
-@dataclass(frozen=True, slots=True)
-class Reducer:
-    """`write_of` says what one write delivers: `value` (T), or `list` or `dict` like the channel itself."""
-
-    name: str
-    fold: Callable[[Any, Any], Any]
-    neutral: Callable[[], Any]
-    types: frozenset[str]
-    folds: bool = True
-    appends: bool = False
 
 
 def last(value: Any, write: Any) -> Any:
@@ -88,17 +72,13 @@ def messages(value: list[dict[str, Any]], write: list[dict[str, Any]]) -> list[d
     return out
 
 
-def _unset() -> Any:
-    return UNSET
-
-
 def custom_reducer(reference: str) -> Reducer:
     """Stands for an author's reducer, `pkg.mod:name`, until its function is bound."""
 
     def fold(value: Any, write: Any) -> Any:
         raise RuntimeError(f"the reducer {reference!r} isn't bound")
 
-    return Reducer(reference, fold, _unset, _ANY)
+    return Reducer(reference, fold, unset, _ANY)
 
 
 _ANY = frozenset({"any"})
@@ -108,15 +88,16 @@ _ORDERED = _NUMBER | {"str"}
 REDUCERS: dict[str, Reducer] = {
     r.name: r
     for r in (
-        Reducer("last", last, _unset, _ANY, folds=False),
-        Reducer("first", first, _unset, _ANY),
+        Reducer("last", last, unset, _ANY, folds=False),
+        Reducer("first", first, unset, _ANY),
         Reducer("append", append, list, _LIST, appends=True),
         Reducer("union", union, list, _LIST),
         Reducer("merge", merge, dict, _DICT),
         Reducer("sum", add, int, _NUMBER),
-        Reducer("min", smallest, _unset, _ORDERED),
-        Reducer("max", largest, _unset, _ORDERED),
+        Reducer("min", smallest, unset, _ORDERED),
+        Reducer("max", largest, unset, _ORDERED),
         Reducer("messages", messages, list, frozenset({"messages"})),
+        *(registry.load("reducers", name) for name in registry.REDUCERS),
     )
 }
-"""By name. `types` are the kinds of channel type that a reducer takes; `any` takes all."""
+"""By name."""

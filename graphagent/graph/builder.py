@@ -172,6 +172,10 @@ class GraphPart:
         """Sends a named event, exactly once."""
         return self._node("emit", name, keys)
 
+    def node(self, name: str, kind: str, **keys: Any) -> Node:
+        """A node of any kind, also of one that the registry adds."""
+        return self._node(kind, name, keys)
+
     # --- the rest of a graph
 
     @property

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from graphagent import registry
 from graphagent.channels.reducers import REDUCERS, custom_reducer
 from graphagent.codec import decode, digest, encode, freeze
+from graphagent.graph import keys
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
 from graphagent.graph.flow import Flow
@@ -49,6 +51,7 @@ from graphagent.graph.spec import (
     LLMBody,
     MapBody,
     NodeSpec,
+    OtherBody,
     Prompt,
     Retry,
     Route,
@@ -356,6 +359,9 @@ class _Graph:
         elif isinstance(body, EmitBody):
             found = {f"data.{name}": value for name, value in body.event_data.items()}
             return {name: self.value(value) for name, value in found.items()}
+        elif isinstance(body, OtherBody):
+            found = {".".join(path): raw for path, raw in keys.values_of(spec.kind, body.fields)}
+            return {name: self.value(value) for name, value in found.items()}
         return {name: self.value(value) for name, value in found.items() if value is not None}
 
     def route(self, spec: Route, source: str) -> RoutePlan:
@@ -410,6 +416,9 @@ def _effects(spec: NodeSpec, item: NodePlan | None, tool: ToolSpec | None) -> Ef
         return tool.effects_of(spec.body.tool.rpartition(".")[2]) if calls else "read"
     if item is not None:
         return item.effects if item.kind == "code" and item.effects == "pure" else "read"
+    if isinstance(spec.body, OtherBody):
+        node = registry.load("nodes", spec.kind)
+        return "pure" if node.immediate else getattr(node, "EFFECTS", "read")
     return "read" if spec.kind in ("llm", "graph") else "pure"
 
 

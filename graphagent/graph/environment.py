@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
 
+from graphagent import registry
 from graphagent.channels.reducers import REDUCERS
 from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Scalar
@@ -24,6 +25,7 @@ from graphagent.graph.spec import (
     LLMBody,
     MapBody,
     NodeSpec,
+    OtherBody,
     Path,
     ToolBody,
     ToolSpec,
@@ -46,6 +48,7 @@ from graphagent.graph.type_model import (
     union,
 )
 from graphagent.graph.type_model import NONE as NULL
+from graphagent.graph.type_syntax import parse_type
 from graphagent.snapshot import UNSET
 
 USAGE: Final = ObjectOf(
@@ -290,7 +293,14 @@ class Environment:
             return self.returns(node) or (ANY if called is None else called.returns)
         if isinstance(body, HumanBody):
             return self._answer(node, body)
+        if isinstance(body, OtherBody):
+            return self._other(node.kind)
         return ANY if not node.kind else None
+
+    def _other(self, kind: str) -> Type | None:
+        """The type of `out` of a kind that the language doesn't have: `OUT` of its class."""
+        text = getattr(registry.load("nodes", kind), "OUT", None)
+        return None if text is None else parse_type(text, {})
 
     def callee(self, body: CodeBody | GraphBody | ToolBody) -> Callee | None:
         """What a node calls; None if that isn't known."""

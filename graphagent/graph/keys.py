@@ -5,9 +5,11 @@ A table maps a key to the method of `Reader` or one of its walkers that reads it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+
+from graphagent import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,38 @@ KINDS: Final[Mapping[str, Shape]] = {
         "returns": Key("event_types"),
     },
 }
+OTHER_READERS: Final = ("text", "choice", "integer", "number", "boolean", "literal", "value", "values")
+"""What may read the keys of a kind that the language doesn't have: what they give is plain data."""
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of the language, then those that `registry.NODES` adds."""
+    return (*KINDS, *(kind for kind in registry.NODES if kind not in KINDS))
+
+
+def shape_of(kind: str) -> Shape | None:
+    """The keys of a kind: those of the language, or `KEYS` of the class that the registry has; None if it has none."""
+    if kind in KINDS:
+        return KINDS[kind]
+    try:
+        found: Shape | None = getattr(registry.load("nodes", kind), "KEYS", None)
+    except LookupError:
+        return None
+    if found is not None and not all(entry.reader in OTHER_READERS for entry in found.values()):
+        raise ValueError(f"the keys of kind {kind!r} are read by {', '.join(OTHER_READERS)}")
+    return found
+
+
+def values_of(kind: str, fields: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Path and raw form of all values in the fields of a kind that the language doesn't have."""
+    for key, entry in (shape_of(kind) or {}).items():
+        field = entry.field or key
+        if field in fields and entry.reader == "value":
+            yield (key,), fields[field]
+        elif field in fields and entry.reader == "values":
+            yield from (((key, name), raw) for name, raw in fields[field].items())
+
+
 ITEM_KINDS: Final = ("agent", "llm", "tool", "code", "graph")
 """Kinds that a map may run for each item, and a delegate as its one node."""
 NOT_IN_DO: Final = (frozenset(NODE) - frozenset(ITEM)) | {"tool_writes"}

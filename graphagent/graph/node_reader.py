@@ -59,29 +59,30 @@ class NodeReader(ValueReader):
             return spec.NodeSpec(name, "", spec.UnknownBody(), path=path, **found)
         if common is keys.ITEM:
             node = self.without_forbidden(node, path)
-        shape = {**common, **keys.KINDS[kind]}
+        own = keys.shape_of(kind) or {}
+        shape = {**common, **own}
         complete = self.fields(node, path, shape, "node", owner, kind)
         found = complete or {}
         if complete is None:  # the findings are known: take what can be read
             optional = {key: keys.Key(k.reader, k.option, False, k.field) for key, k in shape.items()}
             found = type(self)(self.document).fields(node, path, optional, "node", owner, kind) or {}
         body = self.body(kind, found, owner, path, node)
-        of_kind = {entry.field or key for key, entry in keys.KINDS[kind].items()} | {"kind"}
+        of_kind = {entry.field or key for key, entry in own.items()} | {"kind"}
         rest = {key: value for key, value in found.items() if key not in of_kind}
         return spec.NodeSpec(name, kind, body, path=path, **rest)
 
     def kind(self, node: Mapping, owner: Span, path: Path) -> str | None:
         """The kind of a node if it is one that can run."""
         found = node.get("kind")
-        listed = ", ".join(keys.KINDS)
+        listed = ", ".join(keys.kinds())
         if found is None:
             help = f"kinds: {listed}"
             self.report("GA005", "the key `kind` is missing", owner, path, label="in this node", help=help)
             return None
         name = self.read_text(found, (*path, "kind"))
-        if name is BROKEN or name in keys.KINDS:
+        if name is BROKEN or keys.shape_of(name) is not None:
             return None if name is BROKEN else str(name)
-        guess = suggest(name, list(keys.KINDS))
+        guess = suggest(name, keys.kinds())
         self.report(
             "GA001", f"unknown `kind`: `{name}`", found.span, (*path, "kind"),
             help=f"did you mean `{guess}`?" if guess else f"kinds: {listed}",
@@ -102,7 +103,7 @@ class NodeReader(ValueReader):
 
     def body(self, kind: str, found: dict[str, Any], owner: Span, path: Path, node: Mapping) -> Any:
         """The part of a node that only its kind has."""
-        shape = keys.KINDS[kind]
+        shape = keys.shape_of(kind) or {}
         fields = {entry.field or key: found[entry.field or key] for key, entry in shape.items()
                   if (entry.field or key) in found}  # fmt: skip
         meant = self.misspelt(node, {**keys.NODE, **shape})
@@ -118,6 +119,8 @@ class NodeReader(ValueReader):
             self.check_belongs(_WITH_EVENT, "event", node, path)
         if any(entry.required and (entry.field or key) not in fields for key, entry in shape.items()):
             return spec.UnknownBody()
+        if kind not in _BODIES:
+            return spec.OtherBody(fields)
         return _BODIES[kind](**fields)
 
     def check_one_of(self, sources: tuple[str, ...], node: Mapping, owner: Span, path: Path) -> bool:

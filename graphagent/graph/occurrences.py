@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias
 
+from graphagent.graph import keys
 from graphagent.graph.environment import Environment
 from graphagent.graph.expressions import ExpressionError, Finding, Read, infer, infer_guard, parse
 from graphagent.graph.spec import (
@@ -18,6 +19,7 @@ from graphagent.graph.spec import (
     HumanBody,
     MapBody,
     NodeSpec,
+    OtherBody,
     Path,
     Route,
     Spec,
@@ -240,6 +242,9 @@ def _single_values(node: NodeSpec) -> Iterator[tuple[Path, Any, Role]]:
             yield (*node.path, "run", i), raw, "other"
         for name, raw in (body.sandbox.env if body.sandbox is not None else {}).items():
             yield (*node.path, "sandbox", "env", name), raw, "other"
+    elif isinstance(body, OtherBody):
+        for path, raw in keys.values_of(node.kind, body.fields):
+            yield (*node.path, *path), raw, "other"
 
 
 def _delegate(

@@ -119,7 +119,8 @@ class NodePlan:
     """One node.
 
     `body` has the keys of its kind as the spec has them; `values` are those of them that hold values, compiled
-    (`options value assign collect idempotency_key`, and `data.NAME` for each of an event's), `over` a map's list.
+    (`options value assign collect idempotency_key`, and `KEY.NAME` for each of a key that has several, such as `data`
+    of an event), `over` a map's list.
     `model` names the model with the default merged in; `tool` is what a tool node calls. `item` is the node under `do`
     of a map. `join_fork` is the fork that a join waits for (a node or START), None for `join: any`; `cancels`: the
     other tokens of the group are withdrawn when it runs. `interrupt` is a breakpoint. `events` are those that a wait

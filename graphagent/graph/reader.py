@@ -120,7 +120,9 @@ class Reader:
         of = f"`kind: {kind}`" if kind else f"a {what}"
         guess = suggest(name, [k for k in shape if k not in mapping.items])
         twice = suggest(name, shape)
-        own = [k for k in shape if k in keys.KINDS[kind]] + ["with", "writes", "next"] if kind else list(shape)
+        own = (
+            [k for k in shape if k in (keys.shape_of(kind) or {})] + ["with", "writes", "next"] if kind else list(shape)
+        )
         help = f"keys of {of}: {', '.join(own)}" + (" and others" if kind else "")
         if guess or twice:
             help = f"did you mean `{guess}`?" if guess else f"`{twice}` is there already"

@@ -40,6 +40,11 @@ WHOLE: Final = (
 )  # fmt: skip
 UNUSED: Final = ("GA105",)
 """Those of `WHOLE` need a graph that was read completely: a part that is missing would change what they find."""
+OTHERS: Final = tuple(
+    code for code in RULES
+    if code > "GA007" and code != "GA512" and code not in {*NAMES, *TYPES, *EXPRESSIONS, *USES, *WHOLE, *UNUSED}
+)  # fmt: skip
+"""Those that nobody has put into an order run after all that look at single nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +198,7 @@ def _check(analysis: Analysis) -> Iterator[Diagnostic]:
         found = list(_run(EXPRESSIONS, graph))
         yield from found
         yield from _run(USES, graph)
+        yield from _run(OTHERS, graph)
         graph.whole_is_known = not graph.broken and not any(item.code in {"GA101", "GA102"} for item in first)
         if graph.whole_is_known:
             yield from _run(WHOLE, graph)

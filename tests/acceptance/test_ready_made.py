@@ -30,8 +30,8 @@ def project(name: str, tmp_path: Path) -> Iterator[ga.Project]:
     made.close()
 
 
-@pytest.mark.parametrize(("name", "run"), RUNS)
-def test_it_runs_as_expected(name: str, run: dict[str, Any], project: ga.Project) -> None:
+def play(name: str, run: dict[str, Any], project: ga.Project) -> ga.Result:
+    """A run of `NAME.runs.json`, with its events and answers."""
     graph = ga.load(f"graphagent:{name}.graph.yaml")
     inputs = dict(run.get("inputs", {}))
     for key, file in run.get("files", {}).items():
@@ -44,6 +44,12 @@ def test_it_runs_as_expected(name: str, run: dict[str, Any], project: ga.Project
     for answer in run.get("answers", []):
         assert result.status == "waiting"
         result = result.session.answer(answer)
+    return result
+
+
+@pytest.mark.parametrize(("name", "run"), RUNS)
+def test_it_runs_as_expected(name: str, run: dict[str, Any], project: ga.Project) -> None:
+    result = play(name, run, project)
     assert result.outputs == run["outputs"]
     assert order(result.session) == run["order"]
     replay = result.session.replay()

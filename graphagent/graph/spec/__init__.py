@@ -15,6 +15,7 @@ from graphagent.graph.spec.bodies import (
     HumanBody,
     LLMBody,
     MapBody,
+    OtherBody,
     RouterBody,
     SetBody,
     ToolBody,
@@ -54,6 +55,6 @@ __all__ = [
     "API_VERSION", "END", "FAIL", "OUT", "SELF", "AgentBody", "Approval", "AtLeast", "Body", "Cache", "ChannelSpec",
     "ClientTool", "CodeBody", "Defaults", "Delegate", "EffectWord", "EmitBody", "GraphBody", "GraphSpec", "History",
     "HumanBody", "ImportSpec", "Join", "LLMBody", "Limits", "MapBody", "McpServer", "Metadata", "ModelSpec", "NodeSpec",
-    "Override", "Path", "Prompt", "RawValue", "Retry", "Route", "RouterBody", "Sandbox", "SetBody", "Spec", "ToolBody",
-    "ToolSpec", "TypeText", "UnknownBody", "WaitBody", "put", "routes_data",
+    "OtherBody", "Override", "Path", "Prompt", "RawValue", "Retry", "Route", "RouterBody", "Sandbox", "SetBody", "Spec",
+    "ToolBody", "ToolSpec", "TypeText", "UnknownBody", "WaitBody", "put", "routes_data",
 ]  # fmt: skip

@@ -261,6 +261,16 @@ class WaitBody:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherBody:
+    """A kind that the language doesn't have and the registry adds: the keys of its class, as plain data."""
+
+    fields: Mapping[str, Any]
+
+    def data(self) -> dict[str, Any]:
+        return dict(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownBody:
     """Stands for a body that can't be read; never in a spec without errors."""
 
@@ -270,5 +280,5 @@ class UnknownBody:
 
 Body: TypeAlias = (
     SetBody | RouterBody | CodeBody | ToolBody | LLMBody | AgentBody | HumanBody | GraphBody | MapBody | EmitBody
-    | WaitBody | UnknownBody
+    | WaitBody | OtherBody | UnknownBody
 )  # fmt: skip

@@ -6,6 +6,7 @@ in the store that isn't in the middle of a superstep is replayed and must be ide
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 import textwrap
@@ -160,7 +161,9 @@ class World:
 
     def functions(self, text: str) -> None:
         """Write the module `fns`; `note(...)` in it counts calls."""
-        (self.project / "fns.py").write_text(PRELUDE + textwrap.dedent(text))
+        file = self.project / "fns.py"
+        file.write_text(PRELUDE + textwrap.dedent(text))
+        Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)  # it tells seconds apart, no more
         sys.modules.pop("fns", None)
 
     def calls(self, *what: Any) -> int:
