@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
+from graphagent.errors import Conflict
 from graphagent.graph.diagnostics import Diagnostic, Edit, split_lines
 from graphagent.session.graph_file import GraphFile
+from graphagent.session.replacing import replace_file
 
 MAX_ROUNDS: Final = 10
 _BOM: Final = b"\xef\xbb\xbf"
@@ -41,10 +39,8 @@ def fix_file(file: GraphFile, read: Callable[[GraphFile], GraphFile]) -> Fixed:
         edits = sorted({edit for found in chosen for edit in _edits(found, file.name)}, key=lambda edit: edit.span)
         try:
             _replace(file, edited(file.text, edits))
-        except OSError as error:
-            return Fixed(file, tuple(applied), error.strerror or str(error))
-        except _Changed:
-            return Fixed(read(file), tuple(applied), "it was changed by somebody else in the meantime")
+        except Conflict as error:
+            return Fixed(read(file), tuple(applied), error.message)
         applied += chosen
         file = read(file)
     return Fixed(file, tuple(applied))
@@ -96,26 +92,8 @@ def _overlap(a: Edit, b: Edit) -> bool:
     return begin < end or begin == (first.span.line, first.span.column)
 
 
-class _Changed(Exception):
-    """The file isn't what was checked any more."""
-
-
 def _replace(file: GraphFile, text: str) -> None:
-    """Write a file beside it and put it in its place, so that there is always a whole one."""
-    old = file.path.read_bytes()
-    mark = _BOM if old.startswith(_BOM) else b""
-    if old.removeprefix(mark) != file.text.encode():
-        raise _Changed
-    handle, name = tempfile.mkstemp(prefix=f".{file.path.name}.", dir=file.path.parent)
-    made = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(mark + text.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
-        made.chmod(file.path.stat().st_mode & 0o7777)
-        made.replace(file.path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            made.unlink()
-        raise
+    """Put a text in the place of the one that was checked. Raises Conflict if it is another by now."""
+    read = file.path.read_bytes()
+    mark = _BOM if read.startswith(_BOM) else b""
+    replace_file(file.path, mark + text.encode(), mark + file.text.encode())

@@ -35,6 +35,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("graphagent.cli.replay:replay", "Replay a session from its journal and compare; nothing is called."),
     "fork": ("graphagent.cli.fork:fork", "Make a new session from a snapshot of an old one, with edits."),
     "validate": ("graphagent.cli.validate:validate", "Check graphs; all findings at once."),
+    "fmt": ("graphagent.cli.fmt:fmt", "Write graphs in the one style; comments, order and meaning stay."),
+    "migrate": (
+        "graphagent.cli.migrate:migrate",
+        "Bring graphs to another version of the language; comments and order stay.",
+    ),
     "explain": ("graphagent.cli.explain:explain", "Explain a finding, a key, an exit code or a kind of event."),
     "visualize": ("graphagent.cli.visualize:visualize", "Draw a graph, or a session over its graph."),
     "schema": (

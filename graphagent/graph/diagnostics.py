@@ -201,24 +201,24 @@ def _excerpt(line: str, span: Span) -> tuple[str, int, int]:
     end = len(line.rstrip()) if span.end_line > span.line else min(span.end_column - 1, len(line))
     end = max(end, start)
     head, marked, tail = (_visible(part) for part in (line[:start], line[start:end], line[end:]))
-    if _columns(head) > _MAX_COLUMNS // 2:
+    if display_width(head) > _MAX_COLUMNS // 2:
         head = "..." + _last(head, _MAX_COLUMNS // 2)
     marked = _first(marked, _MAX_COLUMNS)
-    return head + marked + _first(tail, _MAX_COLUMNS // 2), _columns(head), max(1, _columns(marked))
+    return head + marked + _first(tail, _MAX_COLUMNS // 2), display_width(head), max(1, display_width(marked))
 
 
 def _first(text: str, columns: int) -> str:
-    if _columns(text) <= columns:
+    if display_width(text) <= columns:
         return text
     out = text[:columns]
-    while _columns(out) > columns:
+    while display_width(out) > columns:
         out = out[:-1]
     return out + "..."
 
 
 def _last(text: str, columns: int) -> str:
     out = text[-columns:]
-    while _columns(out) > columns:
+    while display_width(out) > columns:
         out = out[1:]
     return out
 
@@ -239,7 +239,7 @@ def _harmless(c: str) -> bool:
     return category not in {"Cc", "Cs", "Zl", "Zp"} and (category != "Cf" or c == "\u200d")
 
 
-def _columns(text: str) -> int:
+def display_width(text: str) -> int:
     """Terminal columns of a text: wide letters and emoji take two, combining marks and joined emoji none."""
     if text.isascii():
         return len(text)

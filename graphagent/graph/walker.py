@@ -7,6 +7,7 @@ from typing import Any
 from graphagent.graph import keys, spec
 from graphagent.graph.declaration_reader import DeclarationReader
 from graphagent.graph.document import Document, Mapping, Node, Scalar, plain_data
+from graphagent.graph.versions import version_help
 
 _SHAPES = {"Graph": keys.DOCUMENT, "Library": keys.LIBRARY}
 _SECTIONS = ("imports", "types", "secrets", "models", "tools", "prompts", "graphs")
@@ -55,7 +56,8 @@ class Walker(DeclarationReader):
             help = f"the first line of a graph is `apiVersion: {spec.API_VERSION}`"
             self.report("GA001", "`apiVersion` is missing", place, (), help=help)
         elif plain_data(version) != spec.API_VERSION:
-            message, help = f"unknown `apiVersion`: {self.shown(version)}", f"this release reads `{spec.API_VERSION}`"
+            message = f"unknown `apiVersion`: {self.shown(version)}"
+            help = version_help(version.text if isinstance(version, Scalar) else "")
             self.report("GA001", message, version.span, ("apiVersion",), help=help)
         elif kind is not None and plain_data(kind) not in ("Graph", "Library"):
             message, help = f"unknown `kind`: {self.shown(kind)}", "write `kind: Graph` or `kind: Library`"

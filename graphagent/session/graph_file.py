@@ -61,11 +61,12 @@ class GraphFile:
         return self.plan
 
 
-def read_graph_file(path: str | Path, root: Path | None = None) -> GraphFile:
+def read_graph_file(path: str | Path, root: Path | None = None, content: bytes | None = None) -> GraphFile:
     """Read and check a file, or a ready-made graph: `graphagent:summarize.graph.yaml`.
 
     Args:
         root: The project folder; functions and prompts are looked up beside the file, then there.
+        content: What to check in its place.
 
     Raises:
         NotFound: there is no such file.
@@ -73,11 +74,7 @@ def read_graph_file(path: str | Path, root: Path | None = None) -> GraphFile:
     file = find_graph(path)
     name = shown_name(file, root)
     files = ProjectFolder(root or file.parent, file.parent)
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"can't read {name}: {error.strerror}", hint="give a file that may be read") from error
-    checked = check_text(content, name, files, str(file))
+    checked = check_text(read_content(file, name) if content is None else content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":
         plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
@@ -86,6 +83,23 @@ def read_graph_file(path: str | Path, root: Path | None = None) -> GraphFile:
         file, name, checked.texts, checked.diagnostics, plan, tuple(checked.document.suppressions), graph, nodes,
         channels, files.looked_up,
     )  # fmt: skip
+
+
+def read_content(file: Path, name: str) -> bytes:
+    """The bytes of a file. Raises NotFound if it may not be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"can't read {name}: {error.strerror}", hint="give a file that may be read") from error
+
+
+def find_own_graphs(paths: Iterable[str | Path]) -> list[Path]:
+    """As `find_graphs`, for commands that write: each file is there and none is a ready-made one. Raises NotFound."""
+    found = find_graphs(paths)
+    for path in found:
+        if str(path).startswith(SHIPPED):
+            raise NotFound(f"{path} is part of graphagent and stays as it is", hint="give a file of your own")
+    return [find_graph(path) for path in found]
 
 
 def _outline(document: Document) -> tuple[str | None, int, int]:

@@ -106,5 +106,6 @@ def test_a_folder_that_cant_be_written_to(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("tempfile.mkstemp", full)
     done = fix_file(file, again)
-    assert (done.refused, done.applied) == ("No space left on device", ())
+    assert done.applied == ()
+    assert "No space left on device" in (done.refused or "")
     assert file.path.read_text() == TEXT

@@ -1,0 +1,182 @@
+"""`graphagent migrate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphagent.cli.exits import Exit
+from graphagent.cli.flags import terminal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from graphagent.cli.terminal import Terminal
+    from graphagent.graph.diagnostics import Diagnostic
+    from graphagent.graph.migrations.chain import Migrated
+
+PREFIX = "graphagent/"
+
+
+def migrate(
+    ctx: typer.Context,
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Graphs, libraries, or folders with some.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Such as v1; by default the newest that this release reads.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Write the files, instead of showing what changes.")] = False,
+) -> int:
+    """Bring graphs to another version of the language; comments and order stay.
+
+    The result is formatted as `fmt` does it, and checked as `validate` does it; exit code 3 if something is wrong
+    with it. Files that have the version already are only checked.
+    """
+    from graphagent.cli.targets import project_folder
+    from graphagent.session.graph_file import find_own_graphs
+
+    terminal = terminal_of(ctx)
+    target = version_of(to)
+    moved = [bring(file, target) for file in find_own_graphs(files)]
+    refused = [one.name for one in moved if one.changed and not settle(terminal, one, write=write)]
+    checked = [Checked(one, *check(one, project_folder(terminal))) for one in moved]
+    wrong = any(d.severity == "error" for one in checked for d in one.diagnostics)
+    if terminal.flags.json:
+        terminal.document(document(checked, target, wrote=write and not refused))
+    else:
+        for one in checked:
+            tell_outcome(terminal, one, target, wrote=write and one.moved.name not in refused)
+    if refused:
+        return Exit.REFUSED
+    return Exit.INVALID if wrong else Exit.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file and what it becomes."""
+
+    path: Path
+    name: str
+    content: bytes
+    result: Migrated
+
+    @property
+    def changed(self) -> bool:
+        """Whether its text becomes another."""
+        return self.result.text is not None and self.result.text.encode() != self.content
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What validation says about the result, and the texts that its findings point into."""
+
+    moved: Moved
+    diagnostics: Sequence[Diagnostic]
+    texts: Mapping[str, str]
+
+
+def version_of(to: str | None) -> str:
+    """The version that is meant: `v1` or `graphagent/v1`."""
+    from graphagent.errors import InputInvalid
+    from graphagent.graph.migrations import STEPS
+    from graphagent.graph.migrations.chain import known_versions
+    from graphagent.graph.spec import API_VERSION
+
+    if to is None:
+        return API_VERSION
+    version = PREFIX + to.removeprefix(PREFIX)
+    known = known_versions(STEPS)
+    if version not in known:
+        listed = ", ".join(name.removeprefix(PREFIX) for name in known)
+        raise InputInvalid("--to", f"this release doesn't know the version {to!r}", hint=f"one of {listed}")
+    return version
+
+
+def bring(path: Path, target: str) -> Moved:
+    """Read a file and take it to a version."""
+    from graphagent.graph.migrations import STEPS
+    from graphagent.graph.migrations.chain import migrate_text
+    from graphagent.session.graph_file import read_content, shown_name
+
+    name = shown_name(path, None)
+    content = read_content(path, name)
+    return Moved(path, name, content, migrate_text(content, name, target, STEPS))
+
+
+def settle(terminal: Terminal, moved: Moved, *, write: bool) -> bool:
+    """Write a file that has changed, or show its changes. Returns False if it can't be written, which is told."""
+    from graphagent.cli.diffs import show_diff
+    from graphagent.cli.failures import tell
+    from graphagent.errors import Conflict
+    from graphagent.session.replacing import replace_file
+
+    text = moved.result.text or ""
+    if write:
+        try:
+            replace_file(moved.path, text.encode(), moved.content)
+        except Conflict as error:
+            tell(terminal, error.message, error.hint)
+            return False
+    if not terminal.flags.json:
+        if write:
+            terminal.result(moved.name)
+        else:
+            show_diff(terminal, moved.name, moved.result.before, text)
+    return True
+
+
+def check(moved: Moved, root: Path | None) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
+    """The findings about what a file becomes."""
+    from graphagent.session.graph_file import read_graph_file
+
+    if moved.result.text is None:
+        return moved.result.diagnostics, {moved.name: moved.result.before}
+    checked = read_graph_file(moved.path, root, moved.result.text.encode())
+    return checked.diagnostics, checked.texts
+
+
+def tell_outcome(terminal: Terminal, checked: Checked, target: str, *, wrote: bool) -> None:
+    """What came of a file: findings, decisions, or that there was nothing to do."""
+    from graphagent.cli.failures import tell_diagnostics
+    from graphagent.graph.diagnostics import render
+
+    moved = checked.moved
+    if checked.diagnostics:
+        tell_diagnostics(terminal, render(checked.diagnostics, checked.texts))
+    if moved.result.text is None:
+        return
+    if not moved.changed:
+        terminal.say(f"{terminal.symbol('done')} {moved.name}: {target} already")
+        return
+    done = "migrated" if wrote else f"would be migrated; {terminal.command('migrate', '--write', moved.name)}"
+    terminal.say(f"{terminal.symbol('done')} {moved.name}: {moved.result.version} to {target}, {done}")
+    for line, what in moved.result.decisions:
+        terminal.tell(f"{terminal.paint('decide:', 'yellow')} {moved.name}:{line}: {what}")
+
+
+def document(checked: Sequence[Checked], target: str, *, wrote: bool) -> dict[str, Any]:
+    """What came of each file."""
+    from graphagent.session.documents.validate import diagnostic_parts
+
+    found = [part.data() for one in checked for part in diagnostic_parts(one.diagnostics, one.texts)]
+    return {
+        "schema": "graphagent/migrate@1",
+        "ok": not any(d.severity == "error" for one in checked for d in one.diagnostics),
+        "to": target,
+        "files": [
+            {
+                "file": one.moved.name, "from": one.moved.result.version, "written": wrote and one.moved.changed,
+                "status": status(one.moved),
+                "decisions": [{"line": line, "what": what} for line, what in one.moved.result.decisions],
+            }
+            for one in checked
+        ],
+        "diagnostics": found,
+    }  # fmt: skip
+
+
+def status(moved: Moved) -> str:
+    """What a file is to the chain."""
+    return "invalid" if moved.result.text is None else "changed" if moved.changed else "unchanged"

@@ -1,0 +1,71 @@
+"""`format_text`: a graph in the one style, with the same meaning and every comment."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from graphagent.graph.diagnostics import Diagnostic, Span
+from graphagent.graph.document import Document
+from graphagent.graph.formatting.expressions import write_expressions
+from graphagent.graph.formatting.printing import print_tree
+from graphagent.graph.formatting.reading import read_tree
+from graphagent.graph.formatting.tree import Tree
+from graphagent.graph.source import parse_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """A text as it was (`before`, for frames) and as it should be, None if it can't be read: see `diagnostics`."""
+
+    before: str
+    text: str | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def format_text(content: bytes, file: str) -> Formatted:
+    """Formats a graph or library. Lines that end with CRLF keep doing so.
+
+    Args:
+        content: The file.
+        file: Its name, for the messages.
+    """
+    document = parse_yaml(content, file)
+    before = document.source.text
+    if any(found.severity == "error" for found in document.diagnostics):
+        return Formatted(before, None, tuple(document.diagnostics))
+    plain = parse_yaml(unix_lines(before), file)
+    source = write_expressions(plain)
+    tree = read_tree(source)
+    text = print_tree(tree)
+    lost = difference(parse_yaml(source, file), tree, text)
+    if lost is not None:
+        return Formatted(before, None, (_refusal(file, lost),))
+    return Formatted(before, as_before(text, before))
+
+
+def difference(document: Document, tree: Tree, text: str) -> str | None:
+    """What a printed text says otherwise than the document and the comments of its tree; None if it says the same."""
+    again = parse_yaml(text, document.file)
+    if again.diagnostics or json.dumps(again.data()) != json.dumps(document.data()):
+        return "meaning"
+    if Counter(read_tree(text).comments()) != Counter(tree.comments()):
+        return "comments"
+    return None
+
+
+def _refusal(file: str, lost: str) -> Diagnostic:
+    message = f"this file can't be formatted without changing its {lost}, so it was left alone"
+    return Diagnostic("GA002", "error", message, Span(file, 1, 1, 1, 1), help="write it in a plainer way")
+
+
+def unix_lines(text: str) -> str:
+    """The text with `\\n` at the end of every line."""
+    return text.replace("\r\n", "\n")
+
+
+def as_before(text: str, before: str) -> str:
+    """The text with the line ends that most lines had before."""
+    crlf = before.count("\r\n")
+    return text.replace("\n", "\r\n") if crlf > before.count("\n") - crlf else text
