@@ -109,6 +109,7 @@ class Types:
             found, default = parse_decl(text, names)
         except TypeSyntaxError as error:
             self._report(error, path, names)
+            self.wrong.add(path)
             return Declared(ANY)
         return Declared(found, default)
 

@@ -41,6 +41,7 @@ RULES: Final[dict[str, str]] = {
     "GA305": "graphagent.graph.rules.outputs",
     "GA306": "graphagent.graph.rules.unset_read",
     "GA307": "graphagent.graph.rules.map_items",
+    "GA308": "graphagent.graph.rules.loose_schema",
     "GA309": "graphagent.graph.rules.import_contract",
     "GA310": "graphagent.graph.rules.unwritten_output",
     "GA401": "graphagent.graph.rules.unreachable_node",
