@@ -20,6 +20,7 @@ from tests.unit.graph.formatting.untidy import Untidy
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = ROOT / "tests" / "golden" / "fmt"
+ENDINGS = (".graph.yaml", ".library.yaml")
 GRAPHS = sorted((ROOT / "tests" / "golden" / "valid").glob("*.graph.yaml"))
 
 
@@ -131,3 +132,16 @@ def test_a_plan_knows_nothing_of_the_style(path: Path) -> None:
     again, *_ = validate_text(formatted(path.read_text(encoding="utf-8")), path.name)
     assert spec is not None
     assert again == spec
+
+
+def test_the_examples_and_ready_made_graphs_are_formatted() -> None:
+    folders = ("examples", "graphs", "graphagent/cli/templates")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.yaml") if file.name.endswith(ENDINGS)]
+    texts = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    assert len(texts) > 20
+    assert [name for name, text in texts.items() if formatted(text) != text] == []
+
+
+def test_the_graph_of_the_readme_is_formatted() -> None:
+    (graph,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert formatted(graph) == graph
