@@ -109,6 +109,7 @@ def test_what_cant_be_read_is_left_alone_with_its_findings(text: str) -> None:
         ("- a\n-   - b\n    - c\n", "- a\n- - b\n  - c\n"),
         ("\ufeffa:   1\n", "a: 1\n"),
         ("a: 1\r\nb:  2\r\n", "a: 1\r\nb: 2\r\n"),
+        ("a: 1 # x\r# y\rb:  2\r", "a: 1  # x\n# y\nb: 2\n"),
         ("a: [ ]\nb: {   }\n", "a: []\nb: {}\n"),
         ("a: { b, c: }\n", "a: { b, c }\n"),
         ("? a\n: 1\n? b\n", "a: 1\nb:\n"),
