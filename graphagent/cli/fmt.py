@@ -67,8 +67,7 @@ def fmt(
         if one.invalid:
             tell_findings(terminal, one)
         elif STDIN in files and not (check or diff) and not terminal.flags.json:
-            terminal.out.write(one.result.text or "")
-            terminal.out.flush()
+            write_raw(terminal, one.result.text or "")
         elif one.changed:
             failed |= not settle(terminal, one, write=not (check or diff), shown=diff or (check and wordy(terminal)))
     invalid = any(one.invalid for one in seen)
@@ -129,6 +128,17 @@ def settle(terminal: Terminal, seen: Seen, *, write: bool, shown: bool) -> bool:
     else:
         terminal.result(seen.name)
     return True
+
+
+def write_raw(terminal: Terminal, text: str) -> None:
+    """Write a file to stdout: in UTF-8 and with its own line ends, whatever the terminal takes."""
+    terminal.out.flush()
+    raw = getattr(terminal.out, "buffer", None)
+    if raw is None:
+        terminal.out.write(text)
+    else:
+        raw.write(text.encode())
+    terminal.out.flush()
 
 
 def wordy(terminal: Terminal) -> bool:

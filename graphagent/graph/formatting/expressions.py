@@ -30,10 +30,11 @@ def write_expressions(document: Document) -> str:
         for scalar, is_value in _expression_scalars(document)
         for change in _in_source(document, scalar, _changes_of(scalar.text, is_value=is_value))
     ]
-    text = document.source.text
-    for start, end, instead in sorted(changes, reverse=True):
-        text = text[:start] + instead + text[end:]
-    return text
+    text, out, position = document.source.text, [], 0
+    for start, end, instead in sorted(changes):
+        out += [text[position:start], instead]
+        position = end
+    return "".join([*out, text[position:]])
 
 
 def _expression_scalars(document: Document) -> Iterator[tuple[Scalar, bool]]:

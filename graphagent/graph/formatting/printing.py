@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from graphagent.graph.diagnostics import display_width
@@ -103,7 +104,10 @@ class _Printer:
         if compact:
             self.block(node, indent + INDENT, head + " ")
             return
-        self.line(head + (f" &{node.anchor}" if node.anchor else ""), entry.beside, outer)
+        beside = entry.beside
+        if node.flow:  # they stood far to the right, behind the brackets
+            beside = tuple(replace(comment, gap=INDENT, aligned=False) for comment in beside)
+        self.line(head + (f" &{node.anchor}" if node.anchor else ""), beside, outer)
         self.block(node, indent + INDENT, "")
 
     def line(self, text: str, beside: Sequence[Beside], outer: int) -> None:

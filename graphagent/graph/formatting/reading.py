@@ -159,7 +159,7 @@ class _Reader:
             assert header is not None
             comment = _COMMENT.match(raw[header.end() : (raw + "\n").index("\n")].lstrip())
             if comment is not None:
-                at = start + self.text[start:].index(comment[0])
+                at = self.text.index(comment[0], start)
                 inner.append(self.beside(comment[0].rstrip(), self.text[self.text.rfind("\n", 0, at) + 1 : at]))
             if "+" in header[0]:
                 self.kept = end

@@ -35,11 +35,11 @@ def format_text(content: bytes, file: str) -> Formatted:
     before = document.source.text
     if any(found.severity == "error" for found in document.diagnostics):
         return Formatted(before, None, tuple(document.diagnostics))
-    plain = parse_yaml(unix_lines(before), file)
-    source = write_expressions(plain)
-    tree = read_tree(source)
+    plain = _parsed(unix_lines(before), document)
+    meant = _parsed(write_expressions(plain), plain)
+    tree = read_tree(meant.source.text)
     text = print_tree(tree)
-    lost = difference(parse_yaml(source, file), tree, text)
+    lost = difference(meant, tree, text)
     if lost is not None:
         return Formatted(before, None, (_refusal(file, lost),))
     return Formatted(before, as_before(text, before))
@@ -55,14 +55,19 @@ def difference(document: Document, tree: Tree, text: str) -> str | None:
     return None
 
 
+def _parsed(text: str, known: Document) -> Document:
+    """The document of a text, which may be the known one."""
+    return known if text == known.source.text else parse_yaml(text, known.file)
+
+
 def _refusal(file: str, lost: str) -> Diagnostic:
     message = f"this file can't be formatted without changing its {lost}, so it was left alone"
     return Diagnostic("GA002", "error", message, Span(file, 1, 1, 1, 1), help="write it in a plainer way")
 
 
 def unix_lines(text: str) -> str:
-    """The text with `\\n` at the end of every line."""
-    return text.replace("\r\n", "\n")
+    """The text with `\\n` at the end of every line, of those that end with a lone CR too."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def as_before(text: str, before: str) -> str:

@@ -65,6 +65,12 @@ def test_a_file_that_cant_be_read_is_left_alone(folder: Path) -> None:
     assert texts(folder) == [BROKEN, TIDY, TIDY]
 
 
+def test_ready_made_graphs_stay(folder: Path) -> None:
+    screen = terminal()
+    assert main(["fmt", "graphagent:summarize.graph.yaml"], screen) == 2
+    assert "stays as it is" in err(screen)
+
+
 def test_nothing_is_written_if_one_isnt_there(folder: Path) -> None:
     before = texts(folder)
     assert main(["fmt", str(folder), str(folder / "none.graph.yaml")], terminal()) == 2
@@ -104,6 +110,15 @@ def test_stdin(monkeypatch: pytest.MonkeyPatch, text: str, words: list[str], cod
     screen = terminal()
     assert main(["fmt", "-", *words], screen) == code
     assert out(screen) == shown
+
+
+def test_stdout_gets_the_bytes_whatever_the_terminal_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Stdin("a:  漢\r\n"))
+    screen = terminal()
+    raw = io.BytesIO()
+    screen.out = io.TextIOWrapper(raw, encoding="ascii", errors="backslashreplace")
+    assert main(["fmt", "-"], screen) == 0
+    assert raw.getvalue() == "a: 漢\r\n".encode()
 
 
 def test_stdin_stands_alone(folder: Path) -> None:

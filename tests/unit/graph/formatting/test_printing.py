@@ -21,6 +21,12 @@ def test_a_comment_doesnt_count() -> None:
     assert formatted(text) == text
 
 
+def test_a_comment_comes_along_when_its_line_is_broken() -> None:
+    assert formatted('a: { b: "list[str]" }          # c\nd: 1                            # e\n') == (
+        "a:  # c\n  b: list[str]\nd: 1                            # e\n"
+    )
+
+
 def test_wide_letters_count_twice() -> None:
     text = "nodes:\n" + node(WIDTH - 2).replace("xx, next", "漢字, next") + "\n"
     assert formatted(text) == text

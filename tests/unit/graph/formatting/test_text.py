@@ -20,6 +20,7 @@ from tests.unit.graph.formatting.untidy import Untidy
 
 ROOT = Path(__file__).parents[4]
 GOLDEN = ROOT / "tests" / "golden" / "fmt"
+ENDINGS = (".graph.yaml", ".library.yaml")
 GRAPHS = sorted((ROOT / "tests" / "golden" / "valid").glob("*.graph.yaml"))
 
 
@@ -108,6 +109,7 @@ def test_what_cant_be_read_is_left_alone_with_its_findings(text: str) -> None:
         ("- a\n-   - b\n    - c\n", "- a\n- - b\n  - c\n"),
         ("\ufeffa:   1\n", "a: 1\n"),
         ("a: 1\r\nb:  2\r\n", "a: 1\r\nb: 2\r\n"),
+        ("a: 1 # x\r# y\rb:  2\r", "a: 1  # x\n# y\nb: 2\n"),
         ("a: [ ]\nb: {   }\n", "a: []\nb: {}\n"),
         ("a: { b, c: }\n", "a: { b, c }\n"),
         ("? a\n: 1\n? b\n", "a: 1\nb:\n"),
@@ -131,3 +133,16 @@ def test_a_plan_knows_nothing_of_the_style(path: Path) -> None:
     again, *_ = validate_text(formatted(path.read_text(encoding="utf-8")), path.name)
     assert spec is not None
     assert again == spec
+
+
+def test_the_examples_and_ready_made_graphs_are_formatted() -> None:
+    folders = ("examples", "graphs", "graphagent/cli/templates")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.yaml") if file.name.endswith(ENDINGS)]
+    texts = {file.relative_to(ROOT).as_posix(): file.read_text(encoding="utf-8") for file in files}
+    assert len(texts) > 20
+    assert [name for name, text in texts.items() if formatted(text) != text] == []
+
+
+def test_the_graph_of_the_readme_is_formatted() -> None:
+    (graph,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert formatted(graph) == graph
