@@ -6,7 +6,7 @@ export PYTHON
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-check test check lint docs fault bench lock clean install-local install-test
+.PHONY: help demo demo-check test check lint docs pictures fault bench lock clean install-local install-test
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -34,6 +34,8 @@ lint: install-test
 
 docs: install-test  ## write the generated pages and pictures below docs/ anew
 	$(BIN)/python tools/docs.py
+
+pictures: docs  ## the same: pictures are drawn with the pages that show them
 
 fault: install-test  ## the long fault runs
 	$(BIN)/python -m pytest tests/fault

@@ -7,25 +7,35 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 import graphagent as ga
+from graphagent import concurrency, errors
 from graphagent.channels.reducers import REDUCERS
 from graphagent.cli.exits import MEANING
+from graphagent.cli.failures import exit_code
 from graphagent.cli.main import COMMANDS, main
+from graphagent.drawing import Drawing, draw_plan
 from graphagent.events import CORE
 from graphagent.graph.expression_names import ARITIES
 from graphagent.graph.key_pages import all_pages
 from graphagent.graph.keys import KINDS
 from graphagent.graph.rules import RULES, SILENCEABLE
+from graphagent.session.overlay import session_overlay
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+DOCUMENTS = {file.stem: file for file in sorted((ROOT / "schemas" / "documents").glob("*.json"))}
 NOTE = "<!-- Written by `make docs`; edit the code that it comes from. -->\n\n"
 KIND_LINES = {
     "agent": "A model that calls tools and delegates until it answers. This release checks and draws it.",
@@ -54,11 +64,12 @@ def pages() -> dict[str, str]:
     out = {
         "reference/dsl.md": dsl(), "reference/cli.md": cli(), "reference/events.md": events(),
         "reference/diagnostics/README.md": diagnostics(), "reference/ready-made-graphs.md": ready_made(),
+        "reference/errors.md": errors_page(), "reference/documents.md": documents(),
     }  # fmt: skip
     out |= {f"reference/diagnostics/{code}.md": diagnostic(code) for code in RULES}
     for file in graph_files():
         out[f"pictures/graphs/{file.name.partition('.')[0]}.svg"] = ga.load(file).draw().svg()
-    return out
+    return out | {f"pictures/{name}.svg": drawing.svg() for name, drawing in pictures().items()}
 
 
 def graph_files() -> list[Path]:
@@ -170,6 +181,134 @@ def ready_made() -> str:
         out.append(table(["", "name", "type"], ports))
         out.append(f"\n![{graph.name}](../pictures/graphs/{name}.svg)\n")
     return "".join(out)
+
+
+def errors_page() -> str:
+    """The tree of errors, then each with its fields and what the command line does with it."""
+    text = (errors.__doc__ or "").strip()
+    first, _, rest = text.partition("\n\n")
+    tree, _, last = rest.partition("\n\n")
+    out = [NOTE, f"# Errors\n\n{first}\n\n```text\n{tree.rstrip()}\n```\n\n{last}\n\n"]
+    rows = [
+        [f"`{name}`", " ".join((kind.__doc__ or "").split("Args:")[0].split()), ends(kind)]
+        for name, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, errors.GraphAgentError)
+    ]
+    out.append(table(["error", "when", "exit code if nothing was started"], rows))
+    out.append(
+        "\n## Kinds that a graph sees\n\n`error.kind` is one of these; `retry` without `on` tries the marked ones.\n\n"
+    )
+    kinds = [[f"`{kind}`", "tried again" if kind in errors.RETRYABLE_KINDS else ""] for kind in errors.ERROR_KINDS]
+    out.append(table(["kind", ""], kinds))
+    return "".join(out)
+
+
+def ends(kind: type[errors.GraphAgentError]) -> str:
+    """The exit code of a command that this error keeps from starting; none for what only ends a run."""
+    return "" if issubclass(kind, errors.RunError) else str(int(exit_code(kind.__new__(kind))))
+
+
+def documents() -> str:
+    """What `--json` prints: the fields of each document, then those of the parts that they share."""
+    out = [
+        NOTE, "# Documents\n\nWhat commands print with `--json`: one object and a newline.\n",
+        "`graphagent schema NAME` prints the schema. A field with `?` may be missing.\n",
+    ]  # fmt: skip
+    parts: dict[str, Any] = {}
+    for name, file in DOCUMENTS.items():
+        schema = json.loads(file.read_text(encoding="utf-8"))
+        parts |= schema.get("definitions", {})
+        out.append(fields("##", name, schema))
+    out.append("\n## Parts\n\nWhat documents have in common.\n")
+    out += [fields("###", name, part) for name, part in sorted(parts.items())]
+    return "".join(out)
+
+
+def fields(heading: str, name: str, schema: dict[str, Any]) -> str:
+    """One object with the types of its fields."""
+    about = " ".join(schema.get("description", "").split())
+    needed = set(schema.get("required", ()))
+    rows = [
+        [f"`{key}`" + ("" if key in needed else "?"), shape(value)]
+        for key, value in schema.get("properties", {}).items()
+    ]
+    return (
+        f"\n{heading} {name}\n\n" + (f"{about}\n\n" if about else "") + (table(["field", "type"], rows) if rows else "")
+    )
+
+
+def shape(schema: dict[str, Any]) -> str:
+    """The type of a field in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()}{'-1' if name.lower() in DOCUMENTS else ''})"
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    if "enum" in schema:
+        return " ".join(f"`{value}`" for value in schema["enum"])
+    for key in ("anyOf", "oneOf"):
+        if key in schema:
+            return " or ".join(shape(part) for part in schema[key])
+    if schema.get("type") == "array":
+        return f"list of {shape(schema.get('items', {}))}"
+    kind = schema.get("type", "any")
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def pictures() -> dict[str, Drawing]:
+    """The README's drawings: its graph, and sessions that ran with recorded answers."""
+    said = {"models": {"writer": [{"match": "bees", "text": "Bees are tiny, winged creatures."}]}}
+    views = yaml.safe_load((ROOT / "graphs" / "parallel_reduce.script.yaml").read_text(encoding="utf-8"))
+    refused = {"kind": "auth", "message": "the key is not valid"}
+    broken = {
+        "turns": [{"match": t["match"], "error": refused} if "Weigh" in t["match"] else t for t in views["turns"]]
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        (here / "approval.graph.yaml").write_text(readme_graph(), encoding="utf-8")
+        for name, script in (("said", said), ("views", views), ("broken", broken)):
+            (here / f"{name}.yaml").write_text(yaml.safe_dump(script), encoding="utf-8")
+        graph, parallel = here / "approval.graph.yaml", ROOT / "graphs" / "parallel_reduce.graph.yaml"
+        question = {"question": "Automate it?"}
+        with recorded(here, "said") as project:
+            waiting = ga.load(graph).run(topic="bees", project=project)
+            out = {"approval": ga.load(graph).draw(), "waits": session_drawing(project, waiting.session)}
+            fork = waiting.session.fork(2, set={"text": "Bees sleep in winter."}).resume().session
+            out["forks"] = session_drawing(project, fork.answer(False).session)
+        for name, script in (("survives", "broken"), ("replays", "views")):
+            with recorded(here, script) as project:
+                out[name] = session_drawing(project, ga.load(parallel).run(question, project=project).session)
+    return out
+
+
+def readme_graph() -> str:
+    """The graph that the README shows."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return text.partition("```yaml\n")[2].partition("```")[0]
+
+
+@contextlib.contextmanager
+def recorded(folder: Path, script: str) -> Iterator[ga.Project]:
+    """A project whose models play a script."""
+    models = {"*": "scripted/recorded", "writer": "scripted/writer"}
+    project = ga.Project(folder, store="memory:", models=models, scripted=folder / f"{script}.yaml")
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+def session_drawing(project: ga.Project, session: ga.Session) -> Drawing:
+    """A session over its graph, without the id and times that differ from run to run."""
+
+    async def read() -> Drawing:
+        host, row = await project.host(), await project.resolve(session.id)
+        overlay = await session_overlay(host, row, row.head_superstep)
+        nodes = {name: replace(run, wall_ms=None) for name, run in overlay.nodes.items()}
+        plan = await host.plan_of(row)
+        return draw_plan(plan, overlay=replace(overlay, nodes=nodes, caption=""))
+
+    return concurrency.blocking(lambda: concurrency.in_trio(read))()
 
 
 def write(check: bool) -> int:

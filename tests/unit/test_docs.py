@@ -47,6 +47,9 @@ def test_every_kind_and_function_has_its_line(tool: ModuleType) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) + re.findall(r"<img [^>]*src=\"([^\"]+)\"", text)
+    assert set(re.findall(r"\]\[(\w+)\]", text)) <= set(re.findall(r"^\[(\w+)\]: \S+$", text, re.MULTILINE))
+    for target in found:
         if "://" not in target:
             assert (page.parent / target).exists(), target
