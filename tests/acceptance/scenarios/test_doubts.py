@@ -162,7 +162,8 @@ async def test_36b_two_writes_in_doubt_are_settled_separately(world: World) -> N
     assert outcome.outputs == {"n": 1, "ns": [2, 3]}
     for path, x in (("one", "a"), ("each[0]", "bb"), ("each[1]", "ccc")):
         if path in rows:
-            assert world.calls("pay " + x) == before[x] <= 1
+            # a thread of the dead process may still have been about to call
+            assert before[x] <= world.calls("pay " + x) <= 1
 
 
 @scenario
