@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagent.cli.annotations import github, sarif
 from graphagent.cli.exits import Exit
@@ -15,6 +15,9 @@ from graphagent.graph.diagnostics import Diagnostic, place, render
 from graphagent.session.graph_file import SHIPPED, GraphFile, find_graphs, read_graph_file
 from graphagent.session.settings import root_of
 
+if TYPE_CHECKING:
+    from graphagent.session.held import Held
+
 
 class Check:
     """The files that were named, and the form in which findings are wanted.
@@ -22,10 +25,13 @@ class Check:
     Args:
         format: `text`, `json`, `github` or `sarif`.
         strict: Warnings fail too.
+        held: A session that the graphs should be able to take over.
     """
 
-    def __init__(self, terminal: Terminal, files: Sequence[str], format: str, *, strict: bool) -> None:
-        self.terminal, self.files, self.format, self.strict = terminal, files, format, strict
+    def __init__(
+        self, terminal: Terminal, files: Sequence[str], format: str, *, strict: bool, held: Held | None = None
+    ) -> None:
+        self.terminal, self.files, self.format, self.strict, self.held = terminal, files, format, strict, held
         self.given = project_folder(terminal)
 
     def all(self) -> list[GraphFile]:
@@ -35,7 +41,8 @@ class Check:
     def one(self, file: str | Path) -> GraphFile:
         """One file, checked in its project. Raises NotFound."""
         root = None if str(file).startswith(SHIPPED) else root_of(file)
-        return read_graph_file(file, self.given or root)
+        checked = read_graph_file(file, self.given or root)
+        return checked if self.held is None else self.held.against(checked)
 
     def again(self, file: GraphFile) -> GraphFile:
         """The file as it is now."""
@@ -67,7 +74,7 @@ class Check:
             if not self.fails(file.diagnostics):
                 parts = [counted(file.nodes, "node"), counted(file.channels, "channel")]
                 what = ", ".join(parts) if file.plan is not None else "a library"
-                terminal.say(f"{terminal.symbol('done')} {file.name}: {file.graph}, {what}")
+                terminal.say(f"{terminal.symbol('done')} {file.name}: {file.graph}, {what}{self._could_go_on(file)}")
             for comment in file.suppressions:
                 terminal.say(f"{terminal.paint('note:', 'cyan')} {file.name}:{comment.span.line}: {comment.note}")
         if found:
@@ -75,6 +82,11 @@ class Check:
             if terminal.colored(terminal.out):
                 text = "\n".join(color_frame(line, colored=True) for line in text.splitlines())
             terminal.result(text)
+
+    def _could_go_on(self, file: GraphFile) -> str:
+        if self.held is None or file.plan is None:
+            return ""
+        return f"; {self.held.session} could go on with it from snapshot {self.held.snapshot}"
 
 
 def counted(count: int, noun: str) -> str:

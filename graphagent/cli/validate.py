@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from graphagent.cli.checking import Check
+    from graphagent.cli.terminal import Terminal
     from graphagent.graph.diagnostics import Diagnostic
     from graphagent.session.graph_file import GraphFile
+    from graphagent.session.held import Held
+    from graphagent.session.host import Host
 
 
 def validate(
@@ -27,6 +30,9 @@ def validate(
     fix: Annotated[
         bool, typer.Option("--fix", help="Apply the changes that findings offer, then check again.")
     ] = False,
+    against: Annotated[
+        str | None, typer.Option(metavar="S", help="Also check whether this session could go on with the graph.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Check again what is changed, until Ctrl-C.")] = False,
 ) -> int:
@@ -38,7 +44,8 @@ def validate(
     if watch and fix:
         hint = "with both, a file would be changed while you edit it"
         raise InputInvalid("--watch", "it can't be used with --fix", hint=hint)
-    check = Check(terminal, files, "json" if terminal.flags.json else format, strict=strict)
+    held = None if against is None else held_by(terminal, against)
+    check = Check(terminal, files, "json" if terminal.flags.json else format, strict=strict, held=held)
     if watch:
         from graphagent.cli.watching import Watch
 
@@ -48,6 +55,18 @@ def validate(
         watching.run(checked)
     checked = check.all()
     return check.show(repaired(check, checked) if fix else checked)
+
+
+def held_by(terminal: Terminal, session: str) -> Held:
+    """What a session holds, and under which plan. Raises NotFound."""
+    from graphagent.cli.work import Work
+    from graphagent.session.held import held
+
+    async def read(host: Host) -> Held:
+        return await held(host, await work.project.resolve(session))
+
+    with Work(terminal) as work:
+        return work.call(read)
 
 
 def repaired(check: Check, checked: Sequence[GraphFile]) -> list[GraphFile]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from graphagent.codec import freeze
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan
 from graphagent.snapshot import UNSET, Control
@@ -39,7 +40,7 @@ def environment(
     env: Env = dict(zip(graph.channel_index, values, strict=True))
     if UNSET in values:
         env = {name: value for name, value in env.items() if value is not UNSET}
-    env["inputs"] = control.inputs
+    env["inputs"] = _inputs(graph, control.inputs)
     if graph.reads_run:
         due = {t.node for t in control.due if t.answer is None and t.failure is None}
         visits = {n.name: v + (n.index in due) for n, v in zip(graph.nodes, control.visits, strict=True)}
@@ -51,6 +52,15 @@ def environment(
             "time": show_time(opened_at),
         }
     return env
+
+
+def _inputs(graph: GraphPlan, given: Any) -> Any:
+    """What the run was given; a fork with another plan takes the defaults of inputs that are new there."""
+    if given is not None:
+        for port in graph.inputs:
+            if port.name not in given:
+                return freeze({**{p.name: p.default for p in graph.inputs if p.default is not UNSET}, **given})
+    return given
 
 
 def with_scope(env: Mapping[str, Any], scope: Mapping[str, Any]) -> Env:

@@ -18,7 +18,7 @@ from graphagent.graph.importing.renaming import FILE_MARK
 from graphagent.graph.plan import Position
 from graphagent.graph.project import ImportedFile, Project
 from graphagent.graph.reporter import Reporter
-from graphagent.graph.rules import RULES
+from graphagent.graph.rules import ELSEWHERE, RULES
 from graphagent.graph.shipped import SHIPPED
 from graphagent.graph.source import parse_yaml
 from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
@@ -42,7 +42,7 @@ UNUSED: Final = ("GA105",)
 """Those of `WHOLE` need a graph that was read completely: a part that is missing would change what they find."""
 OTHERS: Final = tuple(
     code for code in RULES
-    if code > "GA007" and code != "GA512" and code not in {*NAMES, *TYPES, *EXPRESSIONS, *USES, *WHOLE, *UNUSED}
+    if code > "GA007" and code not in {*ELSEWHERE, *NAMES, *TYPES, *EXPRESSIONS, *USES, *WHOLE, *UNUSED}
 )  # fmt: skip
 """Those that nobody has put into an order run after all that look at single nodes."""
 

@@ -33,6 +33,7 @@ class GraphFile:
     path: Path
     name: str
     texts: Mapping[str, str]
+    document: Document
     diagnostics: list[Diagnostic]
     plan: Plan | None
     suppressions: tuple[Suppression, ...] = ()
@@ -80,8 +81,8 @@ def read_graph_file(path: str | Path, root: Path | None = None, content: bytes |
         plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
     graph, nodes, channels = _outline(checked.document)
     return GraphFile(
-        file, name, checked.texts, checked.diagnostics, plan, tuple(checked.document.suppressions), graph, nodes,
-        channels, files.looked_up,
+        file, name, checked.texts, checked.document, checked.diagnostics, plan,
+        tuple(checked.document.suppressions), graph, nodes, channels, files.looked_up,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayRep
 from graphagent.engine.run import Line, Stop, waiting_reason
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
+from graphagent.graph.compatibility import conflicts
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
@@ -31,7 +32,7 @@ from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
 from graphagent.session.runnable import check_runnable
-from graphagent.snapshot import Blob, InterruptRow, LineageEntry, NewInput, SessionRow
+from graphagent.snapshot import Blob, Control, InterruptRow, LineageEntry, NewInput, SessionRow
 
 PATIENCE_S = 2.0
 
@@ -320,7 +321,7 @@ async def fork(
     old = await load_snapshot(host.store, row, own.graph, checkpoint)
     if plan is not None:
         check_runnable(plan)
-        check_migration(own, plan, decode(checkpoint.manifest))
+        check_migration(own, plan, old.control)
     names = own.graph.channel_index
     before = {n: old.values[names[n]] for n in checked if n in names}
     session = SessionId.timed(host.clock.now_us(), os.urandom(10))
@@ -356,17 +357,16 @@ async def fork(
     return replace(result, row=await host.store.session(session))
 
 
-def check_migration(old: Plan, new: Plan, manifest: Mapping[str, Any]) -> None:
-    """A fork may run another plan if that has the nodes which are due or waiting.
+def check_migration(old: Plan, new: Plan, control: Control) -> None:
+    """A fork may run another plan if that has a place for all that the snapshot holds.
 
     Raises:
-        Conflict: a node is gone.
+        Conflict: it hasn't.
     """
-    control = manifest["control"]
-    names = [t["node"] for t in control.get("due", [])] + [w[0]["node"] for w in control.get("waiting", [])]
-    gone = sorted({n for n in names if n not in new.graph.node_index})
-    if gone:
-        raise Conflict(f"the new graph has no node {', '.join(map(repr, gone))}, which this snapshot needs")
+    found = conflicts(old, new, control)
+    if found:
+        hint = "keep what the session holds; `graphagent validate FILE --against S` shows the places"
+        raise Conflict("; ".join(c.message for c in found), hint=hint)
 
 
 def lineage_at(row: SessionRow, at: int, events: int) -> tuple[LineageEntry, ...]:

@@ -1,8 +1,8 @@
 """One file per check. Each names its `CODE` and `TITLE`; its docstring is the page that `graphagent explain` shows.
 
 `RULES` lists them as strings, so that nothing is imported before it is used. Those that read a document from
-the ground up (GA001 to GA007) have no `check`: the reader and the walker find what they describe. GA512 has none
-either: only the builder can find it.
+the ground up (GA001 to GA007) have no `check`: the reader and the walker find what they describe. Those in `ELSEWHERE`
+have none either.
 """
 
 from __future__ import annotations
@@ -78,9 +78,12 @@ RULES: Final[dict[str, str]] = {
     "GA603": "graphagent.graph.rules.no_sandbox",
     "GA604": "graphagent.graph.rules.reducer_mark",
     "GA605": "graphagent.graph.rules.cached_write",
+    "GA606": "graphagent.graph.rules.session_plan",
     "GA607": "graphagent.graph.rules.effects_promise",
     "GA608": "graphagent.graph.rules.trio_mark",
     "GA609": "graphagent.graph.rules.pure_timeout",
 }
 SILENCEABLE: Final = frozenset({"GA406", "GA407", "GA409"})
 """Errors that `# graphagent: allow CODE reason` silences; it silences every warning."""
+ELSEWHERE: Final = frozenset({"GA512", "GA606"})
+"""What no text alone can have: only the builder finds GA512, and GA606 needs a session."""

@@ -7,6 +7,7 @@ import pytest
 
 from graphagent.cli.fixing import MAX_ROUNDS, fix_file
 from graphagent.graph.diagnostics import Diagnostic, Edit, Fix, Span
+from graphagent.graph.document import Document, Source
 from graphagent.session.graph_file import GraphFile, read_graph_file
 from tests.unit.cli.plans import HEAD
 
@@ -14,6 +15,7 @@ TEXT = HEAD + (
     "channels: { sums: { type: int, default: 0 } }\nstart: aa\nnodes:\n"
     "  aa: { kind: set, writes: { smus: '${ smus + 1 }' }, nxt: end }\n"
 )
+UNREAD = Document(Source("", "g"), None)
 
 
 def graph(folder: Path, content: bytes) -> GraphFile:
@@ -72,7 +74,7 @@ def test_overlapping_fixes_are_applied_one_after_the_other(tmp_path: Path) -> No
         seen.append(file.path.read_text())
         return replace(file, texts={"g": seen[-1]}, diagnostics=rounds[len(seen)])
 
-    done = fix_file(GraphFile(path, "g", {"g": "abcdef"}, rounds[0], None), read)
+    done = fix_file(GraphFile(path, "g", {"g": "abcdef"}, UNREAD, rounds[0], None), read)
     assert seen == ["XdZ", "QdQ"]
     assert [d.message for d in done.applied] == ["X", "Z", "Z", "Q"]
 
@@ -84,7 +86,7 @@ def test_fixes_that_never_end_are_stopped(tmp_path: Path) -> None:
     def read(file: GraphFile) -> GraphFile:
         return replace(file, texts={"g": path.read_text()})
 
-    done = fix_file(GraphFile(path, "g", {"g": "a"}, [finding("ba", (1, 2))], None), read)
+    done = fix_file(GraphFile(path, "g", {"g": "a"}, UNREAD, [finding("ba", (1, 2))], None), read)
     assert len(done.applied) == MAX_ROUNDS
     assert path.read_text() == "b" + "a" * MAX_ROUNDS
 

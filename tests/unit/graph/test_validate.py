@@ -25,8 +25,9 @@ def test_data_reads_back_as_an_equal_spec(path: Path) -> None:
     data = json.loads(json.dumps(spec.data()))
     checked = check_data(data)
     again, found = checked.spec, checked.diagnostics
-    if path.stem != "silenced.graph":  # comments are no part of a spec
-        assert found == []
+    if path.stem != "silenced.graph":
+        # What a comment silences comes back: comments are no part of a spec.
+        assert [item for item in found if item.severity == "error"] == []
         assert again == spec
         assert again is not None
         assert again.data() == data

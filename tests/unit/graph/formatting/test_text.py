@@ -144,5 +144,6 @@ def test_the_examples_and_ready_made_graphs_are_formatted() -> None:
 
 
 def test_the_graph_of_the_readme_is_formatted() -> None:
-    (graph,) = re.findall(r"```yaml\n(apiVersion.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (graph,) = re.findall(r"```yaml\n(.*?\napiVersion.*?)```", readme, re.DOTALL)
     assert formatted(graph) == graph
