@@ -32,6 +32,7 @@ from graphagent.graph.key_pages import all_pages
 from graphagent.graph.keys import KINDS
 from graphagent.graph.rules import RULES, SILENCEABLE
 from graphagent.session.overlay import session_overlay
+from graphagent.session.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -65,6 +66,7 @@ def pages() -> dict[str, str]:
         "reference/dsl.md": dsl(), "reference/cli.md": cli(), "reference/events.md": events(),
         "reference/diagnostics/README.md": diagnostics(), "reference/ready-made-graphs.md": ready_made(),
         "reference/errors.md": errors_page(), "reference/documents.md": documents(),
+        "reference/settings.md": settings(),
     }  # fmt: skip
     out |= {f"reference/diagnostics/{code}.md": diagnostic(code) for code in RULES}
     for file in graph_files():
@@ -181,6 +183,20 @@ def ready_made() -> str:
         out.append(table(["", "name", "type"], ports))
         out.append(f"\n![{graph.name}](../pictures/graphs/{name}.svg)\n")
     return "".join(out)
+
+
+def settings() -> str:
+    words = {dict: "table", list: "list", str: "text"}
+    rows = [
+        [f"`{name}`", words[s.kind], s.meaning, *(f"`{other}`" if other else "" for other in (s.variable, s.flag))]
+        for name, s in SETTINGS.items()
+    ]
+    return (
+        "# Settings\n\n"
+        "The folder of a project holds `graphagent.toml`, or `.graphagent/`, or both. A flag comes before a variable\n"
+        "of the environment, that before the file, and that before the default. `--project` or `GRAPHAGENT_PROJECT`\n"
+        "names the folder; without it, it is the nearest one upwards. An unknown key is refused.\n\n"
+    ) + table(["key", "value", "what it says", "variable", "flag"], rows)
 
 
 def errors_page() -> str:

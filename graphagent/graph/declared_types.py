@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from graphagent.graph.class_types import NoClass
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.document import Scalar
+from graphagent.graph.python_types import NoType
 from graphagent.graph.reporter import Reporter
 from graphagent.graph.spec import Path, TypeText
 from graphagent.graph.type_model import ANY, PREDEFINED, Field, ObjectOf, Type
-from graphagent.graph.types import TypeSyntaxError, parse_decl, parse_type
+from graphagent.graph.types import TypeSyntaxError, parse_decl, parse_object, parse_type
 from graphagent.snapshot import UNSET
 
 _MAX_NESTING: Final = 40
@@ -26,13 +28,17 @@ class Declared:
 
 
 class Types:
-    """The types that a document declares. What is wrong with a declaration is in `findings`, once."""
+    """The types that a document declares. What is wrong with a declaration is in `findings`, once.
+
+    `classes` are the fields of those that it names as `pkg.mod:Model`, by that name.
+    """
 
     def __init__(self, whole: Reporter, imported: Mapping[str, Type]) -> None:
         self.whole = whole
         self.imported = imported
         self.findings: list[Diagnostic] = []
         self.wrong: set[Path] = set()
+        self.classes: dict[str, Mapping[str, str]] = {}
         self._known: dict[Path, Declared] = {}
         self._open: list[str] = []
         self._named: dict[str, Type] = {}
@@ -89,6 +95,28 @@ class Types:
         self._open.pop()
         return self._named.setdefault(name, found)
 
+    def of_class(self, reference: str) -> Type:
+        """The type of a `pkg.mod:Model`; `any` where nobody said where modules are. Raises TypeSyntaxError."""
+        project = self.whole.project
+        if project is None or reference in self._named:
+            return self._named.get(reference, ANY)
+        if reference in self._open:
+            help = "use `Any` for what may be nested to any depth"
+            raise _no_class(NoType(f"the class `{reference}` contains itself", hint=help))
+        self._open.append(reference)
+        try:
+            if reference not in self.classes:
+                self.classes |= project.classes(reference)
+            made = parse_object(self.classes[reference], _Names(self), reference)
+        except NoType as error:
+            raise _no_class(error) from None
+        except TypeSyntaxError as error:
+            message = f"{reference.rpartition(':')[2]}.{'.'.join(error.field)}: " if error.field else ""
+            raise TypeSyntaxError(message + error.message, 0, 0, hint=error.hint, finding=error.finding) from None
+        finally:
+            self._open.pop()
+        return self._named.setdefault(reference, made)
+
     def _object(self, fields: Mapping[str, Any], path: Path, names: Mapping[str, Type], name: str | None) -> ObjectOf:
         out = []
         for field, text in fields.items():
@@ -123,8 +151,12 @@ class Types:
             guess = self.whole.guess(error.unknown, known, span, otherwise)
             self.findings.append(self.whole.finding("GA103", f"unknown type `{error.unknown}`", path, span, **guess))
             return
-        code = "GA303" if error.bad_default else "GA006"
-        self.findings.append(self.whole.finding(code, error.message, path, span, help=error.hint))
+        self.findings.append(self.whole.finding(error.finding, error.message, path, span, help=error.hint))
+
+
+def _no_class(error: NoType) -> TypeSyntaxError:
+    code = "GA108" if isinstance(error, NoClass) else "GA308"
+    return TypeSyntaxError(error.message, 0, 0, hint=error.hint, finding=code)
 
 
 class _Names(Mapping[str, Type]):
@@ -140,6 +172,8 @@ class _Names(Mapping[str, Type]):
             return self._types.imported[name]
         if self._types.lost(name):
             return ANY
+        if ":" in name:
+            return self._types.of_class(name)
         if name not in self._types.whole.spec.types:
             raise KeyError(name)
         return self._types._resolve(name)

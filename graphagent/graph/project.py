@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from graphagent.graph.class_types import Classes
 from graphagent.graph.shipped import SHIPPED, shipped_file
 
 _MAX_BYTES = 1 << 20
+ReadClass = Callable[[str], Mapping[str, Mapping[str, str]]]
 
 
 class Project(Protocol):
@@ -24,6 +26,10 @@ class Project(Protocol):
 
     def imported(self, source: str) -> ImportedFile | str:
         """The file that a graph imports, by its path from the graph's folder; else what is wrong with it."""
+        ...
+
+    def classes(self, reference: str) -> Mapping[str, Mapping[str, str]]:
+        """The fields of the class `pkg.mod:Model` and of those that they refer to, by reference. Raises NoType."""
         ...
 
     def allows(self, module: str) -> bool:
@@ -53,10 +59,15 @@ class ProjectFolder:
         root: The project folder.
         graph_folder: The folder of the graph file, which is looked into first; by default the root.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
+        read_class: Reads a class of such a module: what `classes` gives.
     """
 
-    def __init__(self, root: Path, graph_folder: Path | None = None, allow_modules: Iterable[str] = ()) -> None:
-        self.allow_modules = tuple(allow_modules)
+    def __init__(
+        self, root: Path, graph_folder: Path | None = None, allow_modules: Iterable[str] = (),
+        read_class: ReadClass | None = None,
+    ) -> None:  # fmt: skip
+        self.allow_modules, self._read_class = tuple(allow_modules), read_class
+        self._classes: dict[str, Mapping[str, Mapping[str, str]]] = {}
         self.root = root
         self.roots = tuple(dict.fromkeys(folder.resolve() for folder in (graph_folder or root, root)))
         self._texts: dict[Path, str | None] = {}
@@ -83,6 +94,14 @@ class ProjectFolder:
 
     def allows(self, module: str) -> bool:
         return any(module == name or module.startswith(f"{name}.") for name in self.allow_modules)
+
+    def classes(self, reference: str) -> Mapping[str, Mapping[str, str]]:
+        if reference not in self._classes:
+            module = reference.partition(":")[0]
+            foreign = self._read_class is not None and self.module(module) is None and self.allows(module)
+            read = self._read_class if self._read_class is not None and foreign else Classes(self.module).read
+            self._classes[reference] = read(reference)
+        return self._classes[reference]
 
     def template(self, file: str) -> str | None:
         if file.startswith("/") or ".." in file.split("/"):
@@ -112,7 +131,7 @@ class ProjectFolder:
             text = file.read_bytes()
         except OSError:
             return f"there is no file `{source}`"
-        self._imported.append(ProjectFolder(root, file.parent, self.allow_modules))
+        self._imported.append(ProjectFolder(root, file.parent, self.allow_modules, self._read_class))
         return ImportedFile(str(file), name, folder, text, self._imported[-1])
 
     def _read(self, path: Path, root: Path) -> str | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
+from operator import attrgetter
 from typing import Any, Final
 
 from graphagent.codec import freeze
@@ -27,9 +28,14 @@ class NoType(GraphAgentError):
 
 
 class PythonTypes:
-    """Reads types, and collects the named ones in `named`: name -> field -> declaration, in order of first use."""
+    """Reads types, and collects the named ones in `named`: name -> field -> declaration, in order of first use.
 
-    def __init__(self) -> None:
+    Args:
+        name: What a class is called; by default as in Python.
+    """
+
+    def __init__(self, name: Callable[[Any], str] = attrgetter("__name__")) -> None:
+        self._name = name
         self.named: dict[str, dict[str, Any]] = {}
         self._classes: dict[str, Any] = {}
         self._errors: list[NoType] = []
@@ -97,7 +103,7 @@ class PythonTypes:
 
     def _model(self, model: Any) -> str:
         """The name of a class of pydantic, whose fields become a named type."""
-        name = str(model.__name__)
+        name = self._name(model)
         known = self._classes.setdefault(name, model)
         if known is not model:
             raise NoType(f"two classes are called {name}: {_home(known)} and {_home(model)}", hint="rename one of them")

@@ -25,6 +25,7 @@ _GRAPH_NAME = re.compile(r"[a-z][a-z0-9-]*")
 _EVENT = re.compile(r"[A-Za-z][A-Za-z0-9_]*([.-][A-Za-z0-9_]+)*")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
+_LINKED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_][\w.]*)?", re.ASCII)
 _TOOL = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_-]*)*(\.\*)?")
 _IMPORT = re.compile(r"(graphagent:)?[^\s:]+\.(graph|library)\.ya?ml")
 _SIZE = re.compile(r"[1-9]\d{0,11}[kmg]?", re.ASCII)
@@ -35,7 +36,7 @@ class Reader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.linked = False  # whether names of imports may be declared
+        self.linked = False  # whether names of imports and classes may be declared
         self.diagnostics: list[Diagnostic] = []
         self.broken: list[Path] = []
 
@@ -152,7 +153,7 @@ class Reader:
                 yield key, key_node, value, (*path, key)
 
     def check_name(self, node: Scalar, path: Path) -> bool:
-        if (_REFERENCE if self.linked else _NAME).fullmatch(node.text):
+        if (_LINKED if self.linked else _NAME).fullmatch(node.text):
             return True
         if not isinstance(node.value, str):
             return False  # reported already

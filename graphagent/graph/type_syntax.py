@@ -10,7 +10,7 @@ Types are trees. Named types could make them grow without bound (a type of two f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from graphagent.errors import GraphAgentError
@@ -39,8 +39,7 @@ MAX_DEPTH = 48
 _MAX_NESTING = 32
 
 Names = Mapping[str, Type]
-Resolver = Callable[[str], Type]
-"""Gives the type of a `pkg.mod:Model`, or raises `TypeSyntaxError`."""
+"""Types by name, `pkg.mod:Model` included. Asked for a class that is none, it raises `TypeSyntaxError`."""
 
 _TOKEN = re.compile(
     r"\s*(?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*(?::[A-Za-z_][A-Za-z0-9_.]*)?)"
@@ -60,8 +59,7 @@ _MEANT = {
 class TypeSyntaxError(GraphAgentError):
     """A text is no type. `start` and `end` count its code points; `field` says in which field of an object.
 
-    `unknown` is the name that isn't declared, if that is what is wrong. `bad_default`: the type is fine, but the
-    default isn't one of its values.
+    `unknown` is the name that isn't declared, if that is what is wrong. `finding` is the code of what is reported.
     """
 
     def __init__(
@@ -73,35 +71,34 @@ class TypeSyntaxError(GraphAgentError):
         *,
         hint: str | None = None,
         field: tuple[str, ...] = (),
-        bad_default: bool = False,
+        finding: str = "GA006",
     ) -> None:
         super().__init__(message, hint=hint)
         self.start = start
         self.end = end
         self.unknown = unknown
         self.field = field
-        self.bad_default = bad_default
+        self.finding = finding
 
     def inside(self, name: str) -> TypeSyntaxError:
         """The same error in an object, whose field `name` it is about."""
         return TypeSyntaxError(
             self.message, self.start, self.end, self.unknown,
-            hint=self.hint, field=(name, *self.field), bad_default=self.bad_default,
+            hint=self.hint, field=(name, *self.field), finding=self.finding,
         )  # fmt: skip
 
 
-def parse_type(text: str, names: Names, resolve: Resolver | None = None) -> Type:
+def parse_type(text: str, names: Names) -> Type:
     """The type of a text such as `list[Doc] | None`.
 
     Args:
         text: The text.
-        names: Types declared by name, `imp.Name` included; predefined names come first.
-        resolve: What `pkg.mod:Model` means; without it that is refused.
+        names: Types by name, `imp.Name` and `pkg.mod:Model` included; predefined names come first.
 
     Raises:
         TypeSyntaxError: the text is no type, or names one that isn't there.
     """
-    parser = _Parser(_text(text), names, resolve)
+    parser = _Parser(_text(text), names)
     t = parser.type()
     if parser.token[0] == "=":
         parser.fail("a default has no place here")
@@ -109,13 +106,13 @@ def parse_type(text: str, names: Names, resolve: Resolver | None = None) -> Type
     return t
 
 
-def parse_decl(text: str, names: Names, resolve: Resolver | None = None) -> tuple[Type, Any]:
+def parse_decl(text: str, names: Names) -> tuple[Type, Any]:
     """Type and default of a text such as `int = 2`; the default is UNSET without one.
 
     Raises:
         TypeSyntaxError: as `parse_type`, or the default isn't a value of the type.
     """
-    parser = _Parser(_text(text), names, resolve)
+    parser = _Parser(_text(text), names)
     t = parser.type()
     if parser.token[0] != "=":
         parser.end()
@@ -124,26 +121,24 @@ def parse_decl(text: str, names: Names, resolve: Resolver | None = None) -> tupl
     return t, _default(t, text, start)
 
 
-def parse_object(
-    mapping: Mapping[str, Any], names: Names, name: str | None = None, resolve: Resolver | None = None
-) -> ObjectOf:
+def parse_object(mapping: Mapping[str, Any], names: Names, name: str | None = None) -> ObjectOf:
     """The object type of a mapping of declarations; a mapping inside it is an object type again.
 
     Raises:
         TypeSyntaxError: a declaration is wrong; `field` says which.
     """
-    t = ObjectOf(tuple(_field(key, decl, names, resolve) for key, decl in mapping.items()), name)
+    t = ObjectOf(tuple(_field(key, decl, names) for key, decl in mapping.items()), name)
     _check_size(t)
     return t
 
 
-def _field(name: Any, decl: Any, names: Names, resolve: Resolver | None) -> Field:
+def _field(name: Any, decl: Any, names: Names) -> Field:
     if not isinstance(name, str):
         raise TypeSyntaxError(f"the name of a field is text, not {name!r}", 0, 0)
     try:
         if isinstance(decl, Mapping):
-            return Field(name, parse_object(decl, names, None, resolve))
-        return Field(name, *parse_decl(_text(decl), names, resolve))
+            return Field(name, parse_object(decl, names))
+        return Field(name, *parse_decl(_text(decl), names))
     except TypeSyntaxError as error:
         raise error.inside(name) from None
     except RecursionError:
@@ -169,7 +164,7 @@ def _default(t: Type, text: str, start: int) -> Any:
     except TypeMismatch as error:
         where = "" if error.path == "$" else f" at {error.path[2:] if error.path[1] == '.' else error.path[1:]}"
         message = f"the default doesn't fit `{describe(t)}`{where}: {error.message}"
-        raise TypeSyntaxError(message, first, end, hint=error.hint, bad_default=True) from None
+        raise TypeSyntaxError(message, first, end, hint=error.hint, finding="GA303") from None
     except _NoLiteral as error:
         node = error.node
         hint = f"text stands in quotes: `'{text[start + node.start : start + node.end]}'`"
@@ -221,10 +216,9 @@ _Token = tuple[str, str, int, int]
 
 
 class _Parser:
-    def __init__(self, text: str, names: Names, resolve: Resolver | None) -> None:
+    def __init__(self, text: str, names: Names) -> None:
         self._text = text
         self._names = names
-        self._resolve = resolve
         self._nesting = 0
         if len(text) > MAX_LENGTH:
             raise TypeSyntaxError(f"a type has at most {MAX_LENGTH:,} characters", MAX_LENGTH, len(text))
@@ -282,15 +276,19 @@ class _Parser:
             self.fail(f"a type is expected, not `{text[:30]}`", hint)
         if text in ("list", "dict", "Literal"):
             return self._generic(self._advance())
-        if ":" in text:
-            return self._model()
-        found = PREDEFINED.get(text) or self._names.get(text)
+        found = self._named(text)
         if found is None:
             self._unknown()
         self._advance()
         if self.token[0] == "[":
             self.fail(f"`{text}` takes no `[ ]`", "only `list[...]`, `dict[str, ...]` and `Literal[...]` do")
         return found
+
+    def _named(self, text: str) -> Type | None:
+        try:
+            return PREDEFINED.get(text) or self._names.get(text)
+        except TypeSyntaxError as error:
+            raise TypeSyntaxError(error.message, *self.token[2:], hint=error.hint, finding=error.finding) from None
 
     def _unknown(self) -> NoReturn:
         _, text, start, end = self.token
@@ -303,18 +301,6 @@ class _Parser:
         elif text == "Union":
             hint = "write `str | int`"
         raise TypeSyntaxError(f"unknown type `{text[:60]}`", start, end, text, hint=hint)
-
-    def _model(self) -> Type:
-        _, text, start, end = self.token
-        if self._resolve is None:
-            message = f"`{text[:60]}`: classes as types are not supported here yet"
-            raise TypeSyntaxError(message, start, end, hint="declare the fields under `types`")
-        try:
-            found = self._resolve(text)
-        except TypeSyntaxError as error:
-            raise TypeSyntaxError(error.message, start, end, error.unknown, hint=error.hint) from error
-        self._advance()
-        return found
 
     def _generic(self, name: _Token) -> Type:
         if self.token[0] != "[":

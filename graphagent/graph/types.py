@@ -37,7 +37,7 @@ from graphagent.graph.type_model import (
     without_none,
 )
 from graphagent.graph.type_schema import json_schema
-from graphagent.graph.type_syntax import Resolver, TypeSyntaxError, parse_decl, parse_object, parse_type
+from graphagent.graph.type_syntax import TypeSyntaxError, parse_decl, parse_object, parse_type
 from graphagent.snapshot import UNSET
 
 __all__ = [
@@ -58,7 +58,6 @@ __all__ = [
     "LiteralOf",
     "Message",
     "ObjectOf",
-    "Resolver",
     "Type",
     "TypeMismatch",
     "TypeSyntaxError",

@@ -131,7 +131,9 @@ def _linked(checked: Checked, spec: Spec, imports: Imports, project: Project | N
             return imports.loaded[at].template(inner)
         return None if project is None else project.template(file)
 
-    linked = link(spec, {name: item.linked for name, item in imports.loaded.items() if item.linked is not None})
+    classes = checked.analysis.types.classes if checked.analysis is not None else {}
+    own = replace(spec, types={**spec.types, **classes})
+    linked = link(own, {name: item.linked for name, item in imports.loaded.items() if item.linked is not None})
     return replace(
         checked, linked=linked, positions=positions, template=template, folders=tuple(dict.fromkeys(folders))
     )

@@ -19,10 +19,14 @@ _ours: dict[str, ModuleType] = {}
 
 
 class Functions:
-    """The functions of one project. `roots` are searched in order; nothing outside of them is imported by name."""
+    """The functions of one project. `roots` are searched in order.
 
-    def __init__(self, roots: tuple[Path, ...]) -> None:
+    Nothing outside of them is imported by name but `allow_modules` and what is in them.
+    """
+
+    def __init__(self, roots: tuple[Path, ...], allow_modules: tuple[str, ...] = ()) -> None:
         self.roots = tuple(dict.fromkeys(r.resolve() for r in roots))
+        self.allow_modules = allow_modules
         self._found: dict[str, Callable[..., Any]] = {}
 
     def load(self, reference: str) -> Callable[..., Any]:
@@ -48,11 +52,13 @@ class Functions:
         return hashlib.sha256(source.encode()).digest()
 
     def _module(self, name: str) -> ModuleType:
+        file, root = self._file(name)
+        if file is None and any(name == a or name.startswith(f"{a}.") for a in self.allow_modules):
+            return _imported(name)
         if name.partition(".")[0] in sys.stdlib_module_names:
             raise NodeError(
                 f"{name!r} is a module of Python itself", hint="give the module of the project another name"
             )
-        file, root = self._file(name)
         if file is None or root is None:
             folders = ", ".join(str(r) for r in self.roots)
             raise NodeError(f"no module {name!r} in the project", hint=f"looked in: {folders}")
@@ -71,9 +77,7 @@ class Functions:
         sys.path.insert(0, root)
         try:
             importlib.invalidate_caches()
-            module = importlib.import_module(name)
-        except Exception as error:
-            raise NodeError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error
+            module = _imported(name)
         finally:
             sys.path.remove(root)
         for known, loaded in list(sys.modules.items()):
@@ -92,3 +96,10 @@ class Functions:
                 if file.is_file() and file.resolve().is_relative_to(root):
                     return file, root
         return None, None
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise NodeError(f"importing {name!r} failed: {type(error).__name__}: {error}") from error

@@ -12,9 +12,9 @@ from graphagent.graph.builder import GraphBuilder
 from graphagent.graph.compile import compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
 from graphagent.graph.plan import Plan
-from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import Checked, check_text, validate_text
 from graphagent.session import operations
+from graphagent.session.classes import project_files
 from graphagent.session.graph_file import find_graph, shown_name
 from graphagent.session.operations import DEFAULTS, Options
 from graphagent.session.project import Project, default_project
@@ -43,7 +43,7 @@ class Graph(GraphBuilder):
     def _read(cls, text: str | bytes, file: str, path: Path | None, project: Project | None) -> Graph:
         folder = path.parent if path is not None else Path.cwd()
         root = project.root if project is not None else folder
-        files = ProjectFolder(root, folder)
+        files = project_files(root, folder, None if project is None else project.settings.allow_modules)
         checked = check_text(text, file, files, str(path or ""))
         if checked.spec is None:
             raise GraphInvalid(checked.diagnostics, render(checked.diagnostics, checked.texts))
@@ -56,7 +56,7 @@ class Graph(GraphBuilder):
     def compile(self) -> Plan:
         """The plan. Raises GraphInvalid with all findings of a graph that was built."""
         if self._plan is None or self._compiled != self.edits:
-            files = ProjectFolder(Path.cwd(), self.folder)
+            files = project_files(Path.cwd(), self.folder)
             checked = self.checked(files)
             self.diagnostics = checked.diagnostics
             if checked.spec is None:
@@ -135,5 +135,6 @@ def loads(text: str, *, name: str = "<string>", project: Project | None = None) 
 def validate(source: str | Path, *, project: Project | None = None) -> list[Diagnostic]:
     """All findings of a YAML file; never raises for findings. Raises NotFound if there is no such file."""
     file = find_graph(source)
-    files = ProjectFolder(project.root if project else file.parent, file.parent)
+    allowed = None if project is None else project.settings.allow_modules
+    files = project_files(project.root if project else file.parent, file.parent, allowed)
     return validate_text(file.read_bytes(), str(source), files)[1]

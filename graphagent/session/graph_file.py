@@ -13,8 +13,8 @@ from graphagent.graph.diagnostics import Diagnostic, Suppression, render
 from graphagent.graph.document import Document, Scalar
 from graphagent.graph.document import Mapping as Object
 from graphagent.graph.plan import Plan
-from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import check_text
+from graphagent.session.classes import project_files
 from graphagent.session.shipped import find_shipped
 
 SHIPPED = "graphagent:"
@@ -74,7 +74,7 @@ def read_graph_file(path: str | Path, root: Path | None = None, content: bytes |
     """
     file = find_graph(path)
     name = shown_name(file, root)
-    files = ProjectFolder(root or file.parent, file.parent)
+    files = project_files(root or file.parent, file.parent)
     checked = check_text(read_content(file, name) if content is None else content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":

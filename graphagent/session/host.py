@@ -82,7 +82,7 @@ class Host:
         """What the plan's nodes are given."""
         if plan.hash not in self.services:
             roots = code_roots(plan, self.settings.root)
-            self.services[plan.hash] = Services(plan, self.models, Functions(roots))
+            self.services[plan.hash] = Services(plan, self.models, Functions(roots, self.settings.allow_modules))
         return self.services[plan.hash]
 
     # ---- sessions ----------------------------------------------------------------------------------------------

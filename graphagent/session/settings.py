@@ -4,16 +4,45 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from graphagent.errors import InputInvalid
+from graphagent.graph.suggest import suggest
 
 PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A key of the settings file: the type of its value, what it says, and what else says it."""
+
+    kind: type
+    meaning: str
+    variable: str | None = None
+    flag: str | None = None
+
+
+SETTINGS: Final = {
+    "store": Setting(
+        str, "where sessions are kept: `memory:` or the path of a SQLite file, by default `.graphagent/sessions.db`",
+        "GRAPHAGENT_STORE", "--store",
+    ),
+    "models": Setting(
+        dict, "by name of a model in a graph, `*` for all: `provider/model` or `provider/model@base_url` in its place",
+        "GRAPHAGENT_MODEL", "--model",
+    ),
+    "secrets": Setting(
+        dict, "by name of a secret in a graph: `env:NAME` or `file:PATH`; else the variable of that name"
+    ),
+    "allow_modules": Setting(
+        list, "modules outside of the project that graphs may name; `pkg` stands for all that is in it"
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +55,7 @@ class Settings:
         models: Overrides: name of a model in the graph, or `*` for all -> `provider/model`.
         scripted: A file of scripted answers for models of provider `scripted`.
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
+        allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
     """
 
     root: Path
@@ -33,6 +63,7 @@ class Settings:
     models: Mapping[str, str] = field(default_factory=dict)
     scripted: Path | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
+    allow_modules: tuple[str, ...] = ()
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -57,7 +88,7 @@ def _marked(here: Path) -> Path | None:
 
 def load_settings(
     root: Path | None = None, *, store: str | None = None, models: Mapping[str, str] | None = None,
-    scripted: Path | None = None,
+    scripted: Path | None = None, allow_modules: Sequence[str] | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of the project at `root`, or of the one that the working folder belongs to.
 
@@ -73,7 +104,22 @@ def load_settings(
     if os.environ.get("GRAPHAGENT_MODEL"):
         overrides["*"] = os.environ["GRAPHAGENT_MODEL"]
     overrides.update(models or {})
-    return Settings(folder, chosen, overrides, scripted, _secrets(data.get("secrets") or {}))
+    allowed = _modules(data.get("allow_modules") or ()) if allow_modules is None else tuple(allow_modules)
+    return Settings(folder, chosen, overrides, scripted, _secrets(data.get("secrets") or {}), allowed)
+
+
+def allowed_modules(folder: Path) -> tuple[str, ...]:
+    """The modules outside of a project that its graphs may name. Raises InputInvalid."""
+    root = _marked(folder.resolve())
+    return () if root is None else _modules(_read(root / PROJECT_FILE).get("allow_modules") or ())
+
+
+def _modules(given: Sequence[Any]) -> tuple[str, ...]:
+    for name in given:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            message = f"{name!r} is no name of a module"
+            raise InputInvalid(f"$.allow_modules of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
+    return tuple(given)
 
 
 def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
@@ -92,11 +138,11 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputInvalid(f"$ of {file.name}", str(error), hint=f"correct {file.name}, or remove it") from error
-    known = {"store": str, "models": dict, "secrets": dict}
     for key, value in data.items():
-        if key not in known:
-            hint = f"known settings: {', '.join(known)}"
+        if key not in SETTINGS:
+            near = suggest(key, SETTINGS)
+            hint = f"did you mean {near!r}?" if near else f"known settings: {', '.join(SETTINGS)}"
             raise InputInvalid(f"$.{key} of {file.name}", "no such setting", hint=hint)
-        if not isinstance(value, known[key]):
-            raise InputInvalid(f"$.{key} of {file.name}", f"{known[key].__name__} is expected")
+        if not isinstance(value, SETTINGS[key].kind):
+            raise InputInvalid(f"$.{key} of {file.name}", f"{SETTINGS[key].kind.__name__} is expected")
     return data
