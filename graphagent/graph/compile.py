@@ -11,6 +11,7 @@ from graphagent import registry
 from graphagent.channels.reducers import REDUCERS, custom_reducer
 from graphagent.codec import decode, digest, encode, freeze
 from graphagent.graph import keys
+from graphagent.graph.collector import uncollected
 from graphagent.graph.expressions import Expression, parse
 from graphagent.graph.flow import START as START_NAME
 from graphagent.graph.flow import Flow
@@ -72,6 +73,7 @@ TASK_KINDS = frozenset({"agent", "llm", "tool", "code"})
 """Kinds that `defaults.retry` and `defaults.timeout` reach."""
 
 
+@uncollected
 def compile_spec(
     spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None,
     folders: Iterable[str] = (),
@@ -100,6 +102,7 @@ def sub_plan(plan: Plan, entry: str) -> Plan:
     return replace(plan, document=document, hash=digest(document), entry=entry)
 
 
+@uncollected
 def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     """The plan of a document that `compile_spec` made, in this process or another."""
     data = decode(document)

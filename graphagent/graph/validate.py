@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from graphagent.graph.analysis import Analysis, GraphAnalysis
+from graphagent.graph.collector import uncollected
 from graphagent.graph.diagnostics import Diagnostic, Span, place, split_lines
 from graphagent.graph.document import Document, document_of
 from graphagent.graph.healing import LOCAL, STATE, duplicates, healed, hints_at_routes, unsafe
@@ -68,6 +69,7 @@ class Checked:
     folders: tuple[str, ...] = ()
 
 
+@uncollected
 def check_text(text: str | bytes, file: str, project: Project | None = None, key: str = "") -> Checked:
     """Reads and checks a document and all that it imports.
 
@@ -80,6 +82,7 @@ def check_text(text: str | bytes, file: str, project: Project | None = None, key
     return check_document(parse_yaml(text, file), project, (key,))
 
 
+@uncollected
 def check_data(
     data: Any, spans: dict[str, Span] | None = None, file: str = "<python>", project: Project | None = None
 ) -> Checked:

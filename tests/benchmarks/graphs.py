@@ -1,11 +1,15 @@
-"""The small graphs of the workloads, and the functions that they call."""
+"""The small graphs of the workloads, the functions that they call, and running them."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import graphagent
 from graphagent.graph.plan import Plan
+from graphagent.session import operations
+from graphagent.session.host import Host
 
 FUNCTIONS = """
 import asyncio
@@ -105,3 +109,16 @@ def plan(folder: Path, text: str) -> Plan:
 def chain(folder: Path, function: str = "inc", effects: str = "pure") -> Plan:
     """The chain with one trivial node."""
     return plan(folder, CHAIN.format(function=function, effects=effects))
+
+
+async def finish(host: Host, graph: Plan, inputs: dict[str, Any]) -> operations.Outcome:
+    """One run in a new session, which has to end as done."""
+    outcome = await operations.start(host, graph, inputs)
+    assert outcome.row.status == "done", outcome.error
+    return outcome
+
+
+def resident_kb() -> float:
+    """Memory of this process, in KB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / 1024

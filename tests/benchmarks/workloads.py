@@ -1,4 +1,4 @@
-"""P1 to P8 of the performance targets, and D1."""
+"""P1 to P8 of the performance targets, and all workloads by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import trio
 
@@ -19,8 +18,10 @@ from graphagent.session.host import Host
 from graphagent.session.project import Project
 from graphagent.snapshot import SessionRow
 from tests.benchmarks.drawings import d1
-from tests.benchmarks.graphs import FAN, TALK, chain, plan
+from tests.benchmarks.following import p9, p10
+from tests.benchmarks.graphs import FAN, TALK, chain, finish, plan, resident_kb
 from tests.benchmarks.measure import Figure, times
+from tests.benchmarks.sizes import p11, p12
 
 Workload = Callable[[Path, bool], list[Figure]]
 
@@ -38,13 +39,6 @@ def in_project(
             await project.aclose()
 
     return concurrency.run_sync(run) if guest else trio.run(run)
-
-
-async def finish(host: Host, graph: Plan, inputs: dict[str, Any]) -> operations.Outcome:
-    """One run in a new session, which has to end as done."""
-    outcome = await operations.start(host, graph, inputs)
-    assert outcome.row.status == "done", outcome.error
-    return outcome
 
 
 def p1(folder: Path, quick: bool) -> list[Figure]:
@@ -251,12 +245,7 @@ def p8(folder: Path, quick: bool) -> list[Figure]:
     return in_project(work, folder)
 
 
-def resident_kb() -> float:
-    """Memory of this process, in KB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1024
-
-
 ALL: dict[str, Workload] = {
-    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "D1": d1,
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9,
+    "P10": p10, "P11": p11, "P12": p12, "D1": d1,
 }  # fmt: skip
