@@ -84,8 +84,8 @@ class Store(Protocol):
         """Give the ownership back; nothing if it is lost already."""
         ...
 
-    async def commit(self, commit: Commit) -> None:
-        """Store a superstep or a park. The same commit sent again is stored once.
+    async def commit(self, *commits: Commit) -> None:
+        """Store supersteps or parks of one session, in order. The same commits sent again are stored once.
 
         Raises:
             Fenced: epoch or commit number aren't the session's; nothing was stored.
@@ -324,6 +324,10 @@ class Task(Protocol):
 
     async def ask(self, question: Mapping[str, Any]) -> Any:
         """The answer to an interrupt raised inside a running task; until there is one, the task ends here."""
+        ...
+
+    async def flush(self) -> None:
+        """Return when all that this session did until now is durable, the effects of this superstep included."""
         ...
 
     async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:

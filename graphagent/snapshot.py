@@ -308,6 +308,13 @@ class Commit:
     release: bool = False
     cached: Sequence[CachedResult] = ()
 
+    @property
+    def size(self) -> int:
+        """Roughly how many bytes are written."""
+        size = sum(len(b.data) for b in self.blobs) + sum(len(d.items) for d in self.deltas)
+        size += sum(len(e.outcome or b"") for e in self.effects)
+        return size + (len(self.events.body) if self.events else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

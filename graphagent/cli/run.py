@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -60,6 +60,12 @@ def run(
     scripted: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
     ] = None,
+    durability: Annotated[
+        Literal["strict", "pipelined", "memory"] | None,
+        typer.Option(
+            help="When a superstep starts: when the one before it is durable, or queued; memory stores nothing."
+        ),
+    ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
 ) -> int:
     """Run a graph in a new session, or once more in an old one."""
@@ -71,7 +77,7 @@ def run(
 
     terminal = terminal_of(ctx)
     models = reading.read_models(model or [])
-    with Work(terminal, models=models, scripted=scripted, creates=True) as work:
+    with Work(terminal, models=models, scripted=scripted, creates=True, durability=durability) as work:
         file = read_graph_file(graph, work.project.root)
         plan = file.compiled()
         warn(terminal, file)

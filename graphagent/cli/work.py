@@ -26,6 +26,7 @@ class Work:
         models: Overrides by name, `*` for all.
         scripted: A file of recorded answers.
         creates: Whether a store that isn't there is made; to read one, it has to be there.
+        durability: Of new sessions.
     """
 
     def __init__(
@@ -35,10 +36,13 @@ class Work:
         models: Mapping[str, str] | None = None,
         scripted: Path | None = None,
         creates: bool = False,
+        durability: str | None = None,
     ) -> None:
         flags = terminal.flags
         self.terminal = terminal
-        self.project = Project(project_folder(terminal), store=flags.store, models=models, scripted=scripted)
+        self.project = Project(
+            project_folder(terminal), store=flags.store, models=models, scripted=scripted, durability=durability
+        )
         self.creates, self.stopping = creates, False
         self._runner: SyncRunner | None = None
 

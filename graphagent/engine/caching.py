@@ -49,6 +49,7 @@ async def reused(context: TaskContext, reuse: Reuse) -> Finished | None:
         return _finished(context, decode(row.outcome or b"null"))
     if step.replaying:
         return None
+    await step.journal.settle()  # what the superstep before left is known only when it is stored
     data = await step.journal.store.cached(reuse.key)
     if data is None:
         return None

@@ -323,6 +323,11 @@ class TaskContext:
             encode(freeze(dict(question))), opened_at=now, expires_at=None if expires_us is None else now + expires_us,
         )  # fmt: skip
 
+    async def flush(self) -> None:
+        """See `ports.Task.flush`."""
+        if not self.step.replaying:
+            await self.step.journal.flush()
+
     async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """See `ports.Task.child`. The id of the child derives from where its token was placed."""
         step = self.step
@@ -345,6 +350,7 @@ class TaskContext:
             return outputs
         started = step.clock.now_us()
         seed = digest128(step.seed, "child", self.born, self.path, self.attempt)
+        await step.journal.settle()  # another first half of this run would call it with other inputs
         end = await step.children.call(
             child,
             ChildCall(

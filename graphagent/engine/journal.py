@@ -13,6 +13,7 @@ from typing import Any
 import trio
 
 from graphagent.codec import decode, digest, encode, freeze, hash_value
+from graphagent.engine.commits import CommitQueue
 from graphagent.engine.failures import view
 from graphagent.ids import SessionId
 from graphagent.ports import Store
@@ -27,6 +28,7 @@ class Journal:
 
     def __init__(self, store: Store, session: SessionId, epoch: int, rows: Iterable[EffectRow] = ()) -> None:
         self.store, self.session, self.epoch = store, session, epoch
+        self.queue: CommitQueue | None = None
         self.rows: dict[Key, EffectRow] = {row.key: row for row in rows}
         self.replayed = 0
         self.recorded = 0
@@ -64,8 +66,14 @@ class Journal:
             self._nursery.start_soon(self._send_late)
         self._wake.set()
 
+    async def settle(self) -> None:
+        """Return when the supersteps before the open one are durable: no row of it may be before they are."""
+        if self.queue is not None:
+            await self.queue.flush()
+
     async def flush(self) -> None:
         """Return when every row noted so far is durable."""
+        await self.settle()
         async with self._sending:
             if not self._pending:
                 return

@@ -15,6 +15,7 @@ import trio
 
 from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
+from graphagent.engine.commits import CommitQueue, send
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
@@ -27,7 +28,7 @@ from graphagent.engine.seal import Change, Sealed, Stamp, seal
 from graphagent.engine.spending import add, of_rows, usage_data
 from graphagent.engine.step import Children, LiveEvent, Step
 from graphagent.engine.superstep import Closed, Stuck, close, due
-from graphagent.errors import ReplayDivergence, StoreUnavailable
+from graphagent.errors import ReplayDivergence
 from graphagent.events import Event
 from graphagent.faults import fault
 from graphagent.frozen import dataclass
@@ -51,7 +52,6 @@ from graphagent.snapshot import (
 )
 
 YIELD_AFTER_US = 1_000
-RETRY_DELAYS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,8 @@ class Line:
     session: SessionId = field(init=False)
     released: bool = field(init=False, default=False)
     """The last commit gave the session back, since nothing is left to do."""
+    queue: CommitQueue | None = field(init=False, default=None)
+    """What isn't durable yet, in mode `pipelined`."""
     _token: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,6 +114,13 @@ class Line:
         self.status, self.reason, self.commit_n = row.status, row.reason, row.commit_n
         self.event_n, self.taken_n = row.event_n, row.taken_n
         self._token = os.urandom(8)
+        if row.mode == "pipelined":
+            self.queue = self.journal.queue = CommitQueue(self.store)
+
+    @property
+    def durable(self) -> bool:
+        """Whether the snapshot is stored."""
+        return self.queue is None or self.queue.empty
 
     @property
     def row(self) -> SessionRow:
@@ -159,8 +168,11 @@ class Line:
         """Run until the run ends, waits, fails or is paused; then `row` says which."""
         async with lone_nursery() as nursery:
             self.journal.attach(nursery)
+            if self.queue is not None:
+                nursery.start_soon(self.queue.work)
             try:
                 await self._advance(stop)
+                await self.journal.settle()
             finally:
                 self.journal.attach(None)
                 nursery.cancel_scope.cancel()
@@ -194,6 +206,8 @@ class Line:
     async def cancel_withdrawn(self) -> None:
         """Cancel the children for which nobody waits any more."""
         withdrawn, self.withdrawn = self.withdrawn, []
+        if withdrawn:
+            await self.journal.settle()
         for child in withdrawn:
             await self.children.cancel(child)
 
@@ -463,35 +477,36 @@ class Line:
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
             cached=cached,
         )  # fmt: skip
-        await self._send(commit)
-        self._committed(commit, sealed)
+        inside = kind == "superstep" and status == "running" and not opened and not closed
+        await self._send(commit, sealed, may_wait=inside)
 
-    def _committed(self, commit: Commit, sealed: Sealed | None) -> None:
-        events, checkpoint = commit.events, commit.checkpoint
-        first = self.event_n
+    async def _send(self, commit: Commit, sealed: Sealed | None, *, may_wait: bool = False) -> None:
+        """Make a commit durable, and go on from there; behind the run if the mode is pipelined and it `may_wait`."""
+        if self.queue is None:
+            await send(self.store, (commit,))
+            self._move(commit, sealed)()
+            return
+        await self.queue.put(commit, self._move(commit, sealed))
+        if not may_wait:
+            await self.queue.flush()
+
+    def _move(self, commit: Commit, sealed: Sealed | None) -> Callable[[], None]:
+        """Go on from a commit. Returns what is to happen when it is durable."""
+        first, opened_at = self.event_n, self.snapshot.committed_at
         self.last, self.status, self.reason, self.taken_n = commit, commit.status, commit.reason, commit.taken_n
-        self.released = commit.release
         self.commit_n += 1
-        self.event_n += events.count if events else 0
-        opened_at = self.snapshot.committed_at
+        self.event_n += commit.events.count if commit.events else 0
         if sealed is not None:
             self.journal.close(self.snapshot.superstep)
             self.snapshot = sealed.snapshot
-        if self.watcher is not None and events is not None:
-            place = Place(self.session, self.graph, checkpoint, opened_at)
-            self.watcher.committed(expand(replace(events, first=first), place))
 
-    async def _send(self, commit: Commit) -> None:
-        """Commit; where the outcome is unknown, send the same commit again."""
-        for delay in (*RETRY_DELAYS_S, None):
-            try:
-                await self.store.commit(commit)
-                fault("commit.ack")
-                return
-            except StoreUnavailable:
-                if delay is None:
-                    raise
-                await trio.sleep(delay)
+        def durable() -> None:
+            self.released = commit.release
+            if self.watcher is not None and commit.events is not None:
+                place = Place(self.session, self.graph, commit.checkpoint, opened_at)
+                self.watcher.committed(expand(replace(commit.events, first=first), place))
+
+        return durable
 
     # ---- supersteps that can't close ---------------------------------------------------------------------------
 
@@ -548,8 +563,7 @@ class Line:
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep, None,
             events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now, release=release,
         )  # fmt: skip
-        await self._send(commit)
-        self._committed(commit, None)
+        await self._send(commit, None)
 
     async def arm(self, interrupts: Sequence[InterruptRow]) -> None:
         """Make questions of waiting tokens durable that exist under no id of this session yet."""

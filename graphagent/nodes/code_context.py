@@ -54,6 +54,10 @@ class CodeContext:
         """Ask a person: `choose` with options, else `approve`. The task runs again when the answer is there."""
         return await concurrency.in_trio(self._task.ask, question(prompt, options, payload))
 
+    async def flush(self) -> None:
+        """Return when all that the session did until now is durable, in mode `pipelined` too."""
+        await concurrency.in_trio(self._task.flush)
+
     def emit(self, name: str, data: Mapping[str, Any]) -> None:
         """An event `x.user.<name>`, committed with the superstep."""
         self._task.emit(f"x.user.{name}", dict(data))
@@ -78,6 +82,12 @@ class BlockingContext(CodeContext):
         import trio
 
         return trio.from_thread.run(lambda: CodeContext.ask(self, prompt, **kwargs))
+
+    def flush(self) -> Any:
+        """See `CodeContext.flush`."""
+        import trio
+
+        return trio.from_thread.run(lambda: CodeContext.flush(self))
 
 
 def context_for(function: Callable[..., Any], task: Task, node: str) -> CodeContext:

@@ -226,7 +226,8 @@ class Host:
     async def release(self, line: Line) -> None:
         """Give a session back; its head stays warm in memory."""
         with trio.CancelScope(shield=True):
-            self.warm[line.session] = line.snapshot
+            if line.durable:
+                self.warm[line.session] = line.snapshot
             while len(self.warm) > WARM_LINES:
                 self.warm.pop(next(iter(self.warm)))
             try:

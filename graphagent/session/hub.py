@@ -51,7 +51,12 @@ class Hub:
         plan = sub_plan(await self.host.plan_of(caller), call.graph)
         inputs = check_inputs(plan.graph, call.inputs)
         new = NewSession(
-            plan, call.seed, session=child, family=caller.family, caller=(call.caller, call.superstep, call.path)
+            plan,
+            call.seed,
+            session=child,
+            family=caller.family,
+            caller=(call.caller, call.superstep, call.path),
+            mode=caller.mode,
         )
         body = {"inputs": inputs, **({"limits": narrower(plan.graph, call.bounds)} if call.bounds else {})}
         await self.host.create(new, [NewInput("run", "call", encode(body))])

@@ -35,6 +35,7 @@ from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import Blob, Control, InterruptRow, LineageEntry, NewInput, SessionRow
 
 PATIENCE_S = 2.0
+Durability = Literal["strict", "pipelined"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Options:
             seconds) or `wall_us`.
         message_id: Makes the input that starts the run idempotent.
         stop: Asked at every barrier whether to pause there.
+        durability: Of a new session: `strict`, or `pipelined`: commits become durable behind the run. By default what
+            the project's settings say.
         patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
     """
 
@@ -60,6 +63,7 @@ class Options:
     message_id: str | None = None
     stop: Callable[[], bool] | None = None
     patience_s: float = PATIENCE_S
+    durability: Durability | None = None
 
     def stops(self) -> Stop:
         """For the engine."""
@@ -100,7 +104,9 @@ async def start(
     """Create a session and run it."""
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
-    session = await host.create(NewSession(plan, seed_of(options), options.name, options.tags), [new])
+    mode = options.durability or host.settings.durability
+    made = NewSession(plan, seed_of(options), options.name, options.tags, mode=mode)
+    session = await host.create(made, [new])
     return await drive(host, session, options, observer)
 
 

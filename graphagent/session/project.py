@@ -28,19 +28,20 @@ class Project:
         models: By name in the graph (`*` for all): `provider/model`, `provider/model@base_url`, or a model.
         scripted: A file of recorded answers for models of provider `scripted`.
         allow_modules: Modules outside of the project that graphs may name; by default what `graphagent.toml` says.
+        durability: Of new sessions: `strict`, `pipelined` or `memory`; by default what `graphagent.toml` says.
     """
 
     def __init__(
         self, root: str | Path | None = None, *, store: str | Store | None = None,
         models: Mapping[str, str | Model] | None = None, scripted: str | Path | None = None,
-        allow_modules: Sequence[str] | None = None,
+        allow_modules: Sequence[str] | None = None, durability: str | None = None,
     ) -> None:  # fmt: skip
         given = models or {}
         names = {n: m for n, m in given.items() if isinstance(m, str)}
         self._models = {n: m for n, m in given.items() if not isinstance(m, str)}
         self.settings = load_settings(
             None if root is None else Path(root), store=store if isinstance(store, str) else None, models=names,
-            scripted=None if scripted is None else Path(scripted), allow_modules=allow_modules,
+            scripted=None if scripted is None else Path(scripted), allow_modules=allow_modules, durability=durability,
         )  # fmt: skip
         self._store = store if store is not None and not isinstance(store, str) else None
         self._host: Host | None = None

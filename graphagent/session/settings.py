@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
@@ -15,6 +15,7 @@ from graphagent.graph.suggest import suggest
 PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
+DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ SETTINGS: Final = {
     "secrets": Setting(
         dict, "by name of a secret in a graph: `env:NAME` or `file:PATH`; else the variable of that name"
     ),
+    "durability": Setting(
+        str, "of new sessions: `strict`, or `pipelined`: commits become durable behind the run; `memory`: nothing is "
+        "stored", "GRAPHAGENT_DURABILITY", "--durability",
+    ),
     "allow_modules": Setting(
         list, "modules outside of the project that graphs may name; `pkg` stands for all that is in it"
     ),
@@ -56,6 +61,7 @@ class Settings:
         scripted: A file of scripted answers for models of provider `scripted`.
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
+        durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
     """
 
     root: Path
@@ -64,6 +70,7 @@ class Settings:
     scripted: Path | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     allow_modules: tuple[str, ...] = ()
+    durability: Literal["strict", "pipelined"] = "strict"
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -88,7 +95,7 @@ def _marked(here: Path) -> Path | None:
 
 def load_settings(
     root: Path | None = None, *, store: str | None = None, models: Mapping[str, str] | None = None,
-    scripted: Path | None = None, allow_modules: Sequence[str] | None = None,
+    scripted: Path | None = None, allow_modules: Sequence[str] | None = None, durability: str | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of the project at `root`, or of the one that the working folder belongs to.
 
@@ -98,6 +105,12 @@ def load_settings(
     folder = root.resolve() if root is not None else find_root()
     data = _read(folder / PROJECT_FILE)
     chosen = store or os.environ.get("GRAPHAGENT_STORE") or data.get("store") or f"{PROJECT_FOLDER}/{STORE_FILE}"
+    mode = durability or os.environ.get("GRAPHAGENT_DURABILITY") or data.get("durability") or "strict"
+    if mode not in DURABILITIES:
+        hint = f"did you mean {suggest(mode, DURABILITIES)!r}?" if suggest(mode, DURABILITIES) else None
+        raise InputInvalid("$.durability", f"{mode!r} is none of {', '.join(DURABILITIES)}", hint=hint)
+    if mode == "memory":
+        chosen = "memory:"
     if chosen != "memory:":
         chosen = str((folder / chosen.removeprefix("sqlite:///").removeprefix("sqlite:")).absolute())
     overrides: dict[str, str] = dict(data.get("models") or {})
@@ -105,7 +118,10 @@ def load_settings(
         overrides["*"] = os.environ["GRAPHAGENT_MODEL"]
     overrides.update(models or {})
     allowed = _modules(data.get("allow_modules") or ()) if allow_modules is None else tuple(allow_modules)
-    return Settings(folder, chosen, overrides, scripted, _secrets(data.get("secrets") or {}), allowed)
+    secrets = _secrets(data.get("secrets") or {})
+    return Settings(
+        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict"
+    )
 
 
 def allowed_modules(folder: Path) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import trio
@@ -28,10 +29,7 @@ class Stream(Bridge[Event, "Result"]):
     def __init__(self, produce: Produce, options: Options) -> None:
         self._left = False
         self._asked = options.stop
-        chosen = Options(
-            options.name, options.tags, options.seed, options.until, options.until_snapshot, options.limits,
-            options.message_id, self._stopping,
-        )  # fmt: skip
+        chosen = replace(options, stop=self._stopping)
 
         async def pump(send: Callable[[Event], Awaitable[None]]) -> Result:
             return await _pump(produce, chosen, send)

@@ -153,14 +153,22 @@ class MemoryStore:
         if s is not None and s.epoch == epoch:
             s.owner, s.attempts = None, max(s.attempts - 1, 0)
 
-    async def commit(self, commit: Commit) -> None:
-        s = self._sessions.get(commit.session)
-        if s is None or s.epoch != commit.epoch:
-            raise Fenced(f"session {commit.session} is no longer owned here")
-        if s.commit_n != commit.commit_n:
-            if s.token == commit.token:
+    async def commit(self, *commits: Commit) -> None:
+        first = commits[0]
+        s = self._sessions.get(first.session)
+        if s is None or s.epoch != first.epoch:
+            raise Fenced(f"session {first.session} is no longer owned here")
+        if s.commit_n != first.commit_n:
+            if s.token == commits[-1].token:
                 return
-            raise Fenced(f"session {commit.session}: commit {commit.commit_n} isn't the next one, {s.commit_n} is")
+            raise Fenced(f"session {first.session}: commit {first.commit_n} isn't the next one, {s.commit_n} is")
+        for n, commit in enumerate(commits, first.commit_n):
+            if (commit.epoch, commit.commit_n) != (s.epoch, n):
+                raise Fenced(f"session {first.session}: commit {commit.commit_n} isn't the next one, {n} is")
+        for commit in commits:
+            self._store(s, commit)
+
+    def _store(self, s: _Session, commit: Commit) -> None:
         if commit.effects:
             self._upsert(s, commit.effects)
         if commit.blobs:

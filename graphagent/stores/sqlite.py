@@ -143,10 +143,9 @@ class SqliteStore:
     async def release(self, session: SessionId, epoch: int) -> None:
         await self._write(sqlite_jobs.release, session, epoch, point="release")
 
-    async def commit(self, commit: Commit) -> None:
-        size = sum(len(b.data) for b in commit.blobs) + sum(len(d.items) for d in commit.deltas)
-        size += sum(len(e.outcome or b"") for e in commit.effects) + (len(commit.events.body) if commit.events else 0)
-        await self._write(sqlite_jobs.commit, commit, point="commit", heavy=size > HEAVY_BYTES)
+    async def commit(self, *commits: Commit) -> None:
+        heavy = sum(commit.size for commit in commits) > HEAVY_BYTES
+        await self._write(sqlite_jobs.commit, commits, point="commit", heavy=heavy)
 
     async def append(self, session: SessionId, epoch: int, rows: Sequence[EffectRow]) -> None:
         heavy = sum(len(e.outcome or b"") for e in rows) > HEAVY_BYTES

@@ -200,16 +200,23 @@ def release(session: SessionId, epoch: int, cursor: apsw.Cursor, again: bool) ->
     cursor.execute(SQL["release"], (raw(session), epoch))
 
 
-def commit(c: Commit, cursor: apsw.Cursor, again: bool) -> None:
-    """A superstep or a park."""
+def commit(commits: Sequence[Commit], cursor: apsw.Cursor, again: bool) -> None:
+    """Supersteps and parks of one session, in order."""
+    for c in commits:
+        if _commit(c, commits[-1].token, cursor, again):
+            return
+
+
+def _commit(c: Commit, last: bytes, cursor: apsw.Cursor, again: bool) -> bool:
+    """One of several commits of which the last one's token is `last`. True if all of them had landed."""
     sid = raw(c.session)
     gate = one(cursor, "gate", sid)
     if gate is None or gate[0] != c.epoch:
         raise Fenced(f"session {c.session} is no longer owned here")
     _, commit_n, token, event_n, taken_n, family, plan, _ = gate
     if commit_n != c.commit_n:
-        if token == c.token:
-            return  # it had landed
+        if token == last:
+            return True
         raise Fenced(f"session {c.session}: commit {c.commit_n} isn't the next one, {commit_n} is")
     events = c.events.count if c.events is not None else 0
     swap = (sid, c.epoch, c.commit_n, c.token, c.status, c.reason, c.head_superstep, events, c.taken_n, c.at)
@@ -226,6 +233,7 @@ def commit(c: Commit, cursor: apsw.Cursor, again: bool) -> None:
         cursor.execute(SQL["take_inputs"], (sid, taken_n, c.taken_n, c.head_superstep))
     if c.release:
         release(c.session, c.epoch, cursor, again)
+    return False
 
 
 def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> None:

@@ -111,9 +111,11 @@ def chain(folder: Path, function: str = "inc", effects: str = "pure") -> Plan:
     return plan(folder, CHAIN.format(function=function, effects=effects))
 
 
-async def finish(host: Host, graph: Plan, inputs: dict[str, Any]) -> operations.Outcome:
+async def finish(
+    host: Host, graph: Plan, inputs: dict[str, Any], options: operations.Options = operations.DEFAULTS
+) -> operations.Outcome:
     """One run in a new session, which has to end as done."""
-    outcome = await operations.start(host, graph, inputs)
+    outcome = await operations.start(host, graph, inputs, options)
     assert outcome.row.status == "done", outcome.error
     return outcome
 

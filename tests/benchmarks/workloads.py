@@ -81,6 +81,8 @@ def p3(folder: Path, quick: bool) -> list[Figure]:
 
     async def work(host: Host) -> list[Figure]:
         one = await times(lambda: finish(host, graph, {"n": steps}), 3, per=steps)
+        behind = operations.Options(durability="pipelined")
+        queued = await times(lambda: finish(host, graph, {"n": steps}, behind), 3, per=steps)
 
         async def many() -> None:
             async with trio.open_nursery() as nursery:
@@ -90,6 +92,7 @@ def p3(folder: Path, quick: bool) -> list[Figure]:
         all_ = await times(many, 3, per=sessions * 20)
         return [
             Figure("P3", f"chain of {steps:,}, SQLite, strict, a superstep", "us", one),
+            Figure("P3p", f"chain of {steps:,}, SQLite, pipelined, a superstep", "us", queued, 40),
             Figure("P3", f"{sessions} sessions at once, SQLite, a superstep", "us", all_),
         ]
 

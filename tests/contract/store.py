@@ -5,6 +5,7 @@ A case gets a `World`: it opens stores on one place, as several processes would,
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -341,6 +342,59 @@ async def the_same_commit_again_is_stored_once(world: World) -> None:
     await store.takeover(row.session, ANN)
     with pytest.raises(Fenced):  # epoch first: whether it had landed no longer matters
         await store.commit(commit)
+
+
+def queued(row: SessionRow, supersteps: int) -> list[Commit]:
+    """The commits of the next supersteps, one behind the other."""
+    out = []
+    for _ in range(supersteps):
+        k = row.head_superstep
+        commit = next_commit(row, k, events=batch(k), deltas=[Delta("log", k, b"[%d]" % k)], effects=[effect_row(k)])
+        assert commit.checkpoint is not None
+        out.append(commit)
+        row = replace(row, commit_n=row.commit_n + 1, head=commit.checkpoint.checkpoint, head_superstep=k + 1)
+    return out
+
+
+async def several_commits_are_one(world: World) -> None:
+    """Supersteps that were queued are stored together, each with its checkpoint, its events and its inputs."""
+    store = await world.open()
+    row = (await started(store, None, run_input("a"), run_input("b"))).row
+    commits = queued(row, 3)
+    commits[1] = replace(commits[1], taken_n=1)
+    commits[2] = replace(commits[2], taken_n=2, release=True)
+    for _ in range(2):  # the acknowledgement may be lost
+        await store.commit(*commits)
+        got = await store.session(row.session)
+        last = commits[-1]
+        assert last.checkpoint is not None
+        assert (got.commit_n, got.commit_token, got.head, got.event_n) == (3, last.token, last.checkpoint.checkpoint, 6)
+        assert (got.owner, got.taken_n, got.head_superstep, got.updated_at) == (None, 2, 3, last.at)
+        assert [c.checkpoint for c in await store.checkpoints(got.spans(0))] == [
+            c.checkpoint.checkpoint for c in commits if c.checkpoint is not None
+        ]
+        assert [(b.superstep, b.first) for b in await store.events(got.spans())] == [(0, 0), (1, 2), (2, 4)]
+        assert [i.taken_by for i in await store.inputs(row.session)] == [2, 3]
+        assert len(await store.effects(got.spans())) == 3
+        assert [d.items for d in await store.deltas(got.spans(), "log")] == [b"[0]", b"[1]", b"[2]"]
+
+
+async def of_several_commits_all_or_none_are_stored(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    commits = queued(row, 3)
+    before = await store.session(row.session)
+    for wrong in (replace(commits[1], commit_n=7), replace(commits[1], epoch=9)):
+        with pytest.raises(Fenced):
+            await store.commit(commits[0], wrong, commits[2])
+        assert await store.session(row.session) == before
+        assert await store.checkpoints(row.spans(0)) == []
+        assert await store.events(row.spans()) == []
+    await store.commit(commits[0])
+    with pytest.raises(Fenced):  # they weren't sent together
+        await store.commit(*commits)
+    await store.commit(*commits[1:])
+    assert (await store.session(row.session)).commit_n == 3
 
 
 async def a_park_keeps_head_and_attempts(world: World) -> None:
@@ -744,18 +798,6 @@ async def closing_twice_is_allowed(world: World) -> None:
 
 
 CASES: list[Case] = [
-    a_created_session_is_read_back_whole, a_second_creation_changes_nothing, what_is_unknown_is_not_found,
-    takeover_gives_all_that_is_needed, a_living_owner_keeps_its_session, a_takeover_accepts_an_input_or_changes_nothing,
-    a_commit_can_give_the_session_back, a_dead_owner_loses_its_session_at_once,
-    an_old_epoch_changes_nothing, release_takes_back_an_attempt, a_commit_moves_everything_together,
-    the_same_commit_again_is_stored_once, a_park_keeps_head_and_attempts, a_state_of_an_effect_is_never_lowered,
-    a_later_try_takes_the_place_of_a_doubtful_one,
-    a_write_key_belongs_to_one_row, a_question_that_is_settled_stays_so, events_are_dense_over_commits_and_parks,
-    many_sessions_commit_at_once, one_of_two_racing_commits_is_fenced, a_cancelled_commit_is_whole,
-    inputs_are_numbered_and_taken_once, the_first_answer_wins, a_late_answer_changes_nothing,
-    an_answer_whose_inputs_are_refused_is_not_taken, forks_read_through_their_lineage, a_fork_is_stored_once,
-    a_fork_carries_rows_of_an_open_superstep, a_carried_row_that_is_gone_is_damage,
-    blobs_belong_to_a_family, sessions_are_found_by_prefix, sessions_are_listed_newest_first, children_come_in_order,
-    labels_can_be_set, results_are_kept_until_they_expire, interrupts_of_all_sessions_are_listed,
-    closing_twice_is_allowed,
+    found for found in list(globals().values())
+    if inspect.iscoroutinefunction(found) and list(inspect.signature(found).parameters) == ["world"]
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """A process that sails `project/voyage.graph.yaml` to its end, however often it was killed before.
 
-`python -m tests.fault.driver` waits, with everything imported, for lines `{folder, task, fault}` on its input. For
+`python -m tests.fault.driver` waits, with everything imported, for lines `{folder, task, fault, durability}` on its input. For
 each it forks a process that works in that folder, and answers with the signal that ended it and its report. One
 that was killed was really killed; only importing anew is saved.
 """
@@ -70,15 +70,15 @@ def plan() -> Plan:
 class Captain:
     """Starts the session, or finds it as it was left, and answers all questions but the last."""
 
-    def __init__(self, host: Host, clock: LateClock) -> None:
-        self.host, self.clock = host, clock
+    def __init__(self, host: Host, clock: LateClock, durability: ops.Durability) -> None:
+        self.host, self.clock, self.durability = host, clock, durability
 
     async def sail(self) -> dict[str, Any]:
         """Two runs and a fork of the first one, each to its end; stops at a write in doubt."""
         row = await self.session()
         first = row is None or await self.runs(row) == 1
         if row is None:
-            options = ops.Options(name="main", seed=1)
+            options = ops.Options(name="main", seed=1, durability=self.durability)
             row = (await ops.start(self.host, plan(), {"ports": PORTS}, options)).row
         else:
             row = (await ops.resume(self.host, row.session)).row
@@ -188,7 +188,7 @@ async def settle(host: Host) -> dict[str, Any]:
 TASKS = {"journal": journal, "settle": settle}
 
 
-async def work(task: str) -> dict[str, Any]:
+async def work(task: str, durability: ops.Durability = "strict") -> dict[str, Any]:
     """One task on the store of the working folder."""
     clock = LateClock()
     settings = Settings(PROJECT, str(Path.cwd() / STORE))
@@ -196,26 +196,26 @@ async def work(task: str) -> dict[str, Any]:
     store = await SqliteStore.open(Path(STORE), clock=clock)
     host = Host(settings, store, clock, Models(settings, {"teller": teller}))
     try:
-        return await (Captain(host, clock).sail() if task == "sail" else TASKS[task](host))
+        return await (Captain(host, clock, durability).sail() if task == "sail" else TASKS[task](host))
     finally:
         await host.aclose()
 
 
-def run(task: str) -> None:
+def run(task: str, durability: ops.Durability = "strict") -> None:
     """Work, and leave a report in the working folder."""
-    report = concurrency.run_sync(work, task)
+    report = concurrency.run_sync(work, task, durability)
     report["hits"] = faults.hits()
     Path("report.json").write_text(json.dumps(report))
 
 
-def child(folder: str, task: str, fault: str) -> None:
+def child(folder: str, task: str, fault: str, durability: ops.Durability) -> None:
     """The forked process."""
     code = 1
     try:
         os.chdir(folder)
         signal.alarm(LONGEST_S)
         faults.arm(fault)
-        run(task)
+        run(task, durability)
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -234,7 +234,7 @@ def serve() -> None:
         asked = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            child(asked["folder"], asked["task"], asked["fault"])
+            child(asked["folder"], asked["task"], asked["fault"], asked["durability"])
         status = os.waitpid(pid, 0)[1]
         print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
 

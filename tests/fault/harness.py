@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[2]
 class Driver:
     """The warm process of `driver.py`; each order runs in a fork of it."""
 
+    durability = "strict"
+    """Of the sessions that are started."""
+
     def __init__(self) -> None:
         command = [sys.executable, "-m", "tests.fault.driver"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -41,7 +44,8 @@ class Driver:
         assert self._process.stdin is not None
         report = folder / "report.json"
         report.unlink(missing_ok=True)
-        self._process.stdin.write(json.dumps({"folder": str(folder), "task": task, "fault": fault}) + "\n")
+        order = {"folder": str(folder), "task": task, "fault": fault, "durability": self.durability}
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         code = json.loads(self._line())["code"]
         if code == -signal.SIGKILL:

@@ -57,6 +57,32 @@ def test_kill(driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str
     assert (went == "passed") == (hit > golden["hits"][point])
 
 
+@pytest.fixture
+def behind(driver: Driver) -> Iterator[Driver]:
+    """The driver, whose commits become durable behind the run."""
+    driver.durability = "pipelined"
+    yield driver
+    driver.durability = "strict"
+
+
+@pytest.mark.parametrize("hit", [1, 2, 3])
+@pytest.mark.parametrize(
+    "point", [p for p in POINTS if p.startswith(("commit", "append", "intent", "effect", "child"))]
+)
+def test_kill_with_commits_in_the_queue(
+    behind: Driver, golden: dict[str, Any], tmp_path: Path, point: str, hit: int
+) -> None:
+    """What a crash takes from the queue runs again; what has an outcome doesn't, and no write does."""
+    survive(behind, tmp_path, f"{point}:{hit}:kill", golden)
+
+
+def test_commits_leave_together(behind: Driver, golden: dict[str, Any], tmp_path: Path) -> None:
+    report = behind.order(tmp_path, "sail")
+    assert report is not None
+    assert report["digests"] == golden["digests"]
+    assert report["hits"]["commit.sent"] < golden["hits"]["commit.sent"]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_at_every_hit(driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str) -> None:

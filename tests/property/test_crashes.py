@@ -6,15 +6,20 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 import trio.testing
 
+from graphagent.events import Event
 from graphagent.ids import SessionId
 from graphagent.ports import Store
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.new import NewSession
+from graphagent.session.observer import Observer
 from graphagent.session.operations import Options
+from graphagent.session.reading import read_events
+from graphagent.snapshot import Mode
 from graphagent.stores.memory import MemoryStore
 from tests.property.test_shuffles import host_of, one_run, project
 
@@ -56,12 +61,23 @@ def only_died(error: BaseException) -> bool:
     return isinstance(error, Died | trio.Cancelled)
 
 
-async def outlive(store: MemoryStore, folder: Path, session: SessionId, chance: random.Random) -> int:
-    """Run the session in one process after another until it has ended; how many that took."""
+async def outlive(
+    store: MemoryStore, folder: Path, session: SessionId, chance: random.Random, told: list[Event]
+) -> int:
+    """Run the session in one process after another until it has ended; how many that took.
+
+    Args:
+        told: Gets the events that were shown as committed.
+    """
+
+    def tell(event: Event) -> None:
+        if event.seq is not None:
+            told.append(event)
+
     for process in range(1, 1_000):
         host = host_of(MortalStore(store, chance), folder)
         try:
-            await ops.drive(host, session)
+            await ops.drive(host, session, observer=Observer(tell))
         except BaseException as error:
             if not only_died(error):
                 raise
@@ -71,7 +87,9 @@ async def outlive(store: MemoryStore, folder: Path, session: SessionId, chance: 
     raise AssertionError("it never ends")
 
 
-def test_crashes_leave_no_trace(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["strict", "pipelined"])
+def test_crashes_leave_no_trace(tmp_path: Path, mode: Mode) -> None:
+    """And what somebody was told is there, however much of a queue of commits a crash took with it."""
     plan = project(tmp_path)
 
     async def main() -> None:
@@ -81,14 +99,18 @@ def test_crashes_leave_no_trace(tmp_path: Path) -> None:
             store, chance = MemoryStore(), random.Random(seed)
             calm: Host = host_of(store, tmp_path)
             new = [ops.run_input(plan, {}, Options())]
-            session = await calm.create(NewSession(plan, ops.seed_of(Options(seed=7))), new)
-            processes += await outlive(store, tmp_path, session, chance)
+            session = await calm.create(NewSession(plan, ops.seed_of(Options(seed=7)), mode=mode), new)
+            told: list[Event] = []
+            processes += await outlive(store, tmp_path, session, chance, told)
             rows = await store.checkpoints((await store.session(session)).spans(), limit=1_000)
             assert [row.digest for row in rows] == expected, f"seed {seed}"
             outcome = await ops.drive(calm, session)
             assert outcome.outputs == outputs
             for row in [outcome.row, *await store.children(session)]:
                 assert (await ops.replay(calm, row.session)).identical, f"seed {seed}"
+                graph = (await calm.plan_of(row)).graph
+                kept = {event.seq: event.event_id for event in await read_events(store, row, graph)}
+                assert all(kept[e.seq] == e.event_id for e in told if e.session == row.session and e.seq is not None)
         assert processes > 3 * SEEDS
 
     trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))

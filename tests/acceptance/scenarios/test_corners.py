@@ -9,7 +9,7 @@ from graphagent.errors import Conflict, InterruptExpired
 from graphagent.session import operations as ops
 from graphagent.session.operations import Options
 from graphagent.snapshot import NewInput
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 
 @scenario
@@ -631,7 +631,7 @@ async def test_edits_of_every_kind_of_channel(world: World) -> None:
     assert outcome.outputs["s"] == 5
 
 
-@scenario
+@scenario_of_calls
 async def test_a_pause_by_request(world: World) -> None:
     """Somebody asks to pause: the run stops at the next barrier and goes on with `resume`."""
     asked = iter([False, False, True])
@@ -652,7 +652,7 @@ async def test_a_pause_by_request(world: World) -> None:
     assert (await world.resume(outcome.row.session)).outputs == {"n": 6}
 
 
-@scenario
+@scenario_of_calls
 async def test_inputs_decide_about_the_open_superstep_in_order(world: World) -> None:
     """Limits given to a failed run count, although its superstep is open."""
     world.functions("""

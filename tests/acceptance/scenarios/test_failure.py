@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphagent.errors import StoreUnavailable
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 FIVE = """
     outputs: { log: "list[str]" }
@@ -72,7 +72,7 @@ async def test_19_siblings_of_a_failure_run_to_their_end(world: World) -> None:
     assert [world.calls(x) for x in "abcdef"] == [1, 1, 1, 1, 1, 1]
 
 
-@scenario
+@scenario_of_calls
 async def test_20_errors_reach_the_handler_as_data(world: World) -> None:
     """The error arrives as data in the `on_error` node, also after a crash between failure and handler; of two
     failures in one superstep the handler runs once, with the first in plan order."""

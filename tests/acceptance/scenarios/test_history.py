@@ -9,7 +9,7 @@ from graphagent.errors import InputInvalid, NotFound
 from graphagent.ids import SessionId
 from graphagent.session import operations as ops
 from graphagent.snapshot import NewInput
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 STEPS = """
     outputs: { log: "list[str]", n: int }
@@ -29,7 +29,7 @@ TICK = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_46_resume_and_replay_are_different_verbs(world: World) -> None:
     """Resume at the head runs, replay runs nothing outside, and running on from an old checkpoint is always a
     fork."""

@@ -8,7 +8,7 @@ from graphagent.codec import encode
 from graphagent.errors import InputInvalid, InterruptAnswered, InterruptExpired, SessionBusy
 from graphagent.session.operations import Options
 from graphagent.snapshot import NewInput
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 
 @scenario
@@ -368,7 +368,7 @@ async def test_36_a_new_run_waits_for_the_current_one(world: World) -> None:
     assert len(await world.kinds(session, "RunStarted")) == 3
 
 
-@scenario
+@scenario_of_calls
 async def test_37_breakpoints(world: World) -> None:
     """Static breakpoints before a node stop exactly once per visit, and can be resumed without an answer."""
     world.functions("def work(): return note('work')")

@@ -14,7 +14,7 @@ from graphagent.session.documents import history_document, run_document
 from graphagent.session.host import Host
 from graphagent.session.operations import Options, Outcome
 from graphagent.session.services import Models
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 
 class Counted:
@@ -272,7 +272,7 @@ async def test_the_time_of_a_run_with_on_limit(world: World) -> None:
     assert again.row.commit_n == outcome.row.commit_n
 
 
-@scenario
+@scenario_of_calls
 async def test_the_time_of_a_run_that_works(world: World) -> None:
     """It is looked at behind every superstep."""
     world.functions("""

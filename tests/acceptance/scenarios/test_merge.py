@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphagent.session.operations import Options
-from tests.acceptance.scenarios.world import SEED, World, scenario, seeded
+from tests.acceptance.scenarios.world import SEED, World, scenario, scenario_of_calls, seeded
 
 
 @scenario
@@ -11,8 +11,9 @@ async def test_01_append_in_plan_order(world: World) -> None:
     """Three parallel nodes finish in any order; an `append` channel gets their items in plan order."""
     world.functions("""
         @trio_node
-        async def wait(name, ms):
-            await trio.sleep(ms / 1000)
+        async def wait(name, after):
+            while after is not None and ("done", after) not in CALLS:
+                await trio.sleep(0.001)
             note("done", name)
             return name
     """)
@@ -21,9 +22,9 @@ async def test_01_append_in_plan_order(world: World) -> None:
         channels: { log: { type: "list[str]", reducer: append } }
         start: [a, b, c]
         nodes:
-          a: { kind: code, python: "fns:wait", with: { name: a, ms: 30 }, writes: { log: "${ [out] }" }, next: end }
-          b: { kind: code, python: "fns:wait", with: { name: b, ms: 15 }, writes: { log: "${ [out] }" }, next: end }
-          c: { kind: code, python: "fns:wait", with: { name: c, ms: 0 }, writes: { log: "${ [out] }" }, next: end }
+          a: { kind: code, python: "fns:wait", with: { name: a, after: b }, writes: { log: "${ [out] }" }, next: end }
+          b: { kind: code, python: "fns:wait", with: { name: b, after: c }, writes: { log: "${ [out] }" }, next: end }
+          c: { kind: code, python: "fns:wait", with: { name: c, after: null }, writes: { log: "${ [out] }" }, next: end }
     """)
     assert outcome.outputs == {"log": ["a", "b", "c"]}
     assert world.noted() == [("done", "c"), ("done", "b"), ("done", "a")]
@@ -74,7 +75,7 @@ CONFLICT = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_03_two_writers_of_a_last_channel(world: World) -> None:
     """Two nodes write one `last` channel in a superstep: error naming both; resume doesn't hide it; nothing was
     committed."""
@@ -477,7 +478,7 @@ LOOP = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_17_superstep_limit(world: World) -> None:
     """The superstep limit ends the run with a committed checkpoint and a resumable status; the last allowed superstep
     isn't lost."""

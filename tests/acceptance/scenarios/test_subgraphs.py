@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphagent.ids import SessionId
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 NESTED = """
     outputs: { said: str, log: "list[str]" }
@@ -69,7 +69,7 @@ async def test_40_a_question_three_levels_deep(world: World) -> None:
     assert await levels(world, session) == sessions
 
 
-@scenario
+@scenario_of_calls
 async def test_40b_the_child_is_driven_first(world: World) -> None:
     """The spoke may be run on by itself after its answer; the hub takes its outcome when it is run on."""
     world.functions(WORK)
@@ -163,7 +163,7 @@ LOOPED = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_42_a_spoke_starts_fresh(world: World) -> None:
     """A spoke called in a loop, or again by a `retry` of its graph node, starts fresh each time, unless state is
     handed over."""
@@ -180,7 +180,7 @@ async def test_42_a_spoke_starts_fresh(world: World) -> None:
     assert [world.calls("maybe", n) for n in range(3)] == [1, 2, 1]
 
 
-@scenario
+@scenario_of_calls
 async def test_42b_resume_makes_a_new_child_or_takes_the_mended_one(world: World) -> None:
     """A failed child fails its caller; resuming the caller calls a new child."""
     world.functions("""
@@ -234,7 +234,7 @@ FORKED = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_45_forks_before_and_after_a_call(world: World) -> None:
     """A fork of the hub before the call gives the spoke a new session; after the call, the recorded outcome."""
     world.functions(

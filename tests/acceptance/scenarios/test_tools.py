@@ -8,7 +8,7 @@ import pytest
 
 from graphagent.errors import InputInvalid
 from tests.acceptance.scenarios.test_doubts import doubts, drive_and_die
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 FUNCTIONS = """
     import graphagent
@@ -84,7 +84,7 @@ PAY = (
 )
 
 
-@scenario
+@scenario_of_calls
 async def test_a_tool_asks_to_be_tried_again(world: World) -> None:
     """`ToolRetry` is tried again as often as the node allows; `ToolFailed` isn't."""
     world.functions("""
