@@ -3,6 +3,7 @@
 A mapping or list that its author wrote in brackets on one line stays so while the line has at most 120 columns; one
 that was broken over several lines, or is longer, is printed in block style. So is a mapping of types in which
 `list[str]` would need quotes for the brackets alone, unless it is a node, which may always have a line of its own.
+Where a comment silences a finding on the line, the line stays one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final
 from graphagent.graph.diagnostics import display_width
 from graphagent.graph.formatting.scalars import key_text, lines_of, one_line, plain_reads_back
 from graphagent.graph.formatting.tree import Beside, Branch, Comment, Entry, Leaf, Node, Tree
+from graphagent.graph.suppressions import SILENCING
 
 WIDTH: Final = 120
 INDENT: Final = 2
@@ -83,7 +85,8 @@ class _Printer:
         node = entry.value
         anchor = f"&{node.anchor}" if node.anchor else ""
         if isinstance(node, Branch):
-            text = flow_text(node, self.width - display_width(head) - 1)
+            width = _ANY_WIDTH if _holds_back(entry) else self.width
+            text = flow_text(node, width - display_width(head) - 1)
             if text is None:
                 self.branch(entry, node, head, indent, outer)
                 return
@@ -126,6 +129,12 @@ class _Printer:
             kept = comment.column if comment.aligned or comment.gap > INDENT else 0
             text += " " * (max(kept, width + INDENT) - width if text else 0) + comment.text
         self.lines.append(text)
+
+
+def _holds_back(entry: Entry) -> bool:
+    """Whether a comment silences a finding on the line of an entry, which must stay one line then."""
+    texts = [*(comment.text for comment in entry.before), *(comment.text for comment in entry.beside)]
+    return any(map(SILENCING.match, texts))
 
 
 def _one_line_each(entry: Entry) -> Entry:
