@@ -213,10 +213,12 @@ class NodeReader(ValueReader):
             )
         sources = [key for key in keys.PROMPT_SOURCES if key in found]
         only_blocks = where == "override" and "blocks" in found and not sources
+        if self.linked and sources == ["text", "file"]:
+            sources = ["text"]  # the file is where the text is from
         if len(sources) != 1 and not only_blocks:
             listed = "`text`, `file` and `use`" if where == "node" else "`text` and `file`"
             return self.report("GA005", f"exactly one of {listed} is needed", node.span, path)
-        if "blocks" in found and "use" not in found and where != "override":
+        if "blocks" in found and "use" not in found and where != "override" and not self.linked:
             help = "they fill those of the prompt that `use` names"
             return self.report(
                 "GA004", "`blocks` needs `use`", node.items["blocks"][0].span, (*path, "blocks"), help=help
