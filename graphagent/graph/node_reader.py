@@ -74,9 +74,8 @@ class NodeReader(ValueReader):
     def kind(self, node: Mapping, owner: Span, path: Path) -> str | None:
         """The kind of a node if it is one that can run."""
         found = node.get("kind")
-        listed = ", ".join(keys.kinds())
         if found is None:
-            help = f"kinds: {listed}"
+            help = f"kinds: {', '.join(keys.kinds())}"
             self.report("GA005", "the key `kind` is missing", owner, path, label="in this node", help=help)
             return None
         name = self.read_text(found, (*path, "kind"))
@@ -85,7 +84,7 @@ class NodeReader(ValueReader):
         guess = suggest(name, keys.kinds())
         self.report(
             "GA001", f"unknown `kind`: `{name}`", found.span, (*path, "kind"),
-            help=f"did you mean `{guess}`?" if guess else f"kinds: {listed}",
+            help=f"did you mean `{guess}`?" if guess else f"kinds: {', '.join(keys.kinds())}",
             fix=self.replace(found.span, guess) if guess else None,
         )  # fmt: skip
         return None
