@@ -6,6 +6,7 @@ as entry points of the group `graphagent.nodes`.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +36,14 @@ def load(registry: str, name: str) -> Any:
     target = REGISTRIES[registry].get(name) or _entry_point(registry, name)
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
+
+
+@cache
+def added(registry: str) -> tuple[str, ...]:
+    """The names that installed packages register, none of which is imported. They are looked for once in a process."""
+    from importlib.metadata import entry_points
+
+    return tuple(sorted({point.name for point in entry_points(group=f"graphagent.{registry}")}))
 
 
 def _entry_point(registry: str, name: str) -> str:

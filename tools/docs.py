@@ -125,7 +125,7 @@ def diagnostic(code: str) -> str:
     body = "\n".join(f"\n{part}" if part.startswith("**") else part for part in parts)
     silence = ""
     if code in SILENCEABLE:
-        silence = f"\n\n`# graphagent: allow {code} <reason>` on the line above silences it.\n"
+        silence = f"\n\n`# graphagent: allow {code} <reason>` on the line above, or behind it, silences it.\n"
     return f"{NOTE}# {code}: {module.TITLE}\n\n{first}\n{body}".rstrip() + f"{silence.rstrip()}\n"
 
 

@@ -98,5 +98,5 @@ def document(files: Sequence[GraphFile], found: Sequence[Diagnostic], *, strict:
     """The `validate` document."""
     from graphagent.session.documents.validate import CheckedFile, validate_document
 
-    checked = [CheckedFile(f.name, f.text, f.graph, f.plan, f.nodes, f.channels) for f in files]
+    checked = [CheckedFile(f.name, f.text, f.graph, f.plan, f.nodes, f.channels, f.texts) for f in files]
     return validate_document(checked, found, strict=strict).data()

@@ -56,7 +56,7 @@ def example(template: str) -> str:
 
 def contents(template: str) -> dict[str, str]:
     """The files of a new project, by name."""
-    from graphagent.session.schemas import written_graph_schema
+    from graphagent.session.schemas import own_graph_schema
 
     graph = (FOLDER / f"{template}.graph.yaml").read_text(encoding="utf-8")
     run = f"graphagent run {template}.graph.yaml {example(template)}".rstrip()
@@ -66,7 +66,7 @@ def contents(template: str) -> dict[str, str]:
         "tests/test_graph.py": (FOLDER / "test_graph.py.txt").read_text(encoding="utf-8").replace("NAME", template),
         "graphagent.toml": "# Settings of this project; flags and GRAPHAGENT_* come first.\n"
         '# store = ".graphagent/sessions.db"\n# [models]\n# main = "openai/gpt-5-mini"\n',
-        SCHEMA: json.dumps(written_graph_schema(), indent=2) + "\n",
+        SCHEMA: json.dumps(own_graph_schema(), indent=2) + "\n",
         ".vscode/settings.json": json.dumps({"yaml.schemas": {SCHEMA: ["*.graph.yaml", "*.library.yaml"]}}, indent=2)
         + "\n",
         ".gitignore": IGNORED,

@@ -11,7 +11,7 @@ from graphagent.cli.exits import Exit
 from graphagent.cli.flags import terminal_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from graphagent.cli.terminal import Terminal
@@ -31,8 +31,8 @@ def migrate(
 ) -> int:
     """Bring graphs to another version of the language; comments and order stay.
 
-    The result is formatted as `fmt` does it, and checked as `validate` does it; exit code 3 if something is wrong
-    with it. Files that have the version already are only checked.
+    The result is formatted as `fmt` does it, and checked as `validate` does it before it is written: with errors the
+    file is left as it is, and the exit code is 3. Files that have the version already are only checked.
     """
     from graphagent.cli.targets import project_folder
     from graphagent.session.graph_file import find_own_graphs
@@ -40,17 +40,18 @@ def migrate(
     terminal = terminal_of(ctx)
     target = version_of(to)
     moved = [bring(file, target) for file in find_own_graphs(files)]
-    refused = [one.name for one in moved if one.changed and not settle(terminal, one, write=write)]
-    checked = [Checked(one, *check(one, project_folder(terminal))) for one in moved]
-    wrong = any(d.severity == "error" for one in checked for d in one.diagnostics)
+    planned = {one.path: one.result.text.encode() for one in moved if one.result.text is not None}
+    checked = [Checked(one, *check(one, project_folder(terminal), planned)) for one in moved]
+    refused = [one for one in checked if one.moved.changed and not settle(terminal, one, write=write)]
+    written = {one.moved.path for one in checked if write and one.sound and one not in refused}
     if terminal.flags.json:
-        terminal.document(document(checked, target, wrote=write and not refused))
+        terminal.document(document(checked, target, written))
     else:
         for one in checked:
-            tell_outcome(terminal, one, target, wrote=write and one.moved.name not in refused)
+            tell_outcome(terminal, one, target, wrote=one.moved.path in written)
     if refused:
         return Exit.REFUSED
-    return Exit.INVALID if wrong else Exit.OK
+    return Exit.OK if all(one.sound for one in checked) else Exit.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ class Checked:
     moved: Moved
     diagnostics: Sequence[Diagnostic]
     texts: Mapping[str, str]
+
+    @property
+    def sound(self) -> bool:
+        """Whether it has no errors, so that it may be written."""
+        return not any(found.severity == "error" for found in self.diagnostics)
 
 
 def version_of(to: str | None) -> str:
@@ -105,14 +111,17 @@ def bring(path: Path, target: str) -> Moved:
     return Moved(path, name, content, migrate_text(content, name, target, STEPS))
 
 
-def settle(terminal: Terminal, moved: Moved, *, write: bool) -> bool:
-    """Write a file that has changed, or show its changes. Returns False if it can't be written, which is told."""
+def settle(terminal: Terminal, checked: Checked, *, write: bool) -> bool:
+    """Write a sound file that has changed, or show its changes. Returns False if it can't be written, which is told."""
     from graphagent.cli.diffs import show_diff
     from graphagent.cli.failures import tell
     from graphagent.errors import Conflict
     from graphagent.session.replacing import replace_file
 
+    moved = checked.moved
     text = moved.result.text or ""
+    if write and not checked.sound:
+        return True
     if write:
         try:
             replace_file(moved.path, text.encode(), moved.content)
@@ -127,13 +136,15 @@ def settle(terminal: Terminal, moved: Moved, *, write: bool) -> bool:
     return True
 
 
-def check(moved: Moved, root: Path | None) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
-    """The findings about what a file becomes."""
+def check(
+    moved: Moved, root: Path | None, planned: Mapping[Path, bytes]
+) -> tuple[Sequence[Diagnostic], Mapping[str, str]]:
+    """The findings about what a file becomes, beside what its imports become."""
     from graphagent.session.graph_file import read_graph_file
 
     if moved.result.text is None:
         return moved.result.diagnostics, {moved.name: moved.result.before}
-    checked = read_graph_file(moved.path, root, moved.result.text.encode())
+    checked = read_graph_file(moved.path, root, moved.result.text.encode(), planned)
     return checked.diagnostics, checked.texts
 
 
@@ -150,24 +161,35 @@ def tell_outcome(terminal: Terminal, checked: Checked, target: str, *, wrote: bo
     if not moved.changed:
         terminal.say(f"{terminal.symbol('done')} {moved.name}: {target} already")
         return
+    if not checked.sound:
+        what = f"{moved.name} was left as it is: from {moved.result.version} to {target} it would have these errors"
+        terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} {what}")
+        tell_decisions(terminal, moved)
+        return
     done = "migrated" if wrote else f"would be migrated; {terminal.command('migrate', '--write', moved.name)}"
     terminal.say(f"{terminal.symbol('done')} {moved.name}: {moved.result.version} to {target}, {done}")
+    tell_decisions(terminal, moved)
+
+
+def tell_decisions(terminal: Terminal, moved: Moved) -> None:
+    """What a person has to decide, with its place in the migrated text."""
     for line, what in moved.result.decisions:
         terminal.tell(f"{terminal.paint('decide:', 'yellow')} {moved.name}:{line}: {what}")
 
 
-def document(checked: Sequence[Checked], target: str, *, wrote: bool) -> dict[str, Any]:
+def document(checked: Sequence[Checked], target: str, written: Collection[Path]) -> dict[str, Any]:
     """What came of each file."""
     from graphagent.session.documents.validate import diagnostic_parts
 
     found = [part.data() for one in checked for part in diagnostic_parts(one.diagnostics, one.texts)]
     return {
         "schema": "graphagent/migrate@1",
-        "ok": not any(d.severity == "error" for one in checked for d in one.diagnostics),
+        "ok": all(one.sound for one in checked),
         "to": target,
         "files": [
             {
-                "file": one.moved.name, "from": one.moved.result.version, "written": wrote and one.moved.changed,
+                "file": one.moved.name, "from": one.moved.result.version,
+                "written": one.moved.changed and one.moved.path in written,
                 "status": status(one.moved),
                 "decisions": [{"line": line, "what": what} for line, what in one.moved.result.decisions],
             }

@@ -25,7 +25,7 @@ def schema(
 ) -> int:
     """Print a JSON Schema (draft-07): of graphs for editors, of a JSON document, or of events."""
     from graphagent.errors import InputInvalid
-    from graphagent.session.schemas import document_schema, event_schema, names, written_graph_schema
+    from graphagent.session.schemas import document_schema, event_schema, names, own_graph_schema
     from graphagent.session.settings import find_root
 
     terminal = terminal_of(ctx)
@@ -35,7 +35,7 @@ def schema(
         raise InputInvalid("NAME", f"no document {name!r}" if name else "which document?", hint=", ".join(names()))
     if what != "document" and name is not None:
         raise InputInvalid("NAME", f"there is one schema of {what}s", hint=f"leave {name!r} out")
-    found = {"graph": written_graph_schema, "event": event_schema}
+    found = {"graph": own_graph_schema, "event": event_schema}
     data = found[what]() if what in found else document_schema(str(name))
     text = json.dumps(data, indent=2) + "\n"
     target = (project_folder(terminal) or find_root()) / INSTALLED if install else output

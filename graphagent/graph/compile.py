@@ -189,7 +189,8 @@ def _ordered(tree: dict[str, Any], order: Mapping[str, list[str]]) -> dict[str, 
 def _templates(spec: Spec, template: Callable[[str], str | None]) -> dict[str, str]:
     """The texts of all prompt files, and of what they and the prompts include, by name."""
     prompts = [*_prompts(spec)]
-    out = {prompt.file: template(prompt.file) or "" for prompt in prompts if prompt.file is not None}
+    files = [prompt.file for prompt in prompts if prompt.file is not None and prompt.text is None]
+    out = {file: template(file) or "" for file in files}
     texts = [*out.items()]
     texts += [(prompt.file or "", text) for prompt in prompts for text in (prompt.text or "", *prompt.blocks.values())]
     while texts:

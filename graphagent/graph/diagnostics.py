@@ -92,7 +92,10 @@ class Diagnostic:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """A comment that silences one code on the line below it. `silenced` are the findings that it holds back."""
+    """A comment that silences one code on a line: the one below it, or its own if it stands behind something.
+
+    `silenced` are the findings that it holds back.
+    """
 
     code: str
     reason: str
@@ -108,7 +111,8 @@ class Suppression:
         if self.refused is not None:
             return f"this comment is ignored: {self.refused}"
         if not self.silenced:
-            return f"this comment silences nothing: there is no {self.code} on the next line"
+            where = "this" if self.line == self.span.line else "the next"
+            return f"this comment silences nothing: there is no {self.code} on {where} line"
         return f"{self.code} is silenced here: {self.reason}"
 
 

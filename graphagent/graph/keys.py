@@ -245,8 +245,14 @@ OTHER_READERS: Final = ("text", "choice", "integer", "number", "boolean", "liter
 
 
 def kinds() -> tuple[str, ...]:
-    """The kinds of the language, then those that `registry.NODES` adds."""
-    return (*KINDS, *(kind for kind in registry.NODES if kind not in KINDS))
+    """The kinds of the language, then those that `registry.NODES` and installed packages add."""
+    return tuple(dict.fromkeys((*KINDS, *registry.NODES, *registry.added("nodes"))))
+
+
+def added_kinds() -> dict[str, Shape]:
+    """The keys of the kinds that the language doesn't have; their classes are imported for it."""
+    shapes = {kind: shape_of(kind) for kind in kinds() if kind not in KINDS}
+    return {kind: shape for kind, shape in shapes.items() if shape is not None}
 
 
 def shape_of(kind: str) -> Shape | None:

@@ -74,9 +74,8 @@ class NodeReader(ValueReader):
     def kind(self, node: Mapping, owner: Span, path: Path) -> str | None:
         """The kind of a node if it is one that can run."""
         found = node.get("kind")
-        listed = ", ".join(keys.kinds())
         if found is None:
-            help = f"kinds: {listed}"
+            help = f"kinds: {', '.join(keys.kinds())}"
             self.report("GA005", "the key `kind` is missing", owner, path, label="in this node", help=help)
             return None
         name = self.read_text(found, (*path, "kind"))
@@ -85,7 +84,7 @@ class NodeReader(ValueReader):
         guess = suggest(name, keys.kinds())
         self.report(
             "GA001", f"unknown `kind`: `{name}`", found.span, (*path, "kind"),
-            help=f"did you mean `{guess}`?" if guess else f"kinds: {listed}",
+            help=f"did you mean `{guess}`?" if guess else f"kinds: {', '.join(keys.kinds())}",
             fix=self.replace(found.span, guess) if guess else None,
         )  # fmt: skip
         return None
@@ -213,10 +212,12 @@ class NodeReader(ValueReader):
             )
         sources = [key for key in keys.PROMPT_SOURCES if key in found]
         only_blocks = where == "override" and "blocks" in found and not sources
+        if self.linked and sources == ["text", "file"]:
+            sources = ["text"]  # the file is where the text is from
         if len(sources) != 1 and not only_blocks:
             listed = "`text`, `file` and `use`" if where == "node" else "`text` and `file`"
             return self.report("GA005", f"exactly one of {listed} is needed", node.span, path)
-        if "blocks" in found and "use" not in found and where != "override":
+        if "blocks" in found and "use" not in found and where != "override" and not self.linked:
             help = "they fill those of the prompt that `use` names"
             return self.report(
                 "GA004", "`blocks` needs `use`", node.items["blocks"][0].span, (*path, "blocks"), help=help

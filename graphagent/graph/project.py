@@ -60,14 +60,16 @@ class ProjectFolder:
         graph_folder: The folder of the graph file, which is looked into first; by default the root.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         read_class: Reads a class of such a module: what `classes` gives.
+        planned: What is going to be in files that graphs import, by their real paths.
     """
 
     def __init__(
         self, root: Path, graph_folder: Path | None = None, allow_modules: Iterable[str] = (),
-        read_class: ReadClass | None = None,
+        read_class: ReadClass | None = None, planned: Mapping[Path, bytes] | None = None,
     ) -> None:  # fmt: skip
         self.allow_modules, self._read_class = tuple(allow_modules), read_class
         self._classes: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        self.planned = planned or {}
         self.root = root
         self.roots = tuple(dict.fromkeys(folder.resolve() for folder in (graph_folder or root, root)))
         self._texts: dict[Path, str | None] = {}
@@ -128,10 +130,10 @@ class ProjectFolder:
             folder = posixpath.relpath(file.parent.as_posix(), here.as_posix())
         self._files.append(file)
         try:
-            text = file.read_bytes()
+            text = self.planned[file] if file in self.planned else file.read_bytes()
         except OSError:
             return f"there is no file `{source}`"
-        self._imported.append(ProjectFolder(root, file.parent, self.allow_modules, self._read_class))
+        self._imported.append(ProjectFolder(root, file.parent, self.allow_modules, self._read_class, self.planned))
         return ImportedFile(str(file), name, folder, text, self._imported[-1])
 
     def _read(self, path: Path, root: Path) -> str | None:

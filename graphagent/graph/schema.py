@@ -7,6 +7,7 @@ Expressions and values are text in JSON Schema's eyes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from graphagent.errors import ERROR_KINDS
@@ -37,17 +38,21 @@ _PARTS: Final[Mapping[str, Shape]] = {
 }  # fmt: skip
 
 
-def graph_schema(describe: Describe = lambda shape, key: None) -> Schema:
+def graph_schema(
+    describe: Describe = lambda shape, key: None, added: Mapping[str, Shape] = MappingProxyType({})
+) -> Schema:
     """The schema of a document: a Graph, or a Library.
 
     Args:
         describe: Gives each key its description.
+        added: The keys of node kinds that the language doesn't have, by kind.
     """
+    kinds = {**keys.KINDS, **added}
     writer = _Writer(describe)
     definitions = {name: writer.object(shape) for name, shape in _PARTS.items()}
-    definitions |= {"node": writer.node(keys.NODE, keys.KINDS), "item": writer.node(keys.ITEM, writer.item_kinds())}
-    for kind in keys.KINDS:
-        definitions[f"node_{kind}"] = writer.object({**keys.NODE, **keys.KINDS[kind]})
+    definitions |= {"node": writer.node(keys.NODE, kinds), "item": writer.node(keys.ITEM, writer.item_kinds())}
+    for kind, shape in kinds.items():
+        definitions[f"node_{kind}"] = writer.object({**keys.NODE, **shape})
     for kind, shape in writer.item_kinds().items():
         definitions[f"item_{kind}"] = writer.object({**keys.ITEM, **shape})
     definitions |= {"document_graph": writer.document(keys.DOCUMENT, "Graph"),
@@ -124,7 +129,7 @@ def _with_option(reader: str, option: Any) -> Schema:
     if reader == "choice":
         return {"enum": list(option)}
     if reader in ("integer", "number"):
-        return {"type": reader, "minimum": option}
+        return {"type": reader} if option is None else {"type": reader, "minimum": option}
     return FRAGMENTS[reader]
 
 

@@ -1,17 +1,25 @@
-"""Comments that silence findings: `# graphagent: allow GA406 the two inputs exclude each other`, on the line above."""
+"""Comments that silence findings: `# graphagent: allow GA406 the two inputs exclude each other`.
+
+They count for the line they stand behind; on a line of their own, for the one below.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeAlias
 
 from graphagent.graph.diagnostics import Diagnostic, Span, Suppression, split_lines
-from graphagent.graph.document import Document, Node, Scalar, Sequence
+from graphagent.graph.document import Document, Mapping, Node, Scalar, Sequence
 from graphagent.graph.rules import RULES, SILENCEABLE
 from graphagent.graph.suggest import suggest
 
-_COMMENT = re.compile(r"\s*(#\s*graphagent:\s*allow\b\s*(\S*)[ \t]*(.*?))\s*$")
+SILENCING = re.compile(r"(#\s*graphagent:\s*allow\b\s*(\S*)[ \t]*(.*?))\s*$")
+"""Such a comment: itself, the code and the reason."""
+_START = re.compile(r"(?:^|(?<=\s))#")
+_Texts: TypeAlias = dict[int, list[tuple[int, int]]]
 
 
 def silence(found: Iterable[Diagnostic], document: Document) -> tuple[list[Diagnostic], list[Suppression]]:
@@ -42,17 +50,18 @@ def _outcome(
 def _comments(document: Document) -> Iterator[Suppression]:
     lines = split_lines(document.source.text)
     seen: set[tuple[str, int]] = set()
-    texts: set[int] | None = None
+    texts: _Texts | None = None
     for number, line in enumerate(lines, 1):
-        match = _COMMENT.match(line) if "graphagent" in line else None
-        if match is None:
+        if "graphagent" not in line or "#" not in line:
             continue
-        texts = _lines_of_texts(document.root) if texts is None else texts
-        if number in texts:
-            continue  # it is part of a text, such as a prompt
+        texts = _texts(document.root) if texts is None else texts
+        start = _comment_start(line, texts.get(number, []))
+        match = None if start is None else SILENCING.match(line, start)
+        if match is None or start is None:
+            continue
         code, reason = match[2], match[3]
-        below = number + 1
-        while below <= len(lines) and lines[below - 1].lstrip().startswith("#"):
+        below = number if line[:start].strip() else number + 1
+        while number < below <= len(lines) and lines[below - 1].lstrip().startswith("#"):
             below += 1
         refused = _refused(code, reason)
         if refused is None and (code, below) in seen:
@@ -71,16 +80,34 @@ def _refused(code: str, reason: str) -> str | None:
     return None
 
 
-def _lines_of_texts(root: Node | None) -> set[int]:
-    """The lines on which a text goes on that began above."""
-    out: set[int] = set()
+def _comment_start(line: str, texts: list[tuple[int, int]]) -> int | None:
+    """Where the comment of a line begins, from 0; None if it has none. `texts` are the columns that belong to texts."""
+    for match in _START.finditer(line):
+        if not any(first <= match.start() < last for first, last in texts):
+            return match.start()
+    return None
+
+
+def _texts(root: Node | None) -> _Texts:
+    """Line -> the columns on which texts stand, such as prompts, in which `#` is a character like any other."""
+    out: _Texts = {}
     stack = [] if root is None else [root]
     while stack:
         node = stack.pop()
-        if isinstance(node, Scalar):
-            out.update(range(node.span.line + 1, node.span.end_line + 1))
-        elif isinstance(node, Sequence):
+        if isinstance(node, Sequence):
             stack += node.items
+        elif isinstance(node, Mapping):
+            stack += [part for pair in node.items.values() for part in pair]
         else:
-            stack += [value for _, value in node.items.values()]
+            for line, columns in _columns(node):
+                out.setdefault(line, []).append(columns)
     return out
+
+
+def _columns(text: Scalar) -> Iterator[tuple[int, tuple[int, int]]]:
+    span, block = text.span, text.style in {"|", ">"}
+    for line in range(span.line, span.end_line + 1):
+        if block and line == span.line:
+            continue  # behind `|` there may be a comment
+        first = span.column - 1 if line == span.line else 0
+        yield line, (first, span.end_column - 1 if line == span.end_line and not block else sys.maxsize)

@@ -14,25 +14,40 @@ _GENERIC_TYPE = re.compile(r"(list|dict|Literal)\[[^\]]*\]?")
 _BARE_FIELD = re.compile(rf"\b{_BARE}:\s")
 
 
-def syntax_error(error: Any, source: Source) -> Diagnostic:
-    """GA002 for an error of the YAML parser."""
+def syntax_error(error: Any, source: Source, bracket: Any = None) -> Diagnostic:
+    """GA002 for an error of the YAML parser.
+
+    Args:
+        bracket: The parser's event of the innermost `[` or `{` that is open, if there is one.
+    """
     problem = str(getattr(error, "problem", None) or error).strip()
     context = str(getattr(error, "context", None) or "")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     opened = getattr(error, "context_mark", None)
+    if bracket is not None and context.endswith("a flow node"):  # said of what is missing in it, where it is missing
+        context = "sequence" if type(bracket).__name__ == "SequenceStartEvent" else "mapping"
+        context, opened = f"while parsing a flow {context}", bracket.start_mark
     lines = split_lines(source.text)
-    line = min(mark.line, len(lines) - 1) if mark else 0
-    column = mark.column if mark else 0
+    line, column = _place(mark, lines)
+    at_end = (line, column) == (len(lines) - 1, len(lines[-1]))
     if opened and "end of stream" in problem:
-        line, column = opened.line, opened.column
+        line, column = _place(opened, lines)
+        at_end = False
     text = lines[line]
     message, help = _explain(problem, context, text, column)
     notes: tuple[Note, ...] = ()
-    if opened and opened.line != line and ("flow" in context or "quoted" in context):
-        place = Span(source.file, opened.line + 1, opened.column + 1, opened.line + 1, opened.column + 2)
-        notes = (Note("it was opened here", place),)
+    if opened and (opened.line != line or at_end) and ("flow" in context or "quoted" in context):
+        first, start = _place(opened, lines)
+        notes = (Note("it was opened here", Span(source.file, first + 1, start + 1, first + 1, start + 2)),)
     span = Span(source.file, line + 1, column + 1, line + 1, column + 2)
     return Diagnostic("GA002", "error", f"YAML: {message}", span, notes=notes, help=help)
+
+
+def _place(mark: Any, lines: tuple[str, ...]) -> tuple[int, int]:
+    """Line and column of a mark, from 0. The parser puts the end of a file on a line of its own even if it has none."""
+    if mark is None:
+        return 0, 0
+    return (mark.line, mark.column) if mark.line < len(lines) else (len(lines) - 1, len(lines[-1]))
 
 
 def _explain(problem: str, context: str, line: str, column: int) -> tuple[str, str | None]:

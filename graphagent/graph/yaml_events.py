@@ -50,7 +50,7 @@ def read_events(source: Source, diagnostics: list[Diagnostic]) -> Node | None:
         for event in yaml.parse(source.text, Loader=loader):
             builder.take(event)
     except yaml.YAMLError as error:
-        diagnostics.append(syntax_error(error, source))
+        diagnostics.append(syntax_error(error, source, builder.bracket()))
         return None
     except _Refused as error:
         diagnostics.append(error.diagnostic)
@@ -89,6 +89,11 @@ class _TreeBuilder:
         self.stack: list[_Open] = []
         self.anchors: dict[str, _Anchor | None] = {}
         self.events = self.documents = self.aliased = self.aliased_length = 0
+
+    def bracket(self) -> Any:
+        """The event of the innermost container if that is written in brackets."""
+        top = self.stack[-1].event if self.stack else None
+        return top if top is not None and top.flow_style else None
 
     def take(self, event: Any) -> None:
         self.events += 1

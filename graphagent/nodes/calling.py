@@ -50,8 +50,11 @@ def failure(error: Exception) -> Exception:
     if isinstance(error, NodeError):
         error.trace = error.trace or frames(error)
         return error
-    if isinstance(error, GraphAgentError):
-        return error
+    return error if isinstance(error, GraphAgentError) else code_failed(error)
+
+
+def code_failed(error: Exception) -> NodeError:
+    """An exception as a failure, with where it came from."""
     failed = NodeError(f"{type(error).__name__}: {error}".removesuffix(": "), kind="code_failed")
     failed.trace = frames(error)
     return failed

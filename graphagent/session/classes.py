@@ -24,15 +24,18 @@ TIME_LIMIT_S = 5.0
 Classes = Mapping[str, Mapping[str, str]]
 
 
-def project_files(root: Path, folder: Path, allow_modules: tuple[str, ...] | None = None) -> ProjectFolder:
+def project_files(
+    root: Path, folder: Path, allow_modules: tuple[str, ...] | None = None, planned: Mapping[Path, bytes] | None = None
+) -> ProjectFolder:
     """Where a graph in `folder` looks up modules and prompts.
 
     Args:
         root: The project folder.
         allow_modules: What the host allows besides; by default what the settings of the project say.
+        planned: What is going to be in files that graphs import, by their real paths.
     """
     allowed = allowed_modules(root) if allow_modules is None else allow_modules
-    return ProjectFolder(root, folder, allowed, read_class)
+    return ProjectFolder(root, folder, allowed, read_class, planned)
 
 
 def read_class(reference: str) -> Classes:

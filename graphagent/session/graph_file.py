@@ -62,19 +62,25 @@ class GraphFile:
         return self.plan
 
 
-def read_graph_file(path: str | Path, root: Path | None = None, content: bytes | None = None) -> GraphFile:
+def read_graph_file(
+    path: str | Path,
+    root: Path | None = None,
+    content: bytes | None = None,
+    planned: Mapping[Path, bytes] | None = None,
+) -> GraphFile:
     """Read and check a file, or a ready-made graph: `graphagent:summarize.graph.yaml`.
 
     Args:
         root: The project folder; functions and prompts are looked up beside the file, then there.
         content: What to check in its place.
+        planned: What is going to be in files that it imports, by their real paths.
 
     Raises:
         NotFound: there is no such file.
     """
     file = find_graph(path)
     name = shown_name(file, root)
-    files = project_files(root or file.parent, file.parent)
+    files = project_files(root or file.parent, file.parent, planned=planned)
     checked = check_text(read_content(file, name) if content is None else content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":

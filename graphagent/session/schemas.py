@@ -47,11 +47,20 @@ def names() -> list[str]:
 
 
 def written_graph_schema() -> dict[str, Any]:
-    """The schema of graphs with a description of each key."""
+    """The schema of graphs with a description of each key; kinds that are added here or by packages are left out."""
     from graphagent.graph.key_pages import describe
     from graphagent.graph.schema import graph_schema
 
     return graph_schema(describe)
+
+
+def own_graph_schema() -> dict[str, Any]:
+    """The same with the node kinds that are added here, for the editor of somebody who has them."""
+    from graphagent.graph.key_pages import describe
+    from graphagent.graph.keys import added_kinds
+    from graphagent.graph.schema import graph_schema
+
+    return graph_schema(describe, added_kinds())
 
 
 def event_schema() -> dict[str, Any]:

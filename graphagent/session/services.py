@@ -13,7 +13,8 @@ from graphagent.codec import digest, encode
 from graphagent.errors import MissingExtra, ModelError, SecretMissing
 from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
-from graphagent.graph.spec import CodeBody
+from graphagent.graph.spec import CodeBody, OtherBody
+from graphagent.nodes.added import AddedNode
 from graphagent.ports import Model, Node
 from graphagent.session.functions import Functions
 from graphagent.session.reducers import bound
@@ -134,7 +135,10 @@ class Services:
         """See `ports.TaskServices`."""
         bound = self._kinds.get(id(node))
         if bound is None:
-            bound = self._kinds[id(node)] = registry.load("nodes", node.kind)(node, graph, plan)
+            kind = registry.load("nodes", node.kind)
+            added = isinstance(node.body, OtherBody)
+            bound = AddedNode(kind, node, graph, plan) if added else kind(node, graph, plan)
+            self._kinds[id(node)] = bound
         return bound
 
     def kinds(self) -> tuple[Node, ...]:

@@ -3,6 +3,7 @@
 A mapping or list that its author wrote in brackets on one line stays so while the line has at most 120 columns; one
 that was broken over several lines, or is longer, is printed in block style. So is a mapping of types in which
 `list[str]` would need quotes for the brackets alone, unless it is a node, which may always have a line of its own.
+Where a comment silences a finding on the line, the line stays one.
 """
 
 from __future__ import annotations
@@ -15,25 +16,33 @@ from typing import Final
 from graphagent.graph.diagnostics import display_width
 from graphagent.graph.formatting.scalars import key_text, lines_of, one_line, plain_reads_back
 from graphagent.graph.formatting.tree import Beside, Branch, Comment, Entry, Leaf, Node, Tree
+from graphagent.graph.suppressions import SILENCING
 
 WIDTH: Final = 120
 INDENT: Final = 2
+_ANY_WIDTH: Final = 1 << 30
 _NODE_KEY: Final = "kind"
 _TYPE: Final = re.compile(r"(?:[\w.:]+ *\| *)*(?:list|dict|Literal)\[.*")
 
 
-def print_tree(tree: Tree) -> str:
-    """The text of a tree; it ends with a line break unless it is empty."""
-    printer = _Printer()
+def print_tree(tree: Tree, *, in_brackets: bool = False) -> str:
+    """The text of a tree; it ends with a line break unless it is empty.
+
+    Args:
+        in_brackets: Whatever stands in brackets stays there if it can, in lines of any length: for what would be
+            too big in block style.
+    """
+    printer = _Printer(_ANY_WIDTH if in_brackets else WIDTH)
     printer.lines += tree.head
     if tree.root is not None:
-        printer.root(tree.root)
+        printer.root(_one_line_each(tree.root) if in_brackets else tree.root)
     printer.comments(tree.after, 0)
     return "".join(line + "\n" for line in printer.lines)
 
 
 class _Printer:
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        self.width = width
         self.lines: list[str] = []
 
     def blank(self, wanted: bool) -> None:
@@ -50,7 +59,7 @@ class _Printer:
     def root(self, entry: Entry) -> None:
         self.comments(entry.before, 0)
         node = entry.value
-        if isinstance(node, Branch) and flow_text(node, WIDTH) is None:
+        if isinstance(node, Branch) and flow_text(node, self.width) is None:
             self.comments((Comment(item.text) for item in entry.beside), 0)
             if node.anchor:
                 self.lines.append(f"&{node.anchor}")
@@ -76,7 +85,8 @@ class _Printer:
         node = entry.value
         anchor = f"&{node.anchor}" if node.anchor else ""
         if isinstance(node, Branch):
-            text = flow_text(node, WIDTH - display_width(head) - 1)
+            width = _ANY_WIDTH if _holds_back(entry) else self.width
+            text = flow_text(node, width - display_width(head) - 1)
             if text is None:
                 self.branch(entry, node, head, indent, outer)
                 return
@@ -121,37 +131,57 @@ class _Printer:
         self.lines.append(text)
 
 
+def _holds_back(entry: Entry) -> bool:
+    """Whether a comment silences a finding on the line of an entry, which must stay one line then."""
+    texts = [*(comment.text for comment in entry.before), *(comment.text for comment in entry.beside)]
+    return any(map(SILENCING.match, texts))
+
+
+def _one_line_each(entry: Entry) -> Entry:
+    """An entry in which brackets that were broken over several lines are taken for those on one line."""
+    node = entry.value
+    if isinstance(node, Leaf):
+        return entry
+    entries = tuple(map(_one_line_each, node.entries))
+    return replace(entry, value=replace(node, entries=entries, flow=node.brackets))
+
+
 def _split(beside: Sequence[Beside]) -> tuple[list[Comment], Sequence[Beside]]:
     return [Comment(item.text) for item in beside[:-1]], beside[-1:]
 
 
 def flow_text(node: Node, width: int) -> str | None:
     """A branch in brackets with its anchor left out, or a leaf; None if it is to be printed in block style."""
-    if isinstance(node, Branch) and node.entries and not (node.flow and not wants_block(node)):
-        return None
-    text = _flow(node)
-    if text is None:
-        return None
+    text = _flow(node, width)
+    if text is None or not (isinstance(node, Branch) and node.entries):
+        return text
     anchor = len(node.anchor) + 2 if node.anchor else 0
-    return text if display_width(text) + anchor <= width or not (isinstance(node, Branch) and node.entries) else None
+    if display_width(text) + anchor > width or (width <= WIDTH and wants_block(node)):
+        return None
+    return text
 
 
-def _flow(node: Node) -> str | None:
+def _flow(node: Node, width: int) -> str | None:
+    """As `flow_text`, but it gives up only where what is inside has more than `width` characters without brackets."""
     if isinstance(node, Leaf):
         return one_line(node, flow=True)
-    if node.after or any(entry.before or entry.beside for entry in node.entries):
+    if node.after or any(entry.before or entry.beside for entry in node.entries) or (node.entries and not node.flow):
         return None
-    parts = [_flow_entry(entry) for entry in node.entries]
-    if None in parts or not (node.flow or not parts):
-        return None
-    inside = ", ".join(part for part in parts if part is not None)
+    parts = []
+    for entry in node.entries:
+        part = _flow_entry(entry, width)
+        if part is None or width < len(part):
+            return None
+        parts.append(part)
+        width -= len(part)
+    inside = ", ".join(parts)
     if not node.is_mapping:
         return f"[{inside}]"
     return f"{{ {inside} }}" if inside else "{}"
 
 
-def _flow_entry(entry: Entry) -> str | None:
-    value = _flow(entry.value)
+def _flow_entry(entry: Entry, width: int) -> str | None:
+    value = _flow(entry.value, width)
     if value is None:
         return None
     if entry.value.anchor:

@@ -10,7 +10,9 @@ from typing import Any, Final
 from graphagent.graph.diagnostics import display_width
 from graphagent.graph.formatting.tree import Beside, Branch, Comment, Entry, Leaf, Node, Tree
 
-_COMMENT: Final = re.compile("#[^\n\r\x85\u2028\u2029]*")
+_COMMENT: Final = re.compile("#[^\n]*")
+_BREAKS: Final = dict.fromkeys(map(ord, "\x85\u2028\u2029"), "\n")
+"""What YAML takes for the end of a line besides `\\n`; of one character too, so places stay what they are."""
 _ANCHOR: Final = re.compile(r"&[^\s\[\]{},]+")
 _BETWEEN: Final = re.compile(r"(?:\s+|(?<=\s)#[^\n]*)*")
 _HEADER: Final = re.compile(r"[|>][0-9+-]*")
@@ -53,6 +55,7 @@ class _Entry:
 @dataclass(slots=True)
 class _Branch:
     is_mapping: bool
+    brackets: bool
     flow: bool
     anchor: str
     line: int
@@ -65,6 +68,7 @@ class _Reader:
     """Takes events in order.
 
     Attributes:
+        lines: The text with `\n` at the end of every line.
         position: Up to here the text has been searched for comments.
         waiting: Comments on own lines since the last event.
         passed: Where the comments since the last scalar are.
@@ -74,7 +78,7 @@ class _Reader:
     """
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text, self.lines = text, text.translate(_BREAKS)
         self.position = self.kept = 0
         self.head: tuple[str, ...] = ()
         self.root: _Entry | None = None
@@ -90,7 +94,7 @@ class _Reader:
         if kind == "DocumentStartEvent":
             if event.explicit:
                 self.position = event.end_mark.index
-                lines = self.text[: self.position].split("\n")
+                lines = self.lines[: self.position].split("\n")
                 self.head = tuple(line.rstrip() for line in lines if line.strip())
         elif kind == "StreamEndEvent":
             self.find_comments(len(self.text))
@@ -112,17 +116,17 @@ class _Reader:
 
     def find_comments(self, until: int) -> None:
         """Gives every comment before `until` to an entry, or keeps it until its entry comes."""
-        while (match := _COMMENT.search(self.text, self.position, until)) is not None:
+        while (match := _COMMENT.search(self.lines, self.position, until)) is not None:
             start = match.start()
-            line_start = self.text.rfind("\n", 0, start) + 1
-            before = self.text[line_start:start]
+            line_start = self.lines.rfind("\n", 0, start) + 1
+            before = self.lines[line_start:start]
             text = match[0].rstrip()
             if not before.strip():
                 comment = Comment(text, self.blank_above(line_start))
                 self.waiting.append(_Waiting(comment, display_width(before), start))
             else:
                 beside = self.beside(text, before)
-                passed = self.text[max(self.position, line_start) : start]
+                passed = self.lines[max(self.position, line_start) : start]
                 if self.last is None or _PENDING_ITEM.search(passed):
                     self.next_beside.append(beside)
                 else:
@@ -139,28 +143,30 @@ class _Reader:
     def blank_above(self, line_start: int) -> bool:
         if line_start == 0:
             return False
-        above = self.text.rfind("\n", 0, line_start - 1) + 1
-        return above >= self.kept and not self.text[above:line_start].strip()
+        above = self.lines.rfind("\n", 0, line_start - 1) + 1
+        return above >= self.kept and not self.lines[above:line_start].strip()
 
     # --- entries
 
     def leaf(self, event: Any, style: str) -> None:
         start, end = event.start_mark.index, event.end_mark.index
-        raw, anchor, inner = self.text[start:end], "", []
-        match = _ANCHOR.match(raw) if style != "*" else None
+        anchor, inner, begins = "", [], start
+        match = _ANCHOR.match(self.lines, start, end) if style != "*" else None
         if match is not None:
             anchor = match[0][1:]
-            between = _BETWEEN.match(raw, match.end())
+            between = _BETWEEN.match(self.lines, match.end(), end)
             assert between is not None
             inner = [Beside(found[0].rstrip()) for found in _COMMENT.finditer(between[0])]
-            raw = raw[between.end() :]
+            begins = between.end()
+        raw = self.text[begins:end]
         if style in {"|", ">"}:
             header = _HEADER.match(raw)
             assert header is not None
-            comment = _COMMENT.match(raw[header.end() : (raw + "\n").index("\n")].lstrip())
+            first = self.lines[begins:end].split("\n", 1)[0]
+            comment = _COMMENT.match(first[header.end() :].lstrip())
             if comment is not None:
-                at = self.text.index(comment[0], start)
-                inner.append(self.beside(comment[0].rstrip(), self.text[self.text.rfind("\n", 0, at) + 1 : at]))
+                at = self.lines.index(comment[0], begins)
+                inner.append(self.beside(comment[0].rstrip(), self.lines[self.lines.rfind("\n", 0, at) + 1 : at]))
             if "+" in header[0]:
                 self.kept = end
         found = Leaf(raw, raw if style == "*" else event.value, style, anchor)
@@ -172,7 +178,7 @@ class _Reader:
 
     def open(self, event: Any, is_mapping: bool) -> None:
         flow, mark = bool(event.flow_style), event.start_mark
-        branch = _Branch(is_mapping, flow, event.anchor or "", mark.line, mark.column)
+        branch = _Branch(is_mapping, flow, flow, event.anchor or "", mark.line, mark.column)
         if event.anchor and not flow:
             branch.column = -1  # known with the first entry
         entry = self.put(branch, event)
@@ -225,8 +231,8 @@ class _Reader:
         """A new entry, which takes the comments that wait."""
         mark = event.start_mark
         start = mark.index if key is not None or not self.stack or self.stack[-1][0].flow else self.dash(mark.index)
-        line_start = self.text.rfind("\n", 0, start) + 1
-        first = _OPENING.fullmatch(self.text, line_start, start) is not None
+        line_start = self.lines.rfind("\n", 0, start) + 1
+        first = _OPENING.fullmatch(self.lines, line_start, start) is not None
         entry = _Entry(key, spaced=first and self.blank_above(line_start), beside=self.next_beside)
         self.next_beside = []
         if self.stack:
@@ -243,9 +249,9 @@ class _Reader:
 
     def dash(self, before: int) -> int:
         """Where the `-` of a list's item is, whose value begins at `before`."""
-        at = self.text.rfind("-", 0, before)
+        at = self.lines.rfind("-", 0, before)
         while any(start < at < end for start, end in self.passed):
-            at = self.text.rfind("-", 0, at)
+            at = self.lines.rfind("-", 0, at)
         return at
 
     # --- the frozen tree
@@ -258,4 +264,4 @@ class _Reader:
 
     def branch(self, branch: _Branch) -> Branch:
         entries = tuple(map(self.entry, branch.entries))
-        return Branch(branch.is_mapping, entries, branch.flow, branch.anchor, tuple(branch.after))
+        return Branch(branch.is_mapping, entries, branch.flow, branch.anchor, tuple(branch.after), branch.brackets)

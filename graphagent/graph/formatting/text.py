@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import dataclass
 
 from graphagent.graph.diagnostics import Diagnostic, Span
@@ -37,32 +36,45 @@ def format_text(content: bytes, file: str) -> Formatted:
         return Formatted(before, None, tuple(document.diagnostics))
     plain = _parsed(unix_lines(before), document)
     meant = _parsed(write_expressions(plain), plain)
+    if meant.diagnostics:  # single quotes in single quotes are written twice, which may be too much
+        meant = plain
     tree = read_tree(meant.source.text)
     text = print_tree(tree)
-    lost = difference(meant, tree, text)
-    if lost is not None:
-        return Formatted(before, None, (_refusal(file, lost),))
+    again = parse_yaml(text, file)
+    if over_budget(again):
+        text = print_tree(tree, in_brackets=True)
+        again = parse_yaml(text, file)
+    refusal = over_budget(again) or difference(meant, tree, again)
+    if refusal is not None:
+        return Formatted(before, None, (refusal,))
     return Formatted(before, as_before(text, before))
 
 
-def difference(document: Document, tree: Tree, text: str) -> str | None:
+def over_budget(document: Document) -> Diagnostic | None:
+    """Why nobody could read a formatted file, since lines in block style are longer by their indentation."""
+    found = next((found for found in document.diagnostics if found.code == "GA007"), None)
+    if found is None:
+        return None
+    message = f"this file was left alone, since it could not be read any more once formatted: {found.message}"
+    return Diagnostic("GA007", "error", message, Span(document.file, 1, 1, 1, 1), help="split it into several graphs")
+
+
+def difference(document: Document, tree: Tree, again: Document) -> Diagnostic | None:
     """What a printed text says otherwise than the document and the comments of its tree; None if it says the same."""
-    again = parse_yaml(text, document.file)
+    lost = None
     if again.diagnostics or json.dumps(again.data()) != json.dumps(document.data()):
-        return "meaning"
-    if Counter(read_tree(text).comments()) != Counter(tree.comments()):
-        return "comments"
-    return None
+        lost = "meaning"
+    elif list(read_tree(again.source.text).comments()) != list(tree.comments()):
+        lost = "comments"
+    if lost is None:
+        return None
+    message = f"this file can't be formatted without changing its {lost}, so it was left alone"
+    return Diagnostic("GA002", "error", message, Span(document.file, 1, 1, 1, 1), help="write it in a plainer way")
 
 
 def _parsed(text: str, known: Document) -> Document:
     """The document of a text, which may be the known one."""
     return known if text == known.source.text else parse_yaml(text, known.file)
-
-
-def _refusal(file: str, lost: str) -> Diagnostic:
-    message = f"this file can't be formatted without changing its {lost}, so it was left alone"
-    return Diagnostic("GA002", "error", message, Span(file, 1, 1, 1, 1), help="write it in a plainer way")
 
 
 def unix_lines(text: str) -> str:

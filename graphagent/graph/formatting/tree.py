@@ -54,13 +54,17 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A mapping or a list. `flow`: it is written in brackets, on one line. `after` are comments below its entries."""
+    """A mapping or a list. `after` are comments below its entries.
+
+    `brackets`: it is written in them; `flow`: and on one line.
+    """
 
     is_mapping: bool
     entries: tuple[Entry, ...] = ()
     flow: bool = False
     anchor: str = ""
     after: tuple[Comment, ...] = ()
+    brackets: bool = False
 
 
 Node: TypeAlias = Leaf | Branch

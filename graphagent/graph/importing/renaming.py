@@ -107,7 +107,10 @@ class Renaming:
         return {f"{self.prefix}.{name}": self.prompt(prompt) for name, prompt in self.spec.prompts.items()}
 
     def prompt(self, prompt: Prompt) -> Prompt:
-        file = None if prompt.file is None else f"{self.prefix}{FILE_MARK}{prompt.file}"
+        """A prompt. A text that may include files gets a `file` too, which says that they are those of this import."""
+        file = prompt.file
+        if file is not None or "{%" in (prompt.text or ""):
+            file = f"{self.prefix}{FILE_MARK}{file or ''}"
         use = None if prompt.use is None else self.name(prompt.use, self.spec.prompts)
         contract = None if prompt.vars is None else self.types(prompt.vars)
         return replace(prompt, file=file, use=use, vars=contract)

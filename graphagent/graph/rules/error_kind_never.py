@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from graphagent.graph.analysis import GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.expression_tree import Compare, Constant, ListNode, Node, children, constant_path
-from graphagent.graph.spec import AtLeast, CodeBody, NodeSpec, ToolBody
+from graphagent.graph.spec import AtLeast, CodeBody, NodeSpec, OtherBody, ToolBody
 
 CODE = "GA412"
 TITLE = "error kind that can't occur here"
@@ -61,6 +61,8 @@ def _possible(graph: GraphAnalysis, node: NodeSpec, kind: str) -> bool:
         return False
     if kind == "join_unsatisfied":
         return isinstance(node.join, AtLeast)
+    if isinstance(node.body, OtherBody):
+        return True  # it may raise any of them
     if kind in _OWN:
         return node.kind in _OWN[kind]
     if kind in _MODEL:

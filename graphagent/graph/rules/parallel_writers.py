@@ -4,7 +4,7 @@ What: tokens of one fork can be at both nodes at the same time, and both write t
 Why: which write would win is not defined, so the run would fail there with `write_conflict`.
 Example: two parallel branches with `writes: { notes: "${ out }" }`
 Instead: a reducer such as `append`, two channels, or a `join` before the second writer. Where guards that the
-compiler can't see through keep the two apart: `# graphagent: allow GA406 <reason>` on the line above.
+compiler can't see through keep the two apart: `# graphagent: allow GA406 <reason>` on the line above, or behind it.
 """
 
 from __future__ import annotations

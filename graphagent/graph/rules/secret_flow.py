@@ -15,7 +15,7 @@ from graphagent.graph.analysis import GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.found import place
 from graphagent.graph.occurrences import Occurrence
-from graphagent.graph.spec import AgentBody, LLMBody
+from graphagent.graph.spec import AgentBody, LLMBody, MapBody
 
 CODE = "GA601"
 TITLE = "secret becomes visible"
@@ -36,6 +36,12 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
                 message = f"the secret channel `{read.root}` would become visible in {where}"
                 help = "pass it to a `code` or `tool` node only, or to another secret channel"
                 yield whole.finding(CODE, message, full, span, help=help)
+    if graph.graph.result is None:  # each output is the channel of its name
+        for name in graph.graph.outputs:
+            if name in secret:
+                message = f"the secret channel `{name}` would become visible in the output of its name"
+                help = "say in `result` what the output is instead"
+                yield whole.at_key(CODE, message, (*graph.graph.path, "outputs", name), help=help)
     for node, _ in graph.tasks:
         history = node.body.history if isinstance(node.body, LLMBody | AgentBody) else None
         if history is not None and history.channel in secret:
@@ -51,7 +57,10 @@ def _visible(graph: GraphAnalysis, occurrence: Occurrence) -> str | None:
     if occurrence.role in ("data", "result", "collect", "handoff", "cache"):
         words = {"data": "an event", "result": "an output", "collect": "the results of a map"}
         return words.get(occurrence.role, "a child session" if occurrence.role == "handoff" else "a cache key")
-    kind = occurrence.node.kind if occurrence.node is not None else ""
+    node = occurrence.node
+    kind = node.kind if node is not None else ""
+    if occurrence.role == "over" and node is not None and isinstance(node.body, MapBody):
+        return _PROMPTING.get(node.body.do.kind)
     if occurrence.role == "with" or (occurrence.role == "other" and kind == "human"):
         return _PROMPTING.get(kind)
     return None

@@ -5,7 +5,7 @@ the same `match`.
 Why: an event is used once; which of the two would get it depends on nothing that the author says.
 Example: two branches with `{ kind: wait, event: order.paid }`
 Instead: tell them apart with `match`, or wait once, before the fork. Where guards keep the two apart:
-`# graphagent: allow GA409 <reason>` on the line above.
+`# graphagent: allow GA409 <reason>` on the line above, or behind it.
 """
 
 from __future__ import annotations

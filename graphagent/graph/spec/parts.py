@@ -70,6 +70,7 @@ class Retry:
 class Prompt:
     """A template: its text, the file that holds it, or the name of one under `prompts`. Exactly one of the three.
 
+    But for a text of an import in a linked document: its `file` is where it finds what it includes.
     In an override none of them may be there: then `blocks` alone fill those of the prompt that is overridden.
     `vars` is the contract for what `with` must give: name -> type. None where there is no contract.
     """

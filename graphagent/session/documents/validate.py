@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from graphagent.codec import show_digest
 from graphagent.errors import Conflict, GraphAgentError, GraphInvalid, NodeError, StoreUnavailable
@@ -31,7 +31,8 @@ from graphagent.snapshot import InputRow
 class CheckedFile:
     """A file whose findings are known. `text` is what the findings point into, `plan` None if it has errors.
 
-    `graph` is its name as far as it could be read, `nodes` and `channels` count those that were read.
+    `others` are the texts of the files that it imports, by the names in findings. `graph` is its name as far as it
+    could be read, `nodes` and `channels` count those that were read.
     """
 
     file: str
@@ -40,6 +41,7 @@ class CheckedFile:
     plan: Plan | None = None
     nodes: int = 0
     channels: int = 0
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 def validate_document(
@@ -53,7 +55,7 @@ def validate_document(
     found = sorted(diagnostics, key=graph_diagnostics.place)
     failing = {d.span.file for d in found if strict or d.severity == "error"}
     errors = sum(d.severity == "error" for d in found)
-    texts = {f.file: f.text for f in files}
+    texts = {name: text for f in files for name, text in f.others.items()} | {f.file: f.text for f in files}
     rows = [
         ValidatedFile(
             f.file, f.file not in failing, f.plan.name if f.plan is not None else f.graph,

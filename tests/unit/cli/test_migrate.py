@@ -38,16 +38,45 @@ def test_changes_are_shown(old: Path) -> None:
     assert "decide: old.graph.yaml:20: `priority` is gone" in err(screen)
 
 
-def test_files_are_written_and_checked(old: Path) -> None:
-    old.write_bytes(OLD.replace(b"tries: ${ True }", b"tries: ${ Treu }"))
+def test_files_are_written(old: Path) -> None:
     screen = terminal()
-    assert main(["migrate", "--write", str(old)], screen) == 3
-    assert old.read_bytes() == NEW.replace(b"${ true }", b"${ Treu }")
-    assert out(screen) == "old.graph.yaml\n"
-    assert "error[GA203]: unknown channel `Treu`" in err(screen)
-    old.write_bytes(OLD)
-    assert main(["migrate", "--write", "--to", "v1", str(old)], terminal()) == 0
+    assert main(["migrate", "--write", "--to", "v1", str(old)], screen) == 0
     assert old.read_bytes() == NEW
+    assert out(screen) == "old.graph.yaml\n"
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_what_would_have_errors_isnt_written(old: Path, json_too: bool) -> None:
+    wrong = OLD.replace(b"tries: ${ True }", b"tries: ${ Treu }")
+    old.write_bytes(wrong)
+    screen = terminal()
+    assert main(["migrate", "--write", *(["--json"] if json_too else []), str(old)], screen) == 3
+    assert old.read_bytes() == wrong
+    if json_too:
+        (file,) = json.loads(out(screen))["files"]
+        assert not file["written"]
+    else:
+        assert out(screen) == ""
+        assert "error[GA203]: unknown channel `Treu`" in err(screen)
+        assert "old.graph.yaml was left as it is" in err(screen)
+
+
+def test_a_sound_file_is_written_beside_one_with_errors(old: Path) -> None:
+    wrong = old.with_name("wrong.graph.yaml")
+    wrong.write_bytes(OLD.replace(b"tries: ${ True }", b"tries: ${ Treu }"))
+    screen = terminal()
+    assert main(["migrate", "--write", str(old.parent)], screen) == 3
+    assert old.read_bytes() == NEW
+    assert b"graphagent/beta" in wrong.read_bytes()
+    assert out(screen) == "old.graph.yaml\n"
+
+
+def test_a_file_is_checked_beside_what_its_imports_become(old: Path) -> None:
+    outer = old.with_name("a.graph.yaml")
+    outer.write_bytes(OLD.replace(b"kind: Graph\n", b"kind: Graph\nimports: { inner: ./old.graph.yaml }\n", 1))
+    screen = terminal()
+    assert main(["migrate", "--write", str(old.parent)], screen) == 0, err(screen)
+    assert out(screen) == "a.graph.yaml\nold.graph.yaml\n"
 
 
 def test_the_document(old: Path) -> None:

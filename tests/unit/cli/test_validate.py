@@ -93,6 +93,17 @@ def test_a_broken_file_tells_what_could_be_read(tmp_path: Path) -> None:
     assert (file["ok"], file["graph"], file["hash"], file["nodes"], file["channels"]) == (False, "t", None, 1, 1)
 
 
+def test_findings_of_an_import_have_its_line_in_the_document(tmp_path: Path) -> None:
+    (tmp_path / "inner.graph.yaml").write_text(WRONG)
+    text = GOOD.replace("start:", "imports: { inner: inner.graph.yaml }\nstart:")
+    screen = terminal()
+    assert main(["validate", "--json", graph(tmp_path, text)], screen) == 3
+    found = [d for d in json.loads(out(screen))["diagnostics"] if d["file"].endswith("inner.graph.yaml")]
+    assert found
+    for item in found:
+        assert f"\n{item['span']['line']} | {WRONG.splitlines()[item['span']['line'] - 1]}" in item["frame"]
+
+
 def test_comments_that_silence_are_listed(tmp_path: Path) -> None:
     text = "  # graphagent: allow GA403 nobody else\n  # graphagent: allow GA404\n"
     screen = terminal()

@@ -122,6 +122,26 @@ def test_what_yaml_allows_and_a_graph_does_not(text: str, code: str) -> None:
     assert [item.code for item in parse_yaml(text, "t.yaml").diagnostics] == [code]
 
 
+@pytest.mark.parametrize(
+    ("text", "place", "opened", "message"),
+    [
+        ("x: [", (1, 5), (1, 4), "`,` or `]` is expected in this list"),
+        ("x: [\n", (2, 1), (1, 4), "`,` or `]` is expected in this list"),
+        ("a: 1\nx: [1,\n  {", (3, 4), (3, 3), "`,` or `}` is expected in this mapping"),
+        ("a: 1\nx: [1, 2", (2, 9), (2, 4), "`,` or `]` is expected in this list"),
+        ("x: { a: 1,\ny: 2\n\n", (4, 1), (1, 4), "`,` or `}` is expected in this mapping"),
+        ("x: 'abc", (1, 4), None, "this quote is never closed"),
+    ],
+)
+def test_where_a_bracket_or_quote_that_is_never_closed_is_shown(
+    text: str, place: tuple[int, int], opened: tuple[int, int] | None, message: str
+) -> None:
+    (found,) = parse_yaml(text, "t.yaml").diagnostics
+    assert (found.span.line, found.span.column) == place
+    assert [(note.span.line, note.span.column) for note in found.notes if note.span] == ([opened] if opened else [])
+    assert found.message == f"YAML: {message}"
+
+
 def test_depth_is_counted_through_aliases() -> None:
     deep = "[" * 40 + "1" + "]" * 40
     document = parse_yaml(f"a: &a {deep}\nb: {'[' * 30}*a{']' * 30}\n", "t.yaml")

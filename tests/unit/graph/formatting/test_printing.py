@@ -21,6 +21,16 @@ def test_a_comment_doesnt_count() -> None:
     assert formatted(text) == text
 
 
+def test_a_line_on_which_something_is_silenced_stays_one_line() -> None:
+    long = node(WIDTH + 20)
+    allow = "# graphagent: allow GA406 r"
+    for text in (
+        f"nodes:\n{long}  {allow}\n", f"nodes:\n  {allow}\n{long}\n", f'a: {{ b: "list[str]" }}  {allow}\n',
+        f"nodes:\n  a:\n    next:\n      - {{ when: a, to: {'b' * WIDTH} }}  {allow}\n      - {{ to: end }}\n",
+    ):  # fmt: skip
+        assert formatted(text) == text
+
+
 def test_a_comment_comes_along_when_its_line_is_broken() -> None:
     assert formatted('a: { b: "list[str]" }          # c\nd: 1                            # e\n') == (
         "a:  # c\n  b: list[str]\nd: 1                            # e\n"

@@ -118,6 +118,9 @@ def test_what_cant_be_read_is_left_alone_with_its_findings(text: str) -> None:
         ("a: |+\n text\n\n\nb: 1\n", "a: |+\n  text\n\n\nb: 1\n"),
         ("a: |\n text", "a: |-\n  text\n"),
         ("a: [\n # nothing\n]\n", "# nothing\na: []\n"),
+        ("# a\u2028# b\nx: 1\n", "# a\n# b\nx: 1\n"),
+        ("x: 12 # a\x85# b\u2029y: [ # c\u2028# d\n1]\n", "x: 12  # a\n# b\ny:  # c\n  # d\n  - 1\n"),
+        ("a: &x # b\u2028# c\n  1\n", "# b\na: &x 1  # c\n"),
         ("a:\n- b\n# of c\nc: 1\n", "a:\n  - b\n# of c\nc: 1\n"),
         ("a:\n    - b\n    # end of a\nc: 1\n", "a:\n  - b\n  # end of a\nc: 1\n"),
     ],
@@ -125,6 +128,40 @@ def test_what_cant_be_read_is_left_alone_with_its_findings(text: str) -> None:
 def test_small_files(before: str, after: str) -> None:
     assert formatted(before) == after
     assert formatted(after) == after
+
+
+DEEP = 60
+
+
+@pytest.mark.parametrize("between", [",", ",\n"])
+def test_what_would_be_too_big_in_block_style_stays_in_brackets(between: str) -> None:
+    text = f"a:  1\nx: {'[' * DEEP}{between.join(['1'] * 20_000)}{']' * DEEP}\n"
+    once = formatted(text)
+    assert once == f"a: 1\nx: {'[' * DEEP}{', '.join(['1'] * 20_000)}{']' * DEEP}\n"
+    assert formatted(once) == once
+
+
+def test_aliases_that_would_blow_up_in_block_style() -> None:
+    deep = "[" * 40 + ", ".join(["1"] * 700) + "]" * 40
+    text = f"a: &a {deep}\nb: [{', '.join(['*a'] * 9)}]\nc:  1\n"
+    assert shown(formatted(text)) == shown(text)
+
+
+def test_what_is_too_big_in_every_style_says_so() -> None:
+    text = "x: " + "[" * DEEP + ", # c\n".join(["1"] * 20_000) + "]" * DEEP + "\n"
+    found = format_text(text.encode(), "t")
+    assert found.text is None
+    assert [(d.code, d.span.line) for d in found.diagnostics] == [("GA007", 1)]
+    assert re.search("once formatted: the file has [0-9,]+ bytes, 1,048,576 are allowed", found.diagnostics[0].message)
+
+
+def test_expressions_that_would_make_a_file_too_big_stay() -> None:
+    graph = (
+        "apiVersion: graphagent/v1\nkind: Graph\nstart: a\nnodes:\n  a: { kind: set, writes: { x: '${ \"a\" }' } }\n"
+    )
+    text = graph + "#" * ((1 << 20) - len(graph) - 1) + "\n"
+    assert formatted(text) == text
+    assert """x: "${ 'a' }" """ in formatted(graph)
 
 
 @pytest.mark.parametrize("path", GRAPHS, ids=lambda path: path.name)

@@ -12,6 +12,8 @@ from graphagent.graph.compile import compile_spec, load_plan
 from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import Checked, check_text
+from graphagent.nodes.prompts import template_of
+from graphagent.prompts.render import render
 from graphagent.session.graph import load
 from graphagent.session.graph_file import read_graph_file
 from graphagent.session.project import Project
@@ -78,6 +80,73 @@ def test_imports_of_imports_and_their_prompt_files(tmp_path: Path) -> None:
     assert plan.templates == {"speaker:prompts/say.md.j2": "Say {{ x }}."}
     assert plan.graphs["speaker"].nodes[0].model == "speaker.base.small"
     assert set(plan.models) == {"speaker.base.small"}
+
+
+def test_inline_prompts_of_an_import_include_its_own_files(tmp_path: Path) -> None:
+    """Also those of its own import, of named prompts, and below `do`; the importer has files of the same names."""
+    for folder, who in ((tmp_path, "main"), (tmp_path / "lib", "lib"), (tmp_path / "lib/deep", "deep")):
+        folder.mkdir(exist_ok=True)
+        (folder / "part.md.j2").write_text(who + "{% include 'more.md.j2' %}")
+        (folder / "more.md.j2").write_text("!")
+    include = "\"{% include 'part.md.j2' %} {{ x }}\""
+    node = (
+        "kind: llm, model: m, prompt: "
+        + include
+        + ', with: { x: "${ inputs.x }" }, writes: { text: "${ [out.text] }" }, next: '
+    )
+    head = (
+        "models: { m: scripted/echo }\ninputs: { x: str }\noutputs: { text: 'list[str]' }\n"
+        "channels: { text: { type: 'list[str]', reducer: append } }\n"
+    )
+    write(tmp_path, "lib/deep/deep.graph.yaml", f"{head}start: say\nnodes:\n  say: {{ {node}end }}\n")
+    write(tmp_path, "lib/lib.graph.yaml", (
+        f"imports: {{ deep: deep/deep.graph.yaml }}\n{head}prompts: {{ named: {include} }}\nstart: say\nnodes:\n"
+        f"  say: {{ {node}call }}\n"
+        '  call: { kind: graph, graph: deep, with: { x: "${ inputs.x }" }, writes: { text: "${ out.text }" },'
+        ' next: each }\n'
+        "  each: { kind: map, over: '[1]', do: { kind: llm, model: m, prompt: { use: named }, with: { x: a } },"
+        ' collect: "${ out.text }", writes: { text: "${ results }" }, next: end }\n'))  # fmt: skip
+    main = write(tmp_path, "main.graph.yaml", (
+        f"imports: {{ lib: lib/lib.graph.yaml }}\n{head}start: say\nnodes:\n  say: {{ {node}call }}\n"
+        '  call: { kind: graph, graph: lib, with: { x: "${ inputs.x }" }, writes: { text: "${ out.text }" },'
+        " next: end }\n"
+    ))  # fmt: skip
+    plan = plan_of(checked(main))
+    assert load_plan(plan.document).hash == plan.hash
+    said = [
+        rendered(plan, graph, index) for graph, index in (("", 0), ("lib", 0), ("lib.deep", 0), ("lib", 2))
+    ]  # fmt: skip
+    assert said == ["main! X", "lib! X", "deep! X", "lib! X"]
+
+
+def test_blocks_that_an_importer_fills(tmp_path: Path) -> None:
+    """In the text and in the file of a named prompt, by an override and where it is used."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "named.md.j2").write_text("File, {% block tone %}plain{% endblock %}: {{ x }}")
+    head = "models: { m: scripted/echo }\ninputs: { x: str }\n"
+    say = 'kind: llm, model: m, with: { x: "${ inputs.x }" }, next: '
+    write(tmp_path, "lib/lib.graph.yaml", (
+        f'{head}prompts:\n  a: "Text, {{% block tone %}}plain{{% endblock %}}: {{{{ x }}}}"\n'
+        "  b: { file: named.md.j2 }\n"
+        f"start: a\nnodes:\n  a: {{ prompt: {{ use: a }}, {say}b }}\n  b: {{ prompt: {{ use: b }}, {say}end }}\n"
+    ))  # fmt: skip
+    main = write(tmp_path, "main.graph.yaml", (
+        "imports:\n  lib:\n    from: lib/lib.graph.yaml\n    override:\n      prompts:\n"
+        "        a: { blocks: { tone: kind } }\n        b: { blocks: { tone: rude } }\n"
+        f"{head}start: call\nnodes:\n"
+        '  call: { kind: graph, graph: lib, with: { x: "${ inputs.x }" }, next: own }\n'
+        f"  own: {{ prompt: {{ use: lib.a, blocks: {{ tone: mine }} }}, {say}end }}\n"))  # fmt: skip
+    plan = plan_of(checked(main))
+    said = [rendered(plan, graph, index) for graph, index in (("lib", 0), ("lib", 1), ("", 1))]
+    assert said == ["Text, kind: X", "File, rude: X", "Text, mine: X"]
+
+
+def rendered(plan: Plan, graph: str, index: int) -> str:
+    """The prompt of a node, for `x` = X."""
+    node = plan.graphs[graph].nodes[index]
+    prompt = getattr((node.item or node).body, "prompt", None)
+    assert prompt is not None
+    return render(template_of(plan, prompt), {"x": "X"}, tuple(plan.templates.items()))
 
 
 def test_functions_of_an_import_are_found_in_its_folder(tmp_path: Path) -> None:
