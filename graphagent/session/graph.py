@@ -22,6 +22,8 @@ from graphagent.session.session import Result, result_of
 from graphagent.session.stream import Stream
 
 if TYPE_CHECKING:
+    from networkx import MultiDiGraph
+
     from graphagent.drawing import Drawing
 
 
@@ -84,6 +86,12 @@ class Graph(GraphBuilder):
         from graphagent.drawing import draw_plan
 
         return draw_plan(self.compile(), **options)
+
+    def to_networkx(self) -> MultiDiGraph[str]:
+        """The main graph for `networkx`; see `graphagent.graph.network`."""
+        from graphagent.graph.network import network
+
+        return network(self.compile().graph)
 
     async def arun(
         self, inputs: Mapping[str, Any] | None = None, /, *, project: Project | None = None,
