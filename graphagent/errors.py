@@ -27,6 +27,7 @@
     ├─ Conflict                      refused, nothing changed
     │  ├─ Fenced                     another controller owns the session now
     │  ├─ SessionBusy                a living process owns the session
+    │  ├─ SessionPoisoned            its process died too often in one superstep
     │  ├─ ForkOpenWrite              the open superstep has a write without an outcome
     │  ├─ InterruptAnswered
     │  └─ InterruptExpired
@@ -239,6 +240,10 @@ class Fenced(Conflict):
 
 class SessionBusy(Conflict):
     """A living process owns the session, or a run in it hasn't ended."""
+
+
+class SessionPoisoned(Conflict):
+    """Processes died in the session's open superstep again and again; it is run once more only by force."""
 
 
 class ForkOpenWrite(Conflict):

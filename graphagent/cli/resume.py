@@ -23,6 +23,7 @@ def resume(
     session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
     retry: Annotated[str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Also a session whose process died too often.")] = False,
     max_supersteps: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's supersteps.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="A new bound on the run's tokens.")] = None,
     budget: Annotated[float | None, typer.Option(metavar="USD", min=0, help="A new bound on the run's cost.")] = None,
@@ -52,7 +53,7 @@ def resume(
             nodes, snapshot = reading.read_until(until or [], plan.graph)
             limits = reading.read_limits(max_supersteps, budget, max_tokens, timeout)
             options = operations.Options(until=nodes, until_snapshot=snapshot, limits=limits, stop=work.stop_asked)
-            return await operations.resume(host, row.session, options, observer, retry=retry)
+            return await operations.resume(host, row.session, options, observer, retry=retry, force=force)
 
         segment = Segment(work, row.graph, jsonl=jsonl)
         return segment.finish(segment.play(begin))

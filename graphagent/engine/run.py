@@ -572,6 +572,10 @@ class Line:
             batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
         await self._park("waiting", "interrupt", batch, interrupts, last=False)
 
+    async def poison(self) -> None:
+        """Park a session in which processes died too often, and give it back."""
+        await self._park("poisoned", "crashed", Batch.empty())
+
     async def pause(self) -> None:
         """Park where it is: finished effects are durable, the run can be resumed. Nothing if it has just ended."""
         if not self.released:

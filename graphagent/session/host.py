@@ -16,9 +16,9 @@ from graphagent.codec import encode, freeze
 from graphagent.engine.inputs import child_of, interrupt_of
 from graphagent.engine.journal import Journal
 from graphagent.engine.manifest import control_data, write_manifest
-from graphagent.engine.run import Line, Stop
+from graphagent.engine.run import Line, Stop, waiting_reason
 from graphagent.engine.seal import genesis_digest
-from graphagent.errors import NotFound, SessionBusy
+from graphagent.errors import NotFound, SessionBusy, SessionPoisoned
 from graphagent.faults import fault
 from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
@@ -46,6 +46,8 @@ from graphagent.snapshot import (
 )
 
 WARM_LINES = 64
+MOST_ATTEMPTS = 5
+"""So many processes may die in one superstep of a session."""
 
 
 @dataclass(slots=True)
@@ -110,23 +112,29 @@ class Host:
         await self.store.create(row, genesis, [Blob(plan.hash, plan.document)], inputs)
         return session
 
-    async def open(self, session: SessionId, observer: Observer | None = None, new: NewInput | None = None) -> Line:
+    async def open(
+        self, session: SessionId, observer: Observer | None = None, new: NewInput | None = None, *, force: bool = False
+    ) -> Line:
         """Take a session over and load its head. `new` is an input that is accepted in the same transaction.
+
+        Args:
+            force: Also one that is poisoned.
 
         Raises:
             NotFound, SessionBusy, StoreCorrupt.
+            SessionPoisoned: processes died in its open superstep more than `MOST_ATTEMPTS` times.
         """
         if session in self.busy:
             raise SessionBusy(f"{session} is running in this process", hint="wait for it, or stop that run first")
         self.busy.add(session)
         try:
             opened = await self.store.takeover(session, self.worker, new)
-            return await self._line(opened, observer)
+            return await self._line(opened, observer, force=force)
         except BaseException:
             self.busy.discard(session)
             raise
 
-    async def _line(self, opened: Opened, observer: Observer | None) -> Line:
+    async def _line(self, opened: Opened, observer: Observer | None, *, force: bool) -> Line:
         row = opened.row
         plan = await self.plan_of(row)
         warm = self.warm.pop(row.session, None)
@@ -141,8 +149,25 @@ class Host:
             self.clock, services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
         )  # fmt: skip
         line.watcher = observer.watcher(line) if observer is not None else None
+        if row.status == "poisoned" or (row.attempts > MOST_ATTEMPTS and row.status in ("running", "waiting", "idle")):
+            await self._poisoned(line, force=force)
         await self._rearm(line, opened)
         return line
+
+    async def _poisoned(self, line: Line, *, force: bool) -> None:
+        """Refuse a session in which processes die, or let it run once more."""
+        row, control = line.row, line.snapshot.control
+        if force:
+            line.status, line.reason = ("running", None) if control.due else ("waiting", waiting_reason(control))
+            return
+        if row.status == "poisoned":
+            await self.store.release(row.session, row.epoch)
+        else:
+            await line.poison()
+        names = [line.graph.nodes[token.node].name for token in control.due]
+        where = f"superstep {row.head_superstep}" + (f" ({', '.join(names)})" if names else "")
+        hint = f"graphagent resume {row.session} --force runs it once more; graphagent fork {row.session} --at N"
+        raise SessionPoisoned(f"{row.session}: its process died again and again in {where}", hint=hint)
 
     async def depth(self, row: SessionRow) -> int:
         """How many sessions of the same graph call each other above this one."""
@@ -259,7 +284,7 @@ class Host:
 
     async def cancel(self, session: SessionId, reason: str | None = None, by: str | None = None) -> Line:
         """Cancel the current run of a session and of those that it called, and close their questions."""
-        line = await self.open(session)
+        line = await self.open(session, force=True)
         try:
             if line.row.status in ("done", "cancelled"):
                 return line

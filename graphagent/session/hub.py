@@ -9,7 +9,7 @@ from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.limits import narrower
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.step import ChildCall, ChildEnd
-from graphagent.errors import NotFound
+from graphagent.errors import NotFound, SessionPoisoned
 from graphagent.faults import fault
 from graphagent.graph.compile import sub_plan
 from graphagent.ids import SessionId
@@ -17,7 +17,7 @@ from graphagent.session.inputs import check_inputs
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.reading import last_error
-from graphagent.snapshot import NewInput
+from graphagent.snapshot import NOTHING_SPENT, NewInput
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -36,7 +36,11 @@ class Hub:
         except NotFound:
             await self._create(child, call)
         fault("child.attach")
-        line = await self.host.open(child, self.observer)
+        try:
+            line = await self.host.open(child, self.observer)
+        except SessionPoisoned as error:
+            return ChildEnd("poisoned", "crashed", None, {"message": error.message, "kind": None, "hint": error.hint},
+                            NOTHING_SPENT)  # fmt: skip
         try:
             if line.row.status == "failed" and not line.inputs:
                 await self._load_error(line)

@@ -179,16 +179,20 @@ async def standing(host: Host, session: SessionId) -> Outcome:
 
 async def resume(
     host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None, *,
-    retry: str | None = None,
+    retry: str | None = None, force: bool = False,
 ) -> Outcome:  # fmt: skip
     """Run on from the head. A failed run's failed tasks get a new attempt; a finished one stays as it is.
 
+    Args:
+        force: Also a session whose process died too often.
+
     Raises:
+        SessionPoisoned: it is one, and this isn't by force.
         NotFound: `retry` names no failed node.
         Conflict: the run ended by a limit that isn't raised.
     """
     limits = bounds_of(options.limits)
-    line = await host.open(session, observer)
+    line = await host.open(session, observer, force=force)
     try:
         row, control = line.row, line.snapshot.control
         if row.status == "failed":

@@ -139,15 +139,16 @@ class Session:
 
         return Stream(produce, options)
 
-    async def aresume(self, *, retry: str | None = None, options: Options = DEFAULTS) -> Result:
-        """Run on from the head."""
-        return await concurrency.in_trio(self._resume, retry, options)
+    async def aresume(self, *, retry: str | None = None, force: bool = False, options: Options = DEFAULTS) -> Result:
+        """Run on from the head; by force also if the session's process died too often."""
+        return await concurrency.in_trio(self._resume, retry, force, options)
 
     resume = concurrency.blocking(aresume)
 
-    async def _resume(self, retry: str | None, options: Options) -> Result:
+    async def _resume(self, retry: str | None, force: bool, options: Options) -> Result:
         host = await self.project.host()
-        return await result_of(self.project, await operations.resume(host, self.id, options, retry=retry))
+        outcome = await operations.resume(host, self.id, options, retry=retry, force=force)
+        return await result_of(self.project, outcome)
 
     async def aanswer(
         self, value: Any, /, *, interrupt: str | None = None, by: str | None = None, note: str | None = None,

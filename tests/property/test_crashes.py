@@ -13,6 +13,7 @@ import trio.testing
 from graphagent.events import Event
 from graphagent.ids import SessionId
 from graphagent.ports import Store
+from graphagent.session import host as host_module
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.new import NewSession
@@ -88,8 +89,9 @@ async def outlive(
 
 
 @pytest.mark.parametrize("mode", ["strict", "pipelined"])
-def test_crashes_leave_no_trace(tmp_path: Path, mode: Mode) -> None:
+def test_crashes_leave_no_trace(tmp_path: Path, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what somebody was told is there, however much of a queue of commits a crash took with it."""
+    monkeypatch.setattr(host_module, "MOST_ATTEMPTS", 1_000)
     plan = project(tmp_path)
 
     async def main() -> None:
