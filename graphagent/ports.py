@@ -135,6 +135,14 @@ class Store(Protocol):
         """Sessions, newest update first."""
         ...
 
+    async def claimable(self, *, limit: int = 50) -> list[SessionId]:
+        """Sessions that have something to do and no living owner, those that wait longest first.
+
+        Their run is running, or they have inputs that nobody has taken. Those that another session called are left out,
+        and those that are poisoned or corrupt.
+        """
+        ...
+
     async def children(self, session: SessionId) -> list[SessionRow]:
         """The child sessions that `session` called, oldest first."""
         ...
@@ -189,6 +197,10 @@ class Store(Protocol):
 
     async def cached(self, key: bytes) -> bytes | None:
         """What was committed under this key, of whatever session; None if there is nothing, or it has expired."""
+        ...
+
+    async def serve(self) -> None:
+        """Be a server of this store until it is closed. Raises Conflict where only one may be, and there is one."""
         ...
 
     async def aclose(self) -> None:

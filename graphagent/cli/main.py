@@ -34,6 +34,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "history": ("graphagent.cli.history:history", "List the supersteps of a session."),
     "replay": ("graphagent.cli.replay:replay", "Replay a session from its journal and compare; nothing is called."),
     "fork": ("graphagent.cli.fork:fork", "Make a new session from a snapshot of an old one, with edits."),
+    "worker": (
+        "graphagent.cli.worker:worker",
+        "Run what others left or asked for: abandoned runs, new inputs, timers that are due.",
+    ),
     "validate": ("graphagent.cli.validate:validate", "Check graphs; all findings at once."),
     "fmt": ("graphagent.cli.fmt:fmt", "Write graphs in the one style; comments, order and meaning stay."),
     "migrate": (

@@ -27,6 +27,7 @@ class Work:
         scripted: A file of recorded answers.
         creates: Whether a store that isn't there is made; to read one, it has to be there.
         durability: Of new sessions.
+        on_interrupt: What the first Ctrl-C does; by default it asks to stop at the next barrier.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Work:
         scripted: Path | None = None,
         creates: bool = False,
         durability: str | None = None,
+        on_interrupt: Callable[[], object] | None = None,
     ) -> None:
         flags = terminal.flags
         self.terminal = terminal
@@ -45,6 +47,7 @@ class Work:
         )
         self.creates, self.stopping = creates, False
         self._runner: SyncRunner | None = None
+        self._on_interrupt = on_interrupt or self._interrupted
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +81,7 @@ class Work:
         async def body() -> T:
             return await afn(await self.project.host(), *args)
 
-        return self._runner.run(body, on_interrupt=self._interrupted)
+        return self._runner.run(body, on_interrupt=self._on_interrupt)
 
     def row(self, text: str) -> SessionRow:
         """The session that people name so."""

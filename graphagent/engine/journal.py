@@ -66,6 +66,11 @@ class Journal:
             self._nursery.start_soon(self._send_late)
         self._wake.set()
 
+    @property
+    def writing(self) -> bool:
+        """Whether a write is under way: its outcome isn't known yet."""
+        return any(row.effect_class == "write" and row.state is EffectState.INTENT for row in self.rows.values())
+
     async def settle(self) -> None:
         """Return when the supersteps before the open one are durable: no row of it may be before they are."""
         if self.queue is not None:

@@ -64,11 +64,19 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """When to pause: before one of these nodes runs, at this snapshot, or because somebody says so."""
+    """When to pause: before one of these nodes runs, at this snapshot, or because somebody says so.
+
+    `leave` asks for another end: the session is given back as it is, for whoever takes it over.
+    """
 
     nodes: frozenset[str] = frozenset()
     snapshot: int | None = None
     asked: Callable[[], bool] | None = None
+    leave: Callable[[], bool] | None = None
+
+    @property
+    def leaving(self) -> bool:
+        return self.leave is not None and self.leave()
 
 
 @dataclass(frozen=False, slots=True)
@@ -104,6 +112,8 @@ class Line:
     session: SessionId = field(init=False)
     released: bool = field(init=False, default=False)
     """The last commit gave the session back, since nothing is left to do."""
+    told: int = field(init=False, default=0)
+    """How many events of the session are durable."""
     queue: CommitQueue | None = field(init=False, default=None)
     """What isn't durable yet, in mode `pipelined`."""
     _token: bytes = field(init=False)
@@ -112,7 +122,8 @@ class Line:
         row = self.opened
         self.graph, self.session = self.plan.graph, row.session
         self.status, self.reason, self.commit_n = row.status, row.reason, row.commit_n
-        self.event_n, self.taken_n = row.event_n, row.taken_n
+        self.event_n = self.told = row.event_n
+        self.taken_n = row.taken_n
         self._token = os.urandom(8)
         if row.mode == "pipelined":
             self.queue = self.journal.queue = CommitQueue(self.store)
@@ -188,7 +199,7 @@ class Line:
                 if self.status in ("cancelled", "failed"):
                     return
             tokens = due(self.snapshot.control)
-            if not tokens:
+            if not tokens or stop.leaving:
                 return
             if self._stops(stop, passed=passed):
                 await self._park("waiting", "paused", Batch.empty())
@@ -502,6 +513,7 @@ class Line:
 
         def durable() -> None:
             self.released = commit.release
+            self.told = first + (commit.events.count if commit.events else 0)
             if self.watcher is not None and commit.events is not None:
                 place = Place(self.session, self.graph, commit.checkpoint, opened_at)
                 self.watcher.committed(expand(replace(commit.events, first=first), place))
@@ -572,9 +584,21 @@ class Line:
             batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
         await self._park("waiting", "interrupt", batch, interrupts, last=False)
 
+    def rolled_back(self) -> None:
+        """Tell whoever watches that what was shown of the open supersteps, and isn't committed, is gone."""
+        if self.watcher is not None:
+            data = {"seq_to": self.told - 1}
+            superstep = self.snapshot.superstep
+            self.watcher.live(LiveEvent("x.superstep.rolled_back", superstep, None, None, None, data))
+
     async def poison(self) -> None:
         """Park a session in which processes died too often, and give it back."""
         await self._park("poisoned", "crashed", Batch.empty())
+
+    async def leave(self) -> None:
+        """Make durable what finished, and leave the run as it is."""
+        if not self.released:
+            await self.journal.flush()
 
     async def pause(self) -> None:
         """Park where it is: finished effects are durable, the run can be resumed. Nothing if it has just ended."""

@@ -63,6 +63,8 @@ class Host:
     services: dict[bytes, Services] = field(default_factory=dict)
     warm: dict[SessionId, Snapshot] = field(default_factory=dict)
     busy: set[SessionId] = field(default_factory=set)
+    lines: dict[SessionId, Line] = field(default_factory=dict)
+    """The sessions that are open here."""
 
     # ---- plans -------------------------------------------------------------------------------------------------
 
@@ -129,7 +131,8 @@ class Host:
         self.busy.add(session)
         try:
             opened = await self.store.takeover(session, self.worker, new)
-            return await self._line(opened, observer, force=force)
+            line = self.lines[session] = await self._line(opened, observer, force=force)
+            return line
         except BaseException:
             self.busy.discard(session)
             raise
@@ -151,6 +154,8 @@ class Host:
         line.watcher = observer.watcher(line) if observer is not None else None
         if row.status == "poisoned" or (row.attempts > MOST_ATTEMPTS and row.status in ("running", "waiting", "idle")):
             await self._poisoned(line, force=force)
+        if row.status == "running":
+            line.rolled_back()  # another process had it, and what that one showed may have been seen
         await self._rearm(line, opened)
         return line
 
@@ -253,6 +258,8 @@ class Host:
         with trio.CancelScope(shield=True):
             if line.durable:
                 self.warm[line.session] = line.snapshot
+            else:
+                line.rolled_back()
             while len(self.warm) > WARM_LINES:
                 self.warm.pop(next(iter(self.warm)))
             try:
@@ -260,6 +267,7 @@ class Host:
                     await self.store.release(line.session, line.row.epoch)
             finally:
                 self.busy.discard(line.session)
+                self.lines.pop(line.session, None)
 
     async def advance(self, line: Line, stop: Stop) -> None:
         """Run until nothing is left to do, queued runs included; then cancel the children of a run that is over, those
@@ -276,7 +284,7 @@ class Host:
                 await line.advance(stop)
             except (trio.Cancelled, KeyboardInterrupt):
                 with trio.CancelScope(shield=True):
-                    await line.pause()
+                    await (line.leave() if stop.leaving else line.pause())
                 raise
             if not line.snapshot.control.queue or not line.over:
                 return

@@ -49,6 +49,7 @@ class Options:
             seconds) or `wall_us`.
         message_id: Makes the input that starts the run idempotent.
         stop: Asked at every barrier whether to pause there.
+        leave: The same; but the session is given back as it is, so that whoever finds it runs on.
         durability: Of a new session: `strict`, or `pipelined`: commits become durable behind the run. By default what
             the project's settings say.
         patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
@@ -64,10 +65,11 @@ class Options:
     stop: Callable[[], bool] | None = None
     patience_s: float = PATIENCE_S
     durability: Durability | None = None
+    leave: Callable[[], bool] | None = None
 
     def stops(self) -> Stop:
         """For the engine."""
-        return Stop(self.until, self.until_snapshot, self.stop)
+        return Stop(self.until, self.until_snapshot, self.stop, self.leave)
 
 
 DEFAULTS = Options()

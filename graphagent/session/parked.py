@@ -127,10 +127,13 @@ async def callers_woken(host: Host, row: SessionRow, why: str) -> list[tuple[Ses
     return inputs
 
 
-async def next_due(host: Host, row: SessionRow) -> int | None:
-    """When the first timer of a waiting session, or of one below it, is due; None where a person is asked, who may
-    need longer than this process lives."""
-    if row.status != "waiting" or row.reason == "interrupt":
+async def next_due(host: Host, row: SessionRow, *, questions: bool = False) -> int | None:
+    """When the first timer of a waiting session, or of one below it, is due; None if there is none.
+
+    Args:
+        questions: Also where a person is asked, who may need longer than this process lives.
+    """
+    if row.status != "waiting" or (row.reason == "interrupt" and not questions):
         return None
     times = [t.due_at async for t in parked_tokens(host, row) if t.due_at is not None]
     return min(times, default=None)

@@ -94,6 +94,9 @@ class MemoryStore:
         """Let others take over what this worker owns, as if its process had died."""
         self._dead.add(worker)
 
+    async def serve(self) -> None:
+        """Others can't reach it anyway."""
+
     async def aclose(self) -> None:
         """Nothing to let go of: what is stored can still be read."""
 
@@ -291,6 +294,14 @@ class MemoryStore:
             SessionEntry(s.row(), runs=s.run_n, interrupts=len(await self.interrupts(s.base.session)))
             for s in found[: query.limit]
         ]
+
+    async def claimable(self, *, limit: int = 50) -> list[SessionId]:
+        found = [
+            s for s in self._sessions.values()
+            if s.base.caller is None and (s.status == "running" or s.input_n > s.taken_n)
+            and s.status not in ("poisoned", "corrupt") and (s.owner is None or s.owner in self._dead)
+        ]  # fmt: skip
+        return [s.base.session for s in sorted(found, key=lambda s: (s.updated_at, s.base.session))[:limit]]
 
     async def children(self, session: SessionId) -> list[SessionRow]:
         return self._rows(lambda row: row.caller == session)

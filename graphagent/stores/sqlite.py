@@ -123,6 +123,9 @@ class SqliteStore:
             self._readers.pop().close(True)
         self._locks.release()
 
+    async def serve(self) -> None:
+        self._locks.serve()
+
     # ---- writes
 
     async def create(
@@ -183,6 +186,21 @@ class SqliteStore:
         values = (low, high, text or None, query.status, query.graph, query.tag, query.since_us, query.before_us,
                   int(query.children), query.limit)  # fmt: skip
         return await self._read_long(lambda db: [session_entry(r) for r in db.execute(SQL["list_sessions"], values)])
+
+    async def claimable(self, *, limit: int = 50) -> list[SessionId]:
+        def read(db: apsw.Connection) -> list[SessionId]:
+            dead: dict[bytes | None, bool] = {None: True}
+            found = []
+            for sid, owner in db.execute(SQL["to_do"]):
+                if owner not in dead:
+                    dead[owner] = self._locks.living(WorkerId.of(owner)) is None
+                if dead[owner]:
+                    found.append(SessionId.of(sid))
+                    if len(found) == limit:
+                        break
+            return found
+
+        return await self._read_long(read)
 
     async def children(self, session: SessionId) -> list[SessionRow]:
         return await self._read_long(lambda db: [session_row(r) for r in db.execute(SQL["children"], (raw(session),))])

@@ -1,4 +1,5 @@
-"""Which workers of this host are alive: each holds an OS lock on `<store>.worker-<id>` while its process lives.
+"""Which workers of this host are alive: each holds an OS lock on `<store>.worker-<id>` while its process lives, and
+the one server of the file on `<store>.server`.
 
 The system releases the lock when the process dies, however it dies, so whoever can take it knows that its
 worker is gone.
@@ -12,7 +13,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from graphagent.errors import SessionBusy
+from graphagent.errors import Conflict, SessionBusy
 from graphagent.ids import WorkerId
 
 _TRIES = 50
@@ -24,31 +25,29 @@ class WorkerLocks:
     def __init__(self, database: Path) -> None:
         self._database = database
         self._held: dict[WorkerId, int] = {}
+        self._server: int | None = None
 
     def path(self, worker: WorkerId) -> Path:
         return self._database.with_name(f"{self._database.name}.worker-{worker}")
 
     def hold(self, worker: WorkerId) -> None:
         """Be alive as `worker` until `release`, or until this process dies. Raises SessionBusy if another is."""
-        if worker in self._held:
-            return
-        path = self.path(worker)
-        for _ in range(_TRIES):
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Whoever swept the file between open and lock has left us a lock on a file without a name.
-                if _same_file(fd, path):
-                    os.ftruncate(fd, 0)
-                    os.write(fd, b"%d\n" % os.getpid())
-                    self._held[worker] = fd
-                    return
-            except BlockingIOError:
-                time.sleep(0.001)  # a sweeper holds it for a moment
-            finally:
-                if worker not in self._held:
-                    os.close(fd)
-        raise SessionBusy(f"worker {worker} is alive elsewhere", hint="give each store object a worker of its own")
+        if worker not in self._held:
+            found = _take(self.path(worker))
+            if found is None:
+                hint = "give each store object a worker of its own"
+                raise SessionBusy(f"worker {worker} is alive elsewhere", hint=hint)
+            self._held[worker] = found
+
+    def serve(self) -> None:
+        """Be the one server of the file. Raises Conflict if there is another."""
+        path = self._database.with_name(f"{self._database.name}.server")
+        if self._server is None:
+            self._server = _take(path)
+            if self._server is None:
+                pid = _living(path) or "unknown"
+                hint = "one process serves a file of SQLite: stop that one, or keep sessions in Postgres"
+                raise Conflict(f"{self._database} is served by process {pid}", hint=hint)
 
     def living(self, worker: WorkerId) -> str | None:
         """The process id of a living worker; None if it is dead, and then its file is gone too."""
@@ -69,6 +68,31 @@ class WorkerLocks:
                 self.path(worker).unlink()
             os.close(fd)
         self._held.clear()
+        if self._server is not None:
+            self._database.with_name(f"{self._database.name}.server").unlink(missing_ok=True)
+            os.close(self._server)
+            self._server = None
+
+
+def _take(path: Path) -> int | None:
+    """A locked descriptor of the file, which holds this process's id; None if another process has it."""
+    for _ in range(_TRIES):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        taken = False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever swept the file between open and lock has left us a lock on a file without a name.
+            if _same_file(fd, path):
+                os.ftruncate(fd, 0)
+                os.write(fd, b"%d\n" % os.getpid())
+                taken = True
+                return fd
+        except BlockingIOError:
+            time.sleep(0.001)  # a sweeper holds it for a moment
+        finally:
+            if not taken:
+                os.close(fd)
+    return None
 
 
 def _same_file(fd: int, path: Path) -> bool:

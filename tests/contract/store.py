@@ -742,6 +742,32 @@ async def sessions_are_listed_newest_first(world: World) -> None:
     assert entry.row == await store.session(c.session)
 
 
+async def what_has_something_to_do_can_be_claimed(world: World) -> None:
+    """Runs whose owner died and inputs that nobody took; not what a living worker holds, waits, or is done."""
+    store = await world.open()
+    rows = [session_row(n) for n in range(1, 8)]
+    asked, running, waiting, done, child, poisoned, held = rows
+    await store.create(asked, checkpoint_row(asked, -1), (), [run_input()])
+    for row, status in ((running, "running"), (waiting, "waiting"), (done, "done"), (poisoned, "poisoned")):
+        opened = await started(store, row, worker=BOB)
+        await store.commit(next_commit(opened.row, 0, status=status))
+    await started(store, replace(child, caller=running.session, caller_superstep=0, caller_path="n"), worker=BOB)
+    opened = await started(store, held, worker=BOB)
+    await store.commit(next_commit(opened.row, 0))
+    assert await store.claimable() == [asked.session]
+    await store.release(running.session, 1)
+    assert set(await store.claimable()) == {asked.session, running.session}
+    await world.die(store, BOB)
+    store = await world.open()
+    assert set(await store.claimable()) == {asked.session, running.session, held.session}
+    assert len(await store.claimable(limit=1)) == 1
+    for row in (waiting, done, poisoned, child):
+        await store.accept(row.session, run_input("more"))
+    assert set(await store.claimable()) == {r.session for r in (asked, running, held, waiting, done)}
+    await store.takeover(running.session, ANN)
+    assert running.session not in await store.claimable()
+
+
 async def children_come_in_order(world: World) -> None:
     store = await world.open()
     hub = (await started(store)).row

@@ -21,6 +21,12 @@ select s.*, (select count(*) from interrupts i where i.sid = s.sid and i.status 
  order by s.updated_at desc, s.sid desc
  limit ?10
 
+-- name: to_do
+-- Sessions whose run is running or that have inputs nobody has taken, those that wait longest first, with their owners.
+select sid, owner from sessions
+ where caller is null and (status = 'running' or input_n > taken_n) and status not in ('poisoned', 'corrupt')
+ order by updated_at, sid
+
 -- name: children
 select * from sessions where caller = ?1 order by created_at, sid
 

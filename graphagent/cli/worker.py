@@ -1,0 +1,86 @@
+"""`graphagent worker`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from graphagent.cli.flags import terminal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from graphagent.cli.terminal import Terminal
+    from graphagent.session.host import Host
+    from graphagent.session.worker import Worker
+
+
+def worker(
+    ctx: typer.Context,
+    slots: Annotated[int, typer.Option(metavar="N", min=1, help="So many sessions run at once.")] = 16,
+    graph: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only sessions of this graph. May be repeated.")
+    ] = None,
+    drain_timeout: Annotated[
+        str, typer.Option(metavar="D", help="How long open supersteps may take to end after SIGTERM or Ctrl-C.")
+    ] = "25s",
+) -> int:
+    """Run what others left or asked for: abandoned runs, new inputs, timers that are due."""
+    import signal
+
+    import trio
+
+    from graphagent.cli.work import Work
+    from graphagent.errors import InputInvalid
+    from graphagent.graph.duration import parse_duration
+    from graphagent.session.worker import Worker
+
+    terminal = terminal_of(ctx)
+    length = parse_duration(drain_timeout)
+    if length is None:
+        raise InputInvalid("--drain-timeout", f"{drain_timeout!r} is no duration", hint="a number with a unit: 10s, 2m")
+    working: list[Worker] = []
+
+    async def drain_on_term(task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM) as received:
+            task_status.started()
+            async for _ in received:
+                stop(terminal, working)
+
+    async def serve(host: Host) -> None:
+        await host.store.serve()
+        working.append(Worker(host, slots, frozenset(graph or ()), length.seconds, Telling(terminal)))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(drain_on_term)
+            await working[0].run(ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {slots} slots"))
+            nursery.cancel_scope.cancel()
+
+    with Work(terminal, creates=True, on_interrupt=lambda: stop(terminal, working)) as work:
+        work.call(serve)
+    return 0
+
+
+def stop(terminal: Terminal, working: list[Worker]) -> None:
+    """Ask a worker to end."""
+    for each in working:
+        again = each.draining
+        each.drain()
+        terminal.say("stopping now" if again else "draining: open supersteps end first; once more stops now", "yellow")
+
+
+class Telling:
+    """Writes a line for what a worker does."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+
+    def __call__(self, what: str, facts: Mapping[str, Any]) -> None:
+        terminal, session = self.terminal, facts.get("session")
+        if what == "ended":
+            reason = f" ({facts['reason']})" if facts["reason"] else ""
+            terminal.say(f"{session}: {facts['status']}{reason}")
+        elif what == "failed":
+            terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} {session}: {facts['error']}")
+        elif what == "away":
+            terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} the store is away: {facts['error']}")
