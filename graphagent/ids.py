@@ -46,11 +46,8 @@ def _too_big(text: str) -> bytes:
 
 def digest128(*parts: bytes | str | int) -> bytes:
     """16 bytes that depend on all parts and on where one part ends and the next begins."""
-    h = hashlib.sha256()
-    for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
-        h.update(len(data).to_bytes(8, "big") + data)
-    return h.digest()[:16]
+    whole = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
+    return hashlib.sha256(b"".join([len(data).to_bytes(8, "big") + data for data in whole])).digest()[:16]
 
 
 class Id(str):

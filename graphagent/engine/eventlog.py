@@ -143,8 +143,14 @@ class Place:
 def expand(batch: EventBatch, place: Place) -> list[Event]:
     """The events of a stored batch, numbered from `batch.first`."""
     tree = decode(batch.body)
-    made = list(_events(tree, batch, place))
-    return [_event(i, e, tree, batch, place) for i, e in enumerate(made)]
+    run = run_id(tree.get("run"))
+    return [_event(i, draft, run, batch, place) for i, draft in enumerate(_events(tree, batch, place))]
+
+
+@lru_cache(1024)
+def run_id(text: str | None) -> RunId | None:
+    """The id of a run as it stands in a batch, checked once."""
+    return RunId(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +229,7 @@ def _writers(tasks: Sequence[Any]) -> list[dict[str, Any]]:
     return [{"channel": c, "writers": w} for c, w in writers.items()]
 
 
-def _event(index: int, draft: _Draft, tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Event:
-    run = RunId(tree["run"]) if tree.get("run") else None
+def _event(index: int, draft: _Draft, run: RunId | None, batch: EventBatch, place: Place) -> Event:
     of_run = not draft.kind.startswith("x.superstep") and draft.task is None
     identity = EventId.derive(place.session, batch.superstep, draft.task or "", draft.attempt or 0, draft.kind, index)
     return Event(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from graphagent.engine.eventlog import run_id
 from graphagent.engine.run import Line, Watcher
 from graphagent.engine.step import LiveEvent
 from graphagent.events import Event
-from graphagent.ids import EventId, RunId, SessionId
+from graphagent.ids import EventId, SessionId
 
 
 class Observer:
@@ -37,6 +38,6 @@ def provisional(session: SessionId, run: str | None, now_us: int, live: LiveEven
     """A live event as an event without number."""
     identity = EventId.derive(session, live.superstep or 0, live.task or "", live.attempt or 0, live.kind, "live")
     return Event(
-        None, identity, session, RunId(run) if run else None, live.superstep, None, live.node, live.task, live.attempt,
+        None, identity, session, run_id(run), live.superstep, None, live.node, live.task, live.attempt,
         now_us, live.kind, live.data,
     )  # fmt: skip
