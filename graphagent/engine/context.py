@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from graphagent.codec import decode, encode, freeze
-from graphagent.engine.doubt import doubt_id, unknown, unsettled
+from graphagent.engine.doubt import asked_for, doubt_id, unknown, unsettled
 from graphagent.engine.journal import request_hash
 from graphagent.engine.spending import of_rows, one_call
 from graphagent.engine.step import ChildCall, Step
@@ -180,7 +180,10 @@ class TaskContext:
             raise self.doubt(row, call.write_key)
         state, outcome = EffectState.DONE, answer.get("value")
         if answer["decision"] == "fail":
-            state, outcome = EffectState.FAILED, dump_error(unknown(row, call.write_key))
+            state, outcome = (
+                EffectState.FAILED,
+                dump_error(self.unknown(row, call.write_key)),
+            )
         row = replace(row, state=state, outcome=encode(freeze(outcome)), ended_at=self.step.clock.now_us())
         self.step.journal.record(row)
         self.step.journal.recorded += 1
@@ -224,7 +227,11 @@ class TaskContext:
         """A write was begun, and nobody knows whether it happened. The row says so from now on."""
         self.doubtful = replace(row, state=EffectState.IN_DOUBT)
         self.step.journal.record(self.doubtful)
-        return unknown(row, key)
+        return self.unknown(row, key)
+
+    def unknown(self, row: EffectRow, key: bytes) -> InDoubt:
+        """The error of a write of this task that has no outcome."""
+        return unknown(row, key, asked_for(row, self.node, self.step.graph))
 
     def compare(self, row: EffectRow, kind: str, name: str, hashed: bytes, request: Any) -> None:
         """Raise ReplayDivergence if the journal has another call in this place."""

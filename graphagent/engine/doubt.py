@@ -14,7 +14,7 @@ from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import view
 from graphagent.errors import InDoubt
 from graphagent.graph.expressions import EvaluationError
-from graphagent.graph.plan import Check, NodePlan
+from graphagent.graph.plan import REDACTED, Check, GraphPlan, NodePlan
 from graphagent.graph.types import TypeMismatch, json_schema
 from graphagent.ids import InterruptId, SessionId
 from graphagent.snapshot import EffectRow, EffectState
@@ -27,14 +27,24 @@ def doubt_id(session: SessionId, row: EffectRow) -> InterruptId:
     return InterruptId.derive(session, *row.key, "in_doubt", row.tries)
 
 
-def unknown(row: EffectRow, key: bytes) -> InDoubt:
+def asked_for(row: EffectRow, node: NodePlan, graph: GraphPlan) -> Any:
+    """What the call of a row was asked to do; redacted where the node is given what a secret channel holds."""
+    secret = {channel.name for channel in graph.channels if channel.secret}
+    if any(read.root in secret for _, value in node.arguments for read in value.reads):
+        return REDACTED
+    return None if row.request is None else decode(row.request)
+
+
+def unknown(row: EffectRow, key: bytes, request: Any) -> InDoubt:
     """What is raised for a write without an outcome, and what a row holds whose answer was `fail`."""
     return InDoubt(
         f"the write {row.name!r} was begun, and its outcome is unknown; "
         "it is not repeated, and it may still happen later",
         hint="find out whether it happened; an `on_error` route for 'in_doubt' can do that, or a person decides",
-        details={"name": row.name, "key": key.hex(), "started_at": row.started_at, "tries": row.tries},
-    )
+        details={
+            "name": row.name, "key": key.hex(), "started_at": row.started_at, "tries": row.tries, "request": request,
+        },
+    )  # fmt: skip
 
 
 def unsettled(row: EffectRow) -> bool:

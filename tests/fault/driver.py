@@ -1,6 +1,6 @@
 """A process that sails `project/voyage.graph.yaml` to its end, however often it was killed before.
 
-`python -m tests.fault.driver` waits, with everything imported, for lines `{folder, task, fault, durability}` on its input. For
+`python -m tests.fault.driver` waits, with everything imported, for lines `{folder, task, fault, durability, ...}` on its input. For
 each it forks a process that works in that folder, and answers with the signal that ended it and its report. One
 that was killed was really killed; only importing anew is saved.
 """
@@ -19,6 +19,7 @@ from typing import Any
 from graphagent import concurrency, faults
 from graphagent.codec import decode
 from graphagent.graph.plan import Plan
+from graphagent.ids import InterruptId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import ModelPart, ModelRequest
 from graphagent.session import operations as ops
@@ -185,10 +186,40 @@ async def settle(host: Host) -> dict[str, Any]:
     return {"decided": decided}
 
 
+async def march(host: Host, durability: ops.Durability) -> dict[str, Any]:
+    """March on from wherever it was left, to the end or to a write in doubt."""
+    found = await host.store.sessions(SessionQuery(graph="march"))
+    if not found:
+        graph = read_graph_file(PROJECT / "march.graph.yaml").compiled()
+        options = ops.Options(name="march", seed=1, durability=durability)
+        outcome = await ops.start(host, graph, {"rounds": 17}, options)
+    else:
+        outcome = await ops.resume(host, found[0].row.session, force=True)
+    row = outcome.row
+    questions = await ops.open_interrupts(host, row.session)
+    if row.status == "waiting" and questions:
+        return {"doubt": {q.interrupt: decode(q.question)["payload"]["request"] for q in questions}}
+    assert row.status == "done", (row.status, row.reason, outcome.error)
+    outputs = (await ops.drive(host, row.session)).outputs
+    rows = [row, *await host.store.children(row.session)]
+    for one in rows:
+        assert (await ops.replay(host, one.session)).identical
+    supersteps = [one.head_superstep for one in rows]
+    return {"digests": [one.head_digest.hex() for one in rows], "outputs": outputs, "supersteps": supersteps}
+
+
+async def decide(host: Host, answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Settle writes in doubt: interrupt -> answer."""
+    for interrupt, answer in answers.items():
+        row = await host.store.interrupt(InterruptId(interrupt))
+        await ops.answer(host, row, answer, by="captain")
+    return {}
+
+
 TASKS = {"journal": journal, "settle": settle}
 
 
-async def work(task: str, durability: ops.Durability = "strict") -> dict[str, Any]:
+async def work(task: str, durability: ops.Durability = "strict", answers: Any = None) -> dict[str, Any]:
     """One task on the store of the working folder."""
     clock = LateClock()
     settings = Settings(PROJECT, str(Path.cwd() / STORE))
@@ -196,26 +227,31 @@ async def work(task: str, durability: ops.Durability = "strict") -> dict[str, An
     store = await SqliteStore.open(Path(STORE), clock=clock)
     host = Host(settings, store, clock, Models(settings, {"teller": teller}))
     try:
-        return await (Captain(host, clock, durability).sail() if task == "sail" else TASKS[task](host))
+        if task == "sail":
+            return await Captain(host, clock, durability).sail()
+        if task == "march":
+            return await march(host, durability)
+        return await decide(host, answers) if task == "decide" else await TASKS[task](host)
     finally:
         await host.aclose()
 
 
-def run(task: str, durability: ops.Durability = "strict") -> None:
+def run(task: str, durability: ops.Durability = "strict", answers: Any = None) -> None:
     """Work, and leave a report in the working folder."""
-    report = concurrency.run_sync(work, task, durability)
+    report = concurrency.run_sync(work, task, durability, answers)
     report["hits"] = faults.hits()
     Path("report.json").write_text(json.dumps(report))
 
 
-def child(folder: str, task: str, fault: str, durability: ops.Durability) -> None:
-    """The forked process."""
+def child(asked: dict[str, Any]) -> None:
+    """The forked process. `after_s` ends it then, wherever it is: nothing handles that signal."""
     code = 1
     try:
-        os.chdir(folder)
-        signal.alarm(LONGEST_S)
-        faults.arm(fault)
-        run(task, durability)
+        os.chdir(asked["folder"])
+        os.environ |= asked.get("env", {})
+        signal.setitimer(signal.ITIMER_REAL, asked.get("after_s", LONGEST_S))
+        faults.arm(asked["fault"])
+        run(asked["task"], asked["durability"], asked.get("answers"))
         code = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -234,7 +270,7 @@ def serve() -> None:
         asked = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            child(asked["folder"], asked["task"], asked["fault"], asked["durability"])
+            child(asked)
         status = os.waitpid(pid, 0)[1]
         print(json.dumps({"code": os.waitstatus_to_exitcode(status)}), flush=True)
 

@@ -39,16 +39,16 @@ class Driver:
         self._process.wait(10)
         self._process.stdout.close()
 
-    def order(self, folder: Path, task: str, fault: str = "none:0:kill") -> dict[str, Any] | None:
-        """The report of a task; None if the armed fault killed it."""
+    def order(self, folder: Path, task: str, fault: str = "none:0:kill", **more: Any) -> dict[str, Any] | None:
+        """The report of a task; None if the armed fault, or the end of its time `after_s`, killed it."""
         assert self._process.stdin is not None
         report = folder / "report.json"
         report.unlink(missing_ok=True)
-        order = {"folder": str(folder), "task": task, "fault": fault, "durability": self.durability}
+        order = {"folder": str(folder), "task": task, "fault": fault, "durability": self.durability, **more}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         code = json.loads(self._line())["code"]
-        if code == -signal.SIGKILL:
+        if code == -signal.SIGKILL or ("after_s" in more and code == -signal.SIGALRM):
             return None
         assert code == 0, f"{task} with {fault} ended with {code}"
         found: dict[str, Any] = json.loads(report.read_text())
