@@ -22,6 +22,7 @@ from graphagent.graph.plan import Plan
 from graphagent.ids import InterruptId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import ModelPart, ModelRequest
+from graphagent.session import host as host_module
 from graphagent.session import operations as ops
 from graphagent.session.graph_file import read_graph_file
 from graphagent.session.host import Host
@@ -188,13 +189,14 @@ async def settle(host: Host) -> dict[str, Any]:
 
 async def march(host: Host, durability: ops.Durability) -> dict[str, Any]:
     """March on from wherever it was left, to the end or to a write in doubt."""
+    host_module.MOST_ATTEMPTS = 1_000  # here processes die more often than anywhere else
     found = await host.store.sessions(SessionQuery(graph="march"))
     if not found:
         graph = read_graph_file(PROJECT / "march.graph.yaml").compiled()
         options = ops.Options(name="march", seed=1, durability=durability)
         outcome = await ops.start(host, graph, {"rounds": 17}, options)
     else:
-        outcome = await ops.resume(host, found[0].row.session, force=True)
+        outcome = await ops.resume(host, found[0].row.session)
     row = outcome.row
     questions = await ops.open_interrupts(host, row.session)
     if row.status == "waiting" and questions:
