@@ -7,12 +7,7 @@ and while the server is away the caller waits; only its wait can be cancelled, a
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
-import os
-import random
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any, Self, TypeVar
@@ -21,7 +16,7 @@ import trio
 
 from graphagent.codec import digest
 from graphagent.concurrency import aio, in_thread
-from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreReplaced, StoreUnavailable
+from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt, StoreReplaced
 from graphagent.faults import fault
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
@@ -42,8 +37,8 @@ from graphagent.snapshot import (
     SessionRow,
     Span,
 )
-from graphagent.stores.postgres_driver import Again, Away, Connection, asyncpg, explained, sqlstate
-from graphagent.stores.postgres_links import Links, Target
+from graphagent.stores.postgres_driver import Connection, asyncpg, explained, sqlstate
+from graphagent.stores.postgres_links import Target
 from graphagent.stores.postgres_opening import opened
 from graphagent.stores.postgres_rows import (
     checkpoint_row,
@@ -59,6 +54,7 @@ from graphagent.stores.postgres_rows import (
     session_values,
 )
 from graphagent.stores.postgres_schema import prepare
+from graphagent.stores.postgres_server import Server
 from graphagent.stores.postgres_statements import fetch, fetch_row, fetch_value
 from graphagent.stores.postgres_url import shown
 from graphagent.stores.rows import Damage, Row, blob_data, delta_row, effect_row, interrupt_values, raw, unpack
@@ -69,11 +65,8 @@ T = TypeVar("T")
 _END = 1 << 62
 _HEAVY_BYTES = 256 * 1024
 """What a commit of more bytes holds is packed in a thread, so that the loop isn't held up."""
-_LONGEST_PAUSE_S = 5.0
 _BUSY_PAUSES_S = (0.02, 0.05, 0.1, 0.2)
 """The server needs a moment to notice that an owner's process has died."""
-_TOLD_AFTER = 4
-_log = logging.getLogger(__name__)
 
 
 class PostgresStore:
@@ -84,11 +77,8 @@ class PostgresStore:
 
     def __init__(self, target: Target, clock: Clock) -> None:
         self.name = target.name
-        self._target = target
+        self._server = Server(target)
         self._clock = clock
-        self._by_loop: dict[asyncio.AbstractEventLoop, Links] = {}
-        self._hurried: set[SessionId] = set()
-        self._closed = False
 
     @classmethod
     async def open(
@@ -114,17 +104,7 @@ class PostgresStore:
 
     async def aclose(self) -> None:
         """Give up the workers' leases and close all connections of this loop."""
-        if self._closed:
-            return
-        self._closed = True
-
-        async def close() -> None:
-            links = self._by_loop.get(asyncio.get_running_loop())
-            if links is not None:
-                await links.aclose()
-
-        with trio.CancelScope(shield=True):
-            await aio(close)
+        await self._server.aclose()
 
     # ---- writes
 
@@ -160,14 +140,16 @@ class PostgresStore:
         values = {"sid": raw(session), "worker": raw(worker), **input_values(session, new, self._clock.now_us())}
 
         async def run(db: Connection, again: bool) -> Opened:
-            return await opened(db, session, await fetch_row(db, "take_over", **values))
+            found = await fetch_row(db, "take_over", **values)
+            try:
+                return await opened(db, session, found)
+            except (Damage, StoreCorrupt):  # nobody owns what can't be run
+                await fetch(db, "release", sid=raw(session), epoch=session_row(found[0]).epoch)
+                raise
 
-        async def hold() -> None:
-            await self._links().hold(worker)
-
+        await self._server.hold(worker, session)
         for pause in (*_BUSY_PAUSES_S, None):
             try:
-                await self._patiently(lambda _: hold(), session)
                 return await self._write("takeover", run, session, gone=f"no session {session}")
             except SessionBusy:
                 if pause is None:
@@ -179,7 +161,7 @@ class PostgresStore:
         async def run(db: Connection, again: bool) -> None:
             await fetch(db, "release", sid=raw(session), epoch=epoch)
 
-        self._hurried.add(session)  # nobody waits for it: without it, the lease ends
+        self._server.hurry(session)  # nobody waits for it: without it, the lease ends
         await self._write("release", run, session)
 
     async def commit(self, commit: Commit) -> None:
@@ -255,7 +237,7 @@ class PostgresStore:
             listed = None if tags is None else json.dumps(list(tags))
             _found(await fetch_row(db, "label", sid=raw(session), name=name, tags=listed), session)
 
-        await self._write("label", run)
+        await self._write("write", run)
 
     async def _write(
         self, point: str, run: Callable[[Connection, bool], Awaitable[T]], session: SessionId | None = None, *,
@@ -263,89 +245,27 @@ class PostgresStore:
     ) -> T:  # fmt: skip
         """Run a write until its outcome is known. `run` learns whether it may have landed before."""
 
-        async def attempt(again: bool) -> T:
-            links = self._links()
-
-            async def work(db: Connection) -> T:
-                if point != "label":
-                    fault(f"{point}.before")
-                try:
-                    result = await run(db, again)
-                except asyncpg.PostgresError as error:
-                    refused = _refusal(error, session, gone, effects)
-                    if refused is None:
-                        raise
-                    raise refused from error
-                if point != "label":
-                    fault(f"{point}.after")
-                return result
-
-            return await links.run(links.writers, work)
-
-        return await self._patiently(attempt, session, shield=True)
-
-    async def _patiently(
-        self, attempt: Callable[[bool], Awaitable[T]], session: SessionId | None = None, *, shield: bool = False
-    ) -> T:
-        """What `attempt` gives, as soon as the server can be reached. Only the pauses between attempts are cancelled
-        if `shield` is on. Of a session whose wait was cancelled, what follows isn't waited for."""
-        failures = 0
-        while True:
+        async def guarded(db: Connection, again: bool) -> T:
+            fault(f"{point}.before")
             try:
-                with trio.CancelScope(shield=shield):
-                    result = await aio(attempt, failures > 0)
-            except Away as away:
-                if not isinstance(away, Again) and failures > 0 and session in self._hurried:
+                result = await run(db, again)
+            except asyncpg.PostgresError as error:
+                refused = _refusal(error, session, gone, effects)
+                if refused is None:
                     raise
-                if failures == _TOLD_AFTER:
-                    _log.warning("%s; trying again", away)
-                failures += 1
-                await self._pause(failures, session)
-            else:
-                if session is not None:
-                    self._hurried.discard(session)
-                return result
+                raise refused from error
+            fault(f"{point}.after")
+            return result
 
-    async def _pause(self, failures: int, session: SessionId | None) -> None:
-        """Nothing the first time: most failures are connections that had died unnoticed."""
-        longest = 0.0 if failures == 1 else min(0.02 * 2 ** min(failures, 20), _LONGEST_PAUSE_S)
-        try:
-            await trio.sleep(longest * random.uniform(0.5, 1))
-        except trio.Cancelled:
-            if session is not None:
-                self._hurried.add(session)
-            raise
-
-    def _links(self) -> Links:
-        """The connections of the running loop."""
-        if self._closed:
-            raise StoreUnavailable(f"{self.name} is closed")
-        loop = asyncio.get_running_loop()
-        links = self._by_loop.get(loop)
-        if links is None:
-            for ended in [known for known in self._by_loop if known.is_closed()]:
-                self._by_loop.pop(ended, None)
-            address = f"process {os.getpid()} of {socket.gethostname()}"
-            links = self._by_loop[loop] = Links(self._target, address, lambda: self._forget(loop))
-        return links
-
-    def _forget(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._by_loop.pop(loop, None)
+        return await self._server.write(guarded, session)
 
     # ---- reads
-
-    async def _read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
-        async def attempt(again: bool) -> T:
-            links = self._links()
-            return await links.run(links.readers, read)
-
-        return await self._patiently(attempt)
 
     async def _rows(self, unpacked: Callable[[Row], T], name: str, **values: Any) -> list[T]:
         async def read(db: Connection) -> list[T]:
             return [unpacked(r) for r in await fetch(db, name, **values)]
 
-        return await self._read(read)
+        return await self._server.read(read)
 
     async def session(self, session: SessionId) -> SessionRow:
         return _found(next(iter(await self._rows(session_row, "session", sid=raw(session))), None), session)
@@ -395,7 +315,7 @@ class PostgresStore:
                     raise Damage(f"blob {key.hex()} of family {family} is missing")
             return found
 
-        return await self._read(read) if hashes else {}
+        return await self._server.read(read) if hashes else {}
 
     async def cached(self, key: bytes) -> bytes | None:
         for hash, codec, packed in await self._rows(tuple, "cached", key=key, now=self._clock.now_us()):

@@ -62,8 +62,6 @@ def explained(error: BaseException, name: str) -> BaseException:
     state = sqlstate(error)
     if state:
         return _of_server(error, state, name)
-    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
-        return error  # a value that doesn't fit its parameter: an error of ours
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)):
         what = str(error) or type(error).__name__
         return Away(f"{name} can't be reached: {what}", hint="is the server running, and the URL right?")
@@ -82,6 +80,8 @@ def _of_server(error: BaseException, state: str, name: str) -> BaseException:
         return StoreReadonly(f"{name} can't be written: {error}", hint="give the URL of the primary server")
     if state in ("22021", "22P05"):
         return InputInvalid("$", f"a text can't be stored in Postgres: {error}", hint="remove the character NUL")
+    if state.startswith("22"):
+        return error  # a value that doesn't fit its parameter: an error of ours
     if state.startswith("XX00") and state != "XX000":
         return StoreCorrupt(f"{name} is damaged: {error}", hint=_RESTORE)
     if state.startswith("42") and state != "42501":

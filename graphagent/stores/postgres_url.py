@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+import re
 
-SCHEMES = ("postgresql://", "postgres://")
-_SECRET = ("password", "sslpassword")
+_USER = re.compile(r"://([^:/?@]*):.*@")
+_QUERY = re.compile(r"\b((?:ssl)?password)=[^&]*")
 
 
 def shown(url: str) -> str:
     """The URL without its password."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    user = f"{user.partition(':')[0]}:***" if ":" in user else user
-    query = urlencode([(k, "***" if k in _SECRET else v) for k, v in parse_qsl(parts.query)], safe="*/")
-    return urlunsplit((parts.scheme, f"{user}{at}{host}", parts.path, query, ""))
+    return _QUERY.sub(r"\1=***", _USER.sub(r"://\1:***@", url))

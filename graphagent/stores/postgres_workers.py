@@ -18,7 +18,7 @@ from graphagent.stores.postgres_statements import fetch, fetch_value
 TTL = timedelta(seconds=15)
 RENEW_S = 5.0
 _RENEWED_WITHIN_S = 4.0
-_TRIES = 50
+_TRIES = 25
 _PAUSE_S = 0.02
 _AGAIN_S = 0.5
 
