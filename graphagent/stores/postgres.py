@@ -164,35 +164,38 @@ class PostgresStore:
         self._server.hurry(session)  # nobody waits for it: without it, the lease ends
         await self._write("release", run, session)
 
-    async def commit(self, commit: Commit) -> None:
-        size = sum(len(b.data) for b in commit.blobs) + sum(len(d.items) for d in commit.deltas)
-        size += sum(len(e.outcome or b"") for e in commit.effects) + (len(commit.events.body) if commit.events else 0)
-        if size > _HEAVY_BYTES:
+    async def commit(self, *commits: Commit) -> None:
+        first = commits[0]
+        for n, commit in enumerate(commits, first.commit_n):
+            if (commit.session, commit.epoch, commit.commit_n) != (first.session, first.epoch, n):
+                raise Fenced(f"session {first.session}: commit {commit.commit_n} isn't the next one, {n} is")
+        if sum(commit.size for commit in commits) > _HEAVY_BYTES:
             with trio.CancelScope(shield=True):
-                values = await in_thread(commit_values, commit)
+                values = await in_thread(commit_values, commits)
         else:
-            values = commit_values(commit)
+            values = commit_values(commits)
 
         async def run(db: Connection, again: bool) -> None:
             if not await fetch_value(db, "commit", **values):
-                await self._settle(commit, await fetch_row(db, "session", sid=raw(commit.session)))
+                self._settle(commits, await fetch_row(db, "session", sid=raw(first.session)))
 
-        await self._write("commit", run, commit.session, effects=commit.effects)
+        await self._write("commit", run, first.session, effects=[e for c in commits for e in c.effects])
 
-    async def _settle(self, c: Commit, found: Row | None) -> None:
-        """A commit that changed nothing: it had landed, or it is refused."""
+    def _settle(self, commits: Sequence[Commit], found: Row | None) -> None:
+        """Commits that changed nothing: they had landed, or they are refused."""
+        first, last = commits[0], commits[-1]
         if found is None:
-            raise Fenced(f"session {c.session} is no longer owned here")
+            raise Fenced(f"session {first.session} is no longer owned here")
         row = session_row(found)
-        if row.epoch < c.epoch or (row.epoch == c.epoch and row.commit_n < c.commit_n):
+        if row.epoch < first.epoch or (row.epoch == first.epoch and row.commit_n < first.commit_n):
             raise StoreReplaced(
-                f"{self.name} holds an older copy of session {c.session} than before",
+                f"{self.name} holds an older copy of session {first.session} than before",
                 hint="stop the program, look which server that is",
             )
-        if row.epoch != c.epoch:
-            raise Fenced(f"session {c.session} is no longer owned here")
-        if row.commit_token != c.token or row.commit_n != c.commit_n + 1:
-            raise Fenced(f"session {c.session}: commit {c.commit_n} isn't the next one, {row.commit_n} is")
+        if row.epoch != first.epoch:
+            raise Fenced(f"session {first.session} is no longer owned here")
+        if row.commit_token != last.token or row.commit_n != last.commit_n + 1:
+            raise Fenced(f"session {first.session}: commit {first.commit_n} isn't the next one, {row.commit_n} is")
 
     async def append(self, session: SessionId, epoch: int, rows: Sequence[EffectRow]) -> None:
         effects = tuple(rows)

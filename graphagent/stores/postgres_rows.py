@@ -5,7 +5,7 @@ Lists of rows go as arrays, one for each column: a statement may not touch a row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -38,10 +38,12 @@ _SESSION = (
     "taken_n", "run_n", "updated_at", "carried",
 )  # fmt: skip
 _CHECKPOINT = (
-    "ckp", "_", "superstep", "kind", "parent", "ckp_plan", "manifest", "manifest_codec", "digest", "opened_at",
+    "ckp", "superstep", "kind", "parent", "ckp_plan", "manifest", "manifest_codec", "digest", "opened_at",
     "committed_at", "ckp_seal",
 )  # fmt: skip
-_EVENTS = ("_", "event_superstep", "_", "event_count", "event_codec", "event_body", "event_at", "event_seal")
+_EVENTS = (
+    "event_superstep", "event_before", "event_count", "event_codec", "event_body", "event_at", "event_seal",
+)  # fmt: skip
 _BLOB = ("blob_hash", "blob_codec", "blob_size", "blob_data")
 _DELTA = ("delta_channel", "delta_superstep", "delta_codec", "delta_items", "delta_seal")
 _EFFECT = (
@@ -55,8 +57,6 @@ _INTERRUPT = (
 )  # fmt: skip
 _CACHE = ("cache_key", "cache_hash", "cache_codec", "cache_data", "cache_expires_at")
 _INPUT = ("i_sid", "i_n", "i_kind", "i_message_id", "i_codec", "i_body", "i_principal", "i_at", "i_seal", "i_content")
-_NO_CHECKPOINT: Mapping[str, Any] = dict.fromkeys(_CHECKPOINT)
-_NO_EVENTS: Mapping[str, Any] = {**dict.fromkeys(_EVENTS), "event_count": 0}
 
 
 def _columns(names: Sequence[str], found: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
@@ -66,39 +66,63 @@ def _columns(names: Sequence[str], found: Sequence[Sequence[Any]]) -> dict[str, 
 # ---- values ----------------------------------------------------------------------------------------------------------
 
 
-def commit_values(c: Commit) -> dict[str, Any]:
-    """The parameters of `commit`."""
-    checkpoint, events = c.checkpoint, c.events
-    asked, closed = _settled(c)
+def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
+    """The parameters of `commit`. The commits are of one session, each one behind the other."""
+    first, last = commits[0], commits[-1]
+    checkpoints = [c.checkpoint for c in commits if c.checkpoint is not None]
+    head, head_digest = (raw(checkpoints[-1].checkpoint), checkpoints[-1].digest) if checkpoints else (None, None)
+    asked, closed = _settled(commits)
     return {
-        "sid": raw(c.session), "epoch": c.epoch, "commit_n": c.commit_n, "token": c.token, "status": c.status,
-        "reason": c.reason, "head_superstep": c.head_superstep, "taken_n": c.taken_n, "at": c.at, "release": c.release,
-        **(_NO_CHECKPOINT if checkpoint is None else _checkpoint(c.session, checkpoint)),
-        **(_NO_EVENTS if events is None else dict(zip(_EVENTS, rows.events_values(c.session, events, 0), strict=True))),
-        **_blobs(c.blobs),
-        **_columns(_DELTA, [rows.delta_values(c.session, d)[1:] for d in c.deltas]),
-        **effects_values(c.session, c.effects),
+        "sid": raw(first.session), "epoch": first.epoch, "commit_n": first.commit_n, "commits": len(commits),
+        "token": last.token, "status": last.status, "reason": last.reason, "head_superstep": last.head_superstep,
+        "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release, "taken_n": max(c.taken_n for c in commits),
+        "taken_up_to": [c.taken_n for c in commits], "taken_by": [c.head_superstep for c in commits],
+        "event_total": sum(c.events.count for c in commits if c.events is not None),
+        **_columns(_EVENTS, _events(commits)),
+        **_checkpoints(first.session, checkpoints),
+        **_blobs(blob for c in commits for blob in c.blobs),
+        **_columns(_DELTA, [rows.delta_values(c.session, d)[1:] for c in commits for d in c.deltas]),
+        **effects_values(first.session, (row for c in commits for row in c.effects)),
         **_columns(_INTERRUPT, [rows.interrupt_values(q) for q in asked]),
         "closed_iid": [raw(interrupt) for interrupt, _ in closed], "closed_status": [status for _, status in closed],
-        **_cached(c.cached),
+        **_cached(result for c in commits for result in c.cached),
     }  # fmt: skip
 
 
-def _settled(c: Commit) -> tuple[list[InterruptRow], list[tuple[InterruptId, InterruptStatus]]]:
-    """The questions of a commit, those that it closes too already closed, and the other ones that it closes."""
-    asked = {row.interrupt: row for row in c.interrupts}
-    closed = []
-    for interrupt, status in c.closed:
-        if interrupt not in asked:
-            closed.append((interrupt, status))
-        elif asked[interrupt].status == "open":
-            asked[interrupt] = replace(asked[interrupt], status=status)
-    return list(asked.values()), closed
+def _events(commits: Sequence[Commit]) -> list[tuple[Any, ...]]:
+    """The batches, each with the number of events before it."""
+    found, before = [], 0
+    for c in commits:
+        if c.events is not None:
+            _, superstep, _, *rest = rows.events_values(c.session, c.events, 0)
+            found.append((superstep, before, *rest))
+            before += c.events.count
+    return found
 
 
-def _checkpoint(session: SessionId, row: CheckpointRow) -> dict[str, Any]:
-    # Its plan is always stored: whether it is the session's isn't known here.
-    return dict(zip(_CHECKPOINT, rows.checkpoint_values(session, row, b""), strict=True))
+def _settled(commits: Sequence[Commit]) -> tuple[list[InterruptRow], list[tuple[InterruptId, InterruptStatus]]]:
+    """The questions that are asked, those that are closed too already closed, and the other ones that are closed."""
+    asked: dict[InterruptId, InterruptRow] = {}
+    closed: dict[InterruptId, InterruptStatus] = {}
+    for c in commits:
+        for row in c.interrupts:
+            if row.interrupt not in asked or asked[row.interrupt].status == "open":
+                asked[row.interrupt] = row
+        for interrupt, status in c.closed:
+            if interrupt not in asked:
+                closed.setdefault(interrupt, status)
+            elif asked[interrupt].status == "open":
+                asked[interrupt] = replace(asked[interrupt], status=status)
+    return list(asked.values()), [(i, status) for i, status in closed.items() if i not in asked]
+
+
+def _checkpoints(session: SessionId, found: Sequence[CheckpointRow]) -> dict[str, list[Any]]:
+    # Their plans are always stored: whether they are the session's isn't known here.
+    values = []
+    for row in found:
+        ckp, _, *rest = rows.checkpoint_values(session, row, b"")
+        values.append((ckp, *rest))
+    return _columns(_CHECKPOINT, values)
 
 
 def _blobs(blobs: Iterable[Blob]) -> dict[str, list[Any]]:
@@ -127,10 +151,11 @@ def session_values(
 ) -> dict[str, Any]:
     """The parameters of `insert_session`. Without a genesis it is a fork."""
     runs = sum(new.kind == "run" for new in inputs)
-    checkpoint = _NO_CHECKPOINT if genesis is None else _checkpoint(row.session, genesis)
     first = row.input_n - len(inputs) + 1
     return {
-        **checkpoint, "fork": genesis is None, **dict(zip(_SESSION, rows.session_values(row, runs), strict=True)),
+        "fork": genesis is None,
+        **_checkpoints(row.session, [] if genesis is None else [genesis]),
+        **dict(zip(_SESSION, rows.session_values(row, runs), strict=True)),
         **_blobs(blobs), **inputs_values([(row.session, new) for new in inputs], now, first),
     }  # fmt: skip
 

@@ -2,29 +2,34 @@
 -- become numbered parameters; arrays carry several rows.
 
 -- name: commit
--- A superstep (with `ckp`) or a park. 1 if it was stored, 0 if the session isn't at (epoch, commit_n).
+-- Supersteps and parks of one session, in order. 1 if they were stored, 0 if the session isn't at (epoch, commit_n).
+-- `head_ckp` is null where there is no superstep among them; `event_total` counts the events of all of them.
 with f as (
     update sessions
-       set commit_n = commit_n + 1, commit_token = :token, status = :status, reason = :reason,
-           attempts = case when :ckp::bytea is not null then 0
+       set commit_n = commit_n + :commits::int, commit_token = :token, status = :status, reason = :reason,
+           attempts = case when :head_ckp::bytea is not null then 0
                            when :release::boolean then greatest(attempts - 1, 0) else attempts end,
            owner = case when :release::boolean then null else owner end,
-           head_ckp = coalesce(:ckp::bytea, head_ckp), head_digest = coalesce(:digest::bytea, head_digest),
-           head_superstep = :head_superstep::bigint, event_n = event_n + :event_count::int,
+           head_ckp = coalesce(:head_ckp::bytea, head_ckp), head_digest = coalesce(:head_digest::bytea, head_digest),
+           head_superstep = :head_superstep::bigint, event_n = event_n + :event_total::int,
            taken_n = greatest(taken_n, :taken_n::bigint), updated_at = :at::bigint
      where sid = :sid and epoch = :epoch and commit_n = :commit_n
     returning sid, family, event_n),
 c as (
     insert into checkpoints (ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened_at,
                              committed_at, seal)
-    select :ckp::bytea, f.sid, :superstep::bigint, :kind::smallint, :parent::bytea, :ckp_plan::bytea, :manifest::bytea,
-           :manifest_codec::smallint, :digest::bytea, :opened_at::bigint, :committed_at::bigint, :ckp_seal::bytea
-      from f where :ckp::bytea is not null),
+    select t.ckp, f.sid, t.superstep, t.kind, t.parent, t.plan, t.manifest, t.codec, t.digest, t.opened_at,
+           t.committed_at, t.seal
+      from f, unnest(:ckp::bytea[], :superstep::bigint[], :kind::smallint[], :parent::bytea[], :ckp_plan::bytea[],
+                     :manifest::bytea[], :manifest_codec::smallint[], :digest::bytea[], :opened_at::bigint[],
+                     :committed_at::bigint[], :ckp_seal::bytea[])
+           t (ckp, superstep, kind, parent, plan, manifest, codec, digest, opened_at, committed_at, seal)),
 e as (
     insert into events (sid, superstep, first, count, codec, body, at, seal)
-    select f.sid, :event_superstep::bigint, f.event_n - :event_count::int, :event_count::int, :event_codec::smallint,
-           :event_body::bytea, :event_at::bigint, :event_seal::bytea
-      from f where :event_body::bytea is not null),
+    select f.sid, t.superstep, f.event_n - :event_total::int + t.before, t.count, t.codec, t.body, t.at, t.seal
+      from f, unnest(:event_superstep::bigint[], :event_before::int[], :event_count::int[], :event_codec::smallint[],
+                     :event_body::bytea[], :event_at::bigint[], :event_seal::bytea[])
+           t (superstep, before, count, codec, body, at, seal)),
 b as (
     insert into blobs (family, hash, codec, size, data)
     select f.family, t.*
@@ -72,7 +77,9 @@ s as (
       from f, unnest(:closed_iid::bytea[], :closed_status::text[]) t (iid, status)
      where interrupts.iid = t.iid and interrupts.status = 'open'),
 n as (
-    update inputs set taken_by = :head_superstep::bigint
+    update inputs
+       set taken_by = (select min(t.superstep) from unnest(:taken_up_to::bigint[], :taken_by::bigint[]) t (n, superstep)
+                        where t.n >= inputs.n)
       from f where inputs.sid = f.sid and inputs.n <= :taken_n::bigint and inputs.taken_by is null),
 o as (
     delete from cache using f
@@ -133,10 +140,12 @@ f as (
 c as (
     insert into checkpoints (ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened_at,
                              committed_at, seal)
-    select :ckp::bytea, f.sid, :superstep::bigint, :kind::smallint, :parent::bytea, :ckp_plan::bytea,
-           :manifest::bytea, :manifest_codec::smallint, :digest::bytea, :opened_at::bigint, :committed_at::bigint,
-           :ckp_seal::bytea
-      from f where not :fork::boolean),
+    select t.ckp, f.sid, t.superstep, t.kind, t.parent, t.plan, t.manifest, t.codec, t.digest, t.opened_at,
+           t.committed_at, t.seal
+      from f, unnest(:ckp::bytea[], :superstep::bigint[], :kind::smallint[], :parent::bytea[], :ckp_plan::bytea[],
+                     :manifest::bytea[], :manifest_codec::smallint[], :digest::bytea[], :opened_at::bigint[],
+                     :committed_at::bigint[], :ckp_seal::bytea[])
+           t (ckp, superstep, kind, parent, plan, manifest, codec, digest, opened_at, committed_at, seal)),
 b as (
     insert into blobs (family, hash, codec, size, data)
     select f.family, t.*
