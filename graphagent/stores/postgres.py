@@ -169,7 +169,8 @@ class PostgresStore:
         for n, commit in enumerate(commits, first.commit_n):
             if (commit.session, commit.epoch, commit.commit_n) != (first.session, first.epoch, n):
                 raise Fenced(f"session {first.session}: commit {commit.commit_n} isn't the next one, {n} is")
-        if sum(commit.size for commit in commits) > _HEAVY_BYTES:
+        size = sum(commit.size for commit in commits)
+        if size > _HEAVY_BYTES:
             with trio.CancelScope(shield=True):
                 values = await in_thread(commit_values, commits)
         else:
@@ -179,7 +180,8 @@ class PostgresStore:
             if not await fetch_value(db, "commit", **values):
                 self._settle(commits, await fetch_row(db, "session", sid=raw(first.session)))
 
-        await self._write("commit", run, first.session, effects=[e for c in commits for e in c.effects])
+        effects = [e for c in commits for e in c.effects]
+        await self._write("commit", run, first.session, effects=effects, size=size)
 
     def _settle(self, commits: Sequence[Commit], found: Row | None) -> None:
         """Commits that changed nothing: they had landed, or they are refused."""
@@ -205,7 +207,8 @@ class PostgresStore:
             if not await fetch_value(db, "append", **values):
                 raise Fenced(f"session {session} is no longer owned here")
 
-        await self._write("append", run, session, effects=effects)
+        size = sum(len(e.outcome or b"") for e in effects)
+        await self._write("append", run, session, effects=effects, size=size)
 
     async def accept(self, session: SessionId, new: NewInput) -> InputRow:
         values = {"sid": raw(session), **input_values(session, new, self._clock.now_us())}
@@ -244,7 +247,7 @@ class PostgresStore:
 
     async def _write(
         self, point: str, run: Callable[[Connection, bool], Awaitable[T]], session: SessionId | None = None, *,
-        gone: str = "no such thing", effects: Sequence[EffectRow] = (),
+        gone: str = "no such thing", effects: Sequence[EffectRow] = (), size: int = 0,
     ) -> T:  # fmt: skip
         """Run a write until its outcome is known. `run` learns whether it may have landed before."""
 
@@ -260,7 +263,7 @@ class PostgresStore:
             fault(f"{point}.after")
             return result
 
-        return await self._server.write(guarded, session)
+        return await self._server.write(guarded, session, size)
 
     # ---- reads
 

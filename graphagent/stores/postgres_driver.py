@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     raise MissingExtra("postgres", "asyncpg") from error
 
-__all__ = ["Again", "Away", "Connection", "asyncpg", "explained", "keeps", "sqlstate"]
+__all__ = ["Again", "Away", "Connection", "Slow", "asyncpg", "explained", "keeps", "sqlstate"]
 
 Connection = Any
 """An `asyncpg.Connection`; that package has no types."""
@@ -29,13 +29,18 @@ Connection = Any
 _RESTORE = "restore a backup; a copy of the damaged database is worth keeping"
 _BROKEN = ("08", "57P", "58")
 """The connection or the server went away: 57P are shutdowns, 58 are errors of its system."""
-_AWAY = (*_BROKEN, "53300", "53200", "57014", "55P03")
-"""Besides these, it is too busy or took too long."""
+_AWAY = (*_BROKEN, "53300", "53200", "55P03")
+"""Besides these, it is too busy."""
+_SLOW = "57014"
 _AGAIN = ("40001", "40P01")
 
 
 class Away(StoreUnavailable):
     """The server can't be reached now, or the outcome of what was sent is unknown: the same again may help."""
+
+
+class Slow(Away):
+    """It took too long: the server may be busy, or what was asked is too much."""
 
 
 class Again(Away):
@@ -52,7 +57,7 @@ def keeps(error: BaseException) -> bool:
     if isinstance(error, (GraphAgentError, Damage)):
         return True
     state = sqlstate(error)
-    return bool(state) and not state.startswith((*_BROKEN, "57014"))
+    return bool(state) and not state.startswith((*_BROKEN, _SLOW))
 
 
 def explained(error: BaseException, name: str) -> BaseException:
@@ -62,6 +67,8 @@ def explained(error: BaseException, name: str) -> BaseException:
     state = sqlstate(error)
     if state:
         return _of_server(error, state, name)
+    if isinstance(error, TimeoutError):
+        return Slow(f"{name} doesn't answer in time", hint="is the server reachable, and has it too much to do?")
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, EOFError)):
         what = str(error) or type(error).__name__
         return Away(f"{name} can't be reached: {what}", hint="is the server running, and the URL right?")
@@ -72,6 +79,8 @@ def _of_server(error: BaseException, state: str, name: str) -> BaseException:
     what = f"{name}: {error}"
     if state in _AGAIN:
         return Again(what)
+    if state == _SLOW:
+        return Slow(what, hint="has the server too much to do?")
     if state.startswith(_AWAY):
         return Away(what, hint="is the server running, and does it take connections?")
     if state == "53100":

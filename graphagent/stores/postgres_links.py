@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from graphagent.errors import GraphAgentError, StoreReplaced, StoreUnavailable
+from graphagent.errors import GraphAgentError, StoreReplaced
 from graphagent.ids import WorkerId
-from graphagent.stores.postgres_driver import Connection, asyncpg, explained, keeps
+from graphagent.stores.postgres_driver import Connection, Slow, asyncpg, explained, keeps
 from graphagent.stores.postgres_schema import SCHEMA
 from graphagent.stores.postgres_statements import fetch_row
 from graphagent.stores.postgres_workers import RENEW_S, Workers
@@ -26,6 +26,10 @@ READERS = 8
 CONNECT_S = 10.0
 WAIT_S = 30.0
 """How long a call waits for a connection that others use."""
+READ_FACTOR = 3
+"""A read may take so many times longer than a write: it may bring more."""
+BYTES_PER_S = 1_000_000
+"""So fast at least is the way to the server; large writes get more time."""
 
 
 @dataclass(slots=True)
@@ -40,15 +44,15 @@ class Target:
     deadline_s: float
     store_id: str | None = None
 
-    async def connect(self) -> Connection:
+    async def connect(self, factor: int = 1) -> Connection:
         """A connection whose settings a session's safety depends on. `statement_timeout` is shorter than the deadline
-        of this side, so that the server usually gives up first.
+        of this side, so that the server usually gives up first; `factor` makes both longer.
 
         Raises:
             StoreReplaced: it is another store than before.
             Exception: of asyncpg, or of the system.
         """
-        connection = await self.open()
+        connection = await self.open(factor)
         try:
             async with asyncio.timeout(CONNECT_S):
                 store_id, *_ = await fetch_row(connection, "greet")
@@ -63,16 +67,25 @@ class Target:
         self.store_id = store_id
         return connection
 
-    async def open(self) -> Connection:
+    async def open(self, factor: int = 1) -> Connection:
         """A connection to whatever is there."""
         settings = {
             "search_path": SCHEMA, "application_name": "graphagent", "plan_cache_mode": "force_generic_plan",
-            "statement_timeout": str(int(self.deadline_s * 1000)), "default_transaction_isolation": "read committed",
+            "statement_timeout": str(int(self.deadline_s * factor * 1000)),
+            "default_transaction_isolation": "read committed",
             "idle_in_transaction_session_timeout": "10000",
             # A client whose machine is gone is noticed within 15 s; its locks are free then.
             "tcp_keepalives_idle": "5", "tcp_keepalives_interval": "3", "tcp_keepalives_count": "3",
         }  # fmt: skip
-        return await asyncpg.connect(self.dsn, timeout=CONNECT_S, server_settings=settings)
+        connection = await asyncpg.connect(self.dsn, timeout=CONNECT_S)
+        try:
+            # Poolers refuse most settings with which a connection begins.
+            async with asyncio.timeout(CONNECT_S):
+                await connection.execute("; ".join(f"set {name} = '{value}'" for name, value in settings.items()))
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
 
 @dataclass(slots=True)
@@ -80,6 +93,7 @@ class Pool:
     """Connections that are used by one call at a time; who waits longest is next."""
 
     gate: asyncio.Semaphore
+    factor: int
     idle: list[Connection] = field(default_factory=list)
 
     def take(self) -> Connection | None:
@@ -98,13 +112,13 @@ class Links:
         self._target = target
         self._ended = ended
         self._closed = False
-        self.writers = Pool(asyncio.Semaphore(WRITERS))
-        self.readers = Pool(asyncio.Semaphore(READERS))
+        self.writers = Pool(asyncio.Semaphore(WRITERS), 1)
+        self.readers = Pool(asyncio.Semaphore(READERS), READ_FACTOR)
         self._workers = Workers(self._target.connect, address)
         self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="graphagent-postgres")
 
-    async def run(self, pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """What `work` gives on a connection of the pool.
+    async def run(self, pool: Pool, work: Callable[[Connection], Awaitable[T]], size: int = 0) -> T:
+        """What `work` gives on a connection of the pool; it sends `size` bytes or a little more.
 
         Raises:
             Away: the outcome is unknown; the connection is closed.
@@ -114,9 +128,9 @@ class Links:
             async with asyncio.timeout(WAIT_S):
                 await pool.gate.acquire()
         except TimeoutError:
-            raise StoreUnavailable(f"{self._target.name}: all connections were in use for {WAIT_S:.0f} s") from None
+            raise Slow(f"{self._target.name}: all connections were in use for {WAIT_S:.0f} s") from None
         try:
-            return await self._on(pool, work)
+            return await self._on(pool, work, size)
         except GraphAgentError:
             raise
         except Exception as error:
@@ -124,11 +138,11 @@ class Links:
         finally:
             pool.gate.release()
 
-    async def _on(self, pool: Pool, work: Callable[[Connection], Awaitable[T]]) -> T:
-        connection = pool.take() or await self._target.connect()
+    async def _on(self, pool: Pool, work: Callable[[Connection], Awaitable[T]], size: int) -> T:
+        connection = pool.take() or await self._target.connect(pool.factor)
         usable = False
         try:
-            async with asyncio.timeout(self._target.deadline_s + 1):
+            async with asyncio.timeout(self._target.deadline_s * pool.factor + size / BYTES_PER_S + 1):
                 result = await work(connection)
             usable = True
             return result
@@ -148,8 +162,11 @@ class Links:
                 await self._workers.hold(worker)
         except GraphAgentError:
             raise
-        except Exception as error:
-            raise explained(error, self._target.name) from error
+        except BaseException as error:
+            self._workers.terminate()
+            if isinstance(error, Exception):
+                raise explained(error, self._target.name) from error
+            raise
 
     async def aclose(self) -> None:
         """Let go of the workers and close all connections."""
@@ -175,6 +192,3 @@ class Links:
             for connection in (*self.writers.idle, *self.readers.idle):
                 connection.terminate()
             self._ended()
-
-
-Work = Callable[[Connection], Awaitable[Any]]

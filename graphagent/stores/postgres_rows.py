@@ -75,7 +75,8 @@ def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
     return {
         "sid": raw(first.session), "epoch": first.epoch, "commit_n": first.commit_n, "commits": len(commits),
         "token": last.token, "status": last.status, "reason": last.reason, "head_superstep": last.head_superstep,
-        "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release, "taken_n": max(c.taken_n for c in commits),
+        "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release,
+        "taken_n": max(c.taken_n for c in commits),
         "taken_up_to": [c.taken_n for c in commits], "taken_by": [c.head_superstep for c in commits],
         "event_total": sum(c.events.count for c in commits if c.events is not None),
         **_columns(_EVENTS, _events(commits)),

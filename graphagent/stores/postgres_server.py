@@ -15,12 +15,13 @@ import trio
 from graphagent.concurrency import aio
 from graphagent.errors import StoreUnavailable
 from graphagent.ids import SessionId, WorkerId
-from graphagent.stores.postgres_driver import Again, Away, Connection
+from graphagent.stores.postgres_driver import Again, Away, Connection, Slow
 from graphagent.stores.postgres_links import Links, Target
 
 T = TypeVar("T")
 _LONGEST_PAUSE_S = 5.0
 _TOLD_AFTER = 4
+_SLOW_READS = 3
 _log = logging.getLogger(__name__)
 
 
@@ -33,25 +34,32 @@ class Server:
         self._hurried: set[SessionId] = set()
         self._closed = False
 
-    async def write(self, run: Callable[[Connection, bool], Awaitable[T]], session: SessionId | None = None) -> T:
+    async def write(
+        self, run: Callable[[Connection, bool], Awaitable[T]], session: SessionId | None = None, size: int = 0
+    ) -> T:
         """What `run` gives when its outcome is known. It learns whether it may have landed before.
 
-        A write that was sent isn't cancelled; a pause between two attempts is.
+        A write that was sent isn't cancelled; a pause between two attempts is. `size` is what it sends, in bytes.
         """
 
         async def attempt(again: bool) -> T:
             links = self._links()
-            return await links.run(links.writers, lambda db: run(db, again))
+            return await links.run(links.writers, lambda db: run(db, again), size)
 
         return await self._patiently(attempt, session, shield=True)
 
     async def read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
-        """What `read` gives."""
+        """What `read` gives. Raises StoreUnavailable if it takes too long, several times."""
 
         async def attempt(_: bool) -> T:
             links = self._links()
             return await links.run(links.readers, read)
 
+        for _ in range(_SLOW_READS - 1):
+            try:
+                return await self._patiently(attempt)
+            except Slow:
+                continue
         return await self._patiently(attempt)
 
     async def hold(self, worker: WorkerId, session: SessionId) -> None:
@@ -91,6 +99,8 @@ class Server:
                 with trio.CancelScope(shield=shield):
                     result = await aio(attempt, failures > 0)
             except Away as away:
+                if not shield and isinstance(away, Slow):
+                    raise
                 if not isinstance(away, Again) and failures > 0 and session in self._hurried:
                     raise
                 if failures == _TOLD_AFTER:

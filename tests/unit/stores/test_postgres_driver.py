@@ -11,7 +11,7 @@ from graphagent.errors import (
     StoreReadonly,
     StoreUnavailable,
 )
-from graphagent.stores.postgres_driver import Again, Away, explained, keeps
+from graphagent.stores.postgres_driver import Again, Away, Slow, explained, keeps
 from graphagent.stores.rows import Damage
 
 
@@ -27,7 +27,7 @@ def of_server(state: str) -> Exception:
         ("40P01", Again, True),
         ("57P01", Away, False),
         ("57P03", Away, False),
-        ("57014", Away, False),
+        ("57014", Slow, False),
         ("08006", Away, False),
         ("53300", Away, True),
         ("53100", StoreFull, True),
@@ -48,13 +48,15 @@ def test_errors_of_the_server(state: str, kind: type[GraphAgentError], usable: b
 
 
 @pytest.mark.parametrize(
-    "error", [TimeoutError(), ConnectionRefusedError("no"), asyncpg.InterfaceError("connection is closed")]
+    "error", [EOFError(), ConnectionRefusedError("no"), asyncpg.InterfaceError("connection is closed")]
 )
 def test_a_connection_that_is_lost_is_away(error: Exception) -> None:
     found = explained(error, "postgresql://host/db")
     assert type(found) is Away
     assert "postgresql://host/db can't be reached" in str(found)
     assert not keeps(error)
+    assert type(explained(TimeoutError(), "db")) is Slow
+    assert not keeps(TimeoutError())
 
 
 def test_damage_names_its_checkpoint_and_an_error_of_ours_stays() -> None:
