@@ -37,7 +37,7 @@ from graphagent.snapshot import (
     SessionRow,
     Span,
 )
-from graphagent.stores.postgres_driver import Connection, asyncpg, explained, sqlstate
+from graphagent.stores.postgres_driver import Away, Connection, asyncpg, explained, sqlstate
 from graphagent.stores.postgres_links import Target
 from graphagent.stores.postgres_opening import opened
 from graphagent.stores.postgres_rows import (
@@ -402,7 +402,8 @@ async def _prepare(target: Target, created_by: str) -> None:
         finally:
             await connection.close(timeout=2)
     except Exception as error:
-        raise explained(error, target.name) from error
+        found = explained(error, target.name)
+        raise (found.given_up if isinstance(found, Away) else found) from error
 
 
 def _bounds(span: Span) -> dict[str, Any]:

@@ -36,7 +36,15 @@ _AGAIN = ("40001", "40P01")
 
 
 class Away(StoreUnavailable):
-    """The server can't be reached now, or the outcome of what was sent is unknown: the same again may help."""
+    """The server can't be reached now, or the outcome of what was sent is unknown: the same again may help.
+
+    Callers of a store get `StoreUnavailable` instead, where nobody asks again.
+    """
+
+    @property
+    def given_up(self) -> StoreUnavailable:
+        """What callers get."""
+        return StoreUnavailable(self.message, hint=self.hint)
 
 
 class Slow(Away):

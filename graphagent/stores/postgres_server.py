@@ -55,11 +55,6 @@ class Server:
             links = self._links()
             return await links.run(links.readers, read)
 
-        for _ in range(_SLOW_READS - 1):
-            try:
-                return await self._patiently(attempt)
-            except Slow:
-                continue
         return await self._patiently(attempt)
 
     async def hold(self, worker: WorkerId, session: SessionId) -> None:
@@ -92,17 +87,17 @@ class Server:
         self, attempt: Callable[[bool], Awaitable[T]], session: SessionId | None = None, *, shield: bool = False
     ) -> T:
         """What `attempt` gives, as soon as the server can be reached. Of a session whose wait was cancelled, what
-        follows isn't waited for: it is cleaning up."""
-        failures = 0
+        follows isn't waited for: it is cleaning up. Nor is what takes too long for what isn't a write."""
+        failures = slow = 0
         while True:
             try:
                 with trio.CancelScope(shield=shield):
                     result = await aio(attempt, failures > 0)
             except Away as away:
-                if not shield and isinstance(away, Slow):
-                    raise
-                if not isinstance(away, Again) and failures > 0 and session in self._hurried:
-                    raise
+                slow += isinstance(away, Slow) and not shield
+                hurried = not isinstance(away, Again) and failures > 0 and session in self._hurried
+                if hurried or slow == _SLOW_READS:
+                    raise away.given_up from away
                 if failures == _TOLD_AFTER:
                     _log.warning("%s; trying again", away)
                 failures += 1

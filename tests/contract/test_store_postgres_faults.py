@@ -284,10 +284,17 @@ def test_a_wait_for_a_server_that_is_away_can_be_cancelled(own_server: PostgresS
             with trio.move_on_after(0.2) as scope:
                 await store.commit(next_commit(row, 0))
             assert scope.cancelled_caught
-            with pytest.raises(StoreUnavailable), trio.CancelScope(shield=True):  # what cleans up doesn't wait
+            with (
+                pytest.raises(StoreUnavailable) as caught,
+                trio.CancelScope(shield=True),
+            ):  # what cleans up doesn't wait
                 await store.commit(next_commit(row, 0))
+            assert caught.value.code == "store_unavailable"
             with pytest.raises(StoreUnavailable):
                 await store.release(row.session, row.epoch)
+            with pytest.raises(StoreUnavailable) as caught:
+                await PostgresStore.open(server.url("away"))
+            assert caught.value.code == "store_unavailable"
             server.start()
             await store.commit(next_commit(row, 0))
             assert (await store.session(row.session)).commit_n == 1
