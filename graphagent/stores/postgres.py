@@ -140,7 +140,7 @@ class PostgresStore:
         values = {"sid": raw(session), "worker": raw(worker), **input_values(session, new, self._clock.now_us())}
 
         async def run(db: Connection, again: bool) -> Opened:
-            found = await fetch_row(db, "take_over", **values)
+            found = await fetch_row(db, "take_over", **values, again=again)
             try:
                 return await opened(db, session, found)
             except (Damage, StoreCorrupt):  # nobody owns what can't be run

@@ -146,6 +146,7 @@ def test_other_writes_are_sent_again_too(postgres: str, proxy: Proxy, cut: Cut) 
                 assert await store.create(session_row(n), checkpoint_row(session_row(n), -1), (), (run_input(),))
                 proxy.cut = cut if n == 2 else None
                 row = (await store.takeover(session_row(n).session, ANN, run_input("more"))).row
+                assert row.attempts == 1
                 proxy.cut = cut if n == 2 else None
                 assert (await store.accept(row.session, run_input("last"))).n == 3
                 proxy.cut = cut if n == 2 else None
@@ -353,7 +354,7 @@ def test_what_waits_behind_a_takeover_is_fenced(postgres: str) -> None:
 
             await client.run("begin")
             take = SQL["take_over"]
-            nothing = dict.fromkeys(take.names) | {"sid": raw(row.session), "worker": raw(ANN)}
+            nothing = dict.fromkeys(take.names) | {"sid": raw(row.session), "worker": raw(ANN), "again": False}
             await client.run(take.text, *take.values(nothing))
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(write, lambda: store.append(row.session, 1, [effect_row()]))

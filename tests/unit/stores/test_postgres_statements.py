@@ -21,7 +21,7 @@ def test_every_value_of_a_write_has_its_parameter() -> None:
         "append": {"sid", "epoch"} | effects_values(row.session, [effect_row()]).keys(),
         "insert_session": session_values(row, checkpoint_row(row, -1), (), (), 0).keys() - {"i_sid"},
         "accept": {"sid"} | input_values(row.session, run_input(), 0).keys(),
-        "take_over": {"sid", "worker"} | input_values(row.session, None, 0).keys(),
+        "take_over": {"sid", "worker", "again"} | input_values(row.session, None, 0).keys(),
     }
     for name, values in written.items():
         assert set(SQL[name].names) == set(values), name

@@ -257,10 +257,11 @@ end $$;
 
 -- A new owner, and everything that it needs to run on; before that an input, unless p_kind is null. The reads are a
 -- statement of their own: as part of the update they would see the journal as it was before the row was waited for.
--- GA423: a living worker owns the session; the detail is its address.
+-- GA423: a living worker owns the session; the detail is its address. With p_again the same takeover may have happened
+-- before, and counts as one attempt.
 create function ga_takeover(
-    p_sid bytea, p_worker bytea, p_kind text, p_message_id text, p_codec smallint, p_body bytea, p_principal text,
-    p_at bigint, p_seal bytea, p_content bytea
+    p_sid bytea, p_worker bytea, p_again boolean, p_kind text, p_message_id text, p_codec smallint, p_body bytea,
+    p_principal text, p_at bigint, p_seal bytea, p_content bytea
 ) returns table (
     session sessions, head checkpoints, journal effects[], untaken inputs[], asked interrupts[], last_event bigint
 ) language plpgsql volatile as $$
@@ -281,7 +282,9 @@ begin
     if p_kind is not null then
         perform ga_accept(p_sid, p_kind, p_message_id, p_codec, p_body, p_principal, p_at, p_seal, p_content);
     end if;
-    update sessions s set epoch = s.epoch + 1, owner = p_worker, attempts = s.attempts + 1
+    update sessions s
+       set epoch = s.epoch + 1, owner = p_worker,
+           attempts = s.attempts + case when p_again and r.owner = p_worker then 0 else 1 end
      where s.sid = p_sid returning * into r;
     return query select
         r,

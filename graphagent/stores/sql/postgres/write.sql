@@ -163,7 +163,7 @@ select sid, n, kind, message_id, codec, body, principal, accepted_at, seal, take
   from ga_accept(:sid, :kind, :message_id, :codec, :body, :principal, :at, :seal, :content)
 
 -- name: take_over
-select * from ga_takeover(:sid, :worker, :kind, :message_id, :codec, :body, :principal, :at, :seal, :content)
+select * from ga_takeover(:sid, :worker, :again, :kind, :message_id, :codec, :body, :principal, :at, :seal, :content)
 
 -- name: answer
 select ga_answer(:iid, :read_seal, :codec, :answer, :by, :at, :seal, :i_sid, :i_kind, :i_message_id, :i_codec, :i_body,
