@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
+from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
 MEMORY = "memory:"
-POSTGRES = ("postgresql://", "postgres://")
 DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
@@ -78,7 +78,7 @@ class Settings:
     @property
     def store_file(self) -> Path | None:
         """The SQLite file; None where sessions are kept elsewhere."""
-        return None if self.store == MEMORY or self.store.startswith(POSTGRES) else Path(self.store)
+        return None if self.store == MEMORY or self.store.startswith(SCHEMES) else Path(self.store)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -119,7 +119,7 @@ def load_settings(
         raise InputInvalid("$.durability", f"{mode!r} is none of {', '.join(DURABILITIES)}", hint=hint)
     if mode == "memory":
         chosen = MEMORY
-    if chosen != MEMORY and not chosen.startswith(POSTGRES):
+    if chosen != MEMORY and not chosen.startswith(SCHEMES):
         chosen = str((folder / chosen.removeprefix("sqlite:///").removeprefix("sqlite:")).absolute())
     overrides: dict[str, str] = dict(data.get("models") or {})
     if os.environ.get("GRAPHAGENT_MODEL"):

@@ -9,6 +9,7 @@ from graphagent.stores.postgres_url import shown
     ("url", "text"),
     [
         ("postgresql://host/db", "postgresql://host/db"),
+        ("a password=b@c://d:e.db", "a password=b@c://d:e.db"),
         ("postgresql://ann@host:5433/db", "postgresql://ann@host:5433/db"),
         ("postgresql://ann:s3cret@host/db", "postgresql://ann:***@host/db"),
         ("postgresql://ann:p@ss:w/rd@host/db", "postgresql://ann:***"),
