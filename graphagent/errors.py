@@ -33,6 +33,8 @@
     │  └─ InterruptExpired
     └─ StoreError
        ├─ StoreUnavailable
+       ├─ StoreReadonly              a server that only reads, such as a standby
+       ├─ StoreReplaced              another or an older store stands where the known one stood
        ├─ StoreFull
        ├─ StoreCorrupt               a stored byte isn't what was written: `checkpoint`
        └─ SchemaTooNew
@@ -264,6 +266,14 @@ class StoreError(GraphAgentError):
 
 class StoreUnavailable(StoreError):
     """The store can't be reached, is locked, or isn't writable."""
+
+
+class StoreReadonly(StoreError):
+    """The store can be read and not written."""
+
+
+class StoreReplaced(StoreError):
+    """Another store, or an older copy, stands where the known one stood; nothing is written to it."""
 
 
 class StoreFull(StoreError):

@@ -27,6 +27,7 @@ REDUCERS: dict[str, str] = {}
 STORES = {
     "memory": "graphagent.stores.memory:MemoryStore",
     "sqlite": "graphagent.stores.sqlite:SqliteStore",
+    "postgres": "graphagent.stores.postgres:PostgresStore",
 }
 REGISTRIES = {"nodes": NODES, "reducers": REDUCERS, "stores": STORES}
 

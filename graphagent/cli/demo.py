@@ -150,7 +150,11 @@ def told(work: Work, ended: Ended, spec: str) -> None:
 def try_next(work: Work, session: str, spec: str) -> None:
     """Where the session is, and three commands."""
     terminal = work.terminal
-    terminal.say(f"stored in {work.project.settings.store}")
+
+    async def store_name(host: Host) -> str:
+        return host.store.name
+
+    terminal.say(f"stored in {work.call(store_name)}")
     terminal.say("try next:")
     for words in (
         ("history", session, "--values"),

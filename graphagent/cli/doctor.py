@@ -94,22 +94,26 @@ def project(terminal: Terminal) -> Iterator[Finding]:
     from graphagent.cli.work import Work
     from graphagent.session.graph_file import read_graph_file
     from graphagent.session.host import Host
+    from graphagent.session.settings import MEMORY
 
     with Work(terminal) as work:
         settings = work.project.settings
         yield Finding("ok", "project", str(settings.root))
-        store = Path(settings.store)
-        if settings.store == "memory:":
+        file = settings.store_file
+
+        async def name(host: Host) -> str:
+            return host.store.name
+
+        if settings.store == MEMORY:
             yield Finding("warning", "store", "sessions are kept in memory only")
-        elif store.exists():
-
-            async def name(host: Host) -> str:
-                return host.store.name
-
-            yield Finding("ok", "store", f"{work.call(name)}, {store.stat().st_size / 1e6:.1f} MB")
+        elif file is None:
+            yield from guarded("store", lambda: iter([Finding("ok", "store", work.call(name))]))
+        elif file.exists():
+            yield Finding("ok", "store", f"{work.call(name)}, {file.stat().st_size / 1e6:.1f} MB")
         else:
-            yield Finding("ok", "store", f"{store}, not there yet")
-        yield fsync(store.parent if store.parent.is_dir() else settings.root)
+            yield Finding("ok", "store", f"{file}, not there yet")
+        if file is not None:
+            yield fsync(file.parent if file.parent.is_dir() else settings.root)
         for file in sorted(settings.root.glob("*.graph.yaml")):
             broken = [d for d in read_graph_file(file, settings.root).diagnostics if d.severity == "error"]
             told = f"{len(broken)} errors" if broken else "valid"

@@ -45,7 +45,8 @@ def global_flags(
         str | None,
         typer.Option(
             metavar="URL", callback=_keep, expose_value=False,
-            help="Where sessions are kept: a SQLite file, or memory:  [default: .graphagent/sessions.db]",
+            help="Where sessions are kept: a SQLite file, postgresql://..., or memory:  "
+            "[default: .graphagent/sessions.db]",
         ),
     ] = None,
     json: Annotated[

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TextIO
 
+from graphagent.stores.postgres_url import shown
+
 STYLES: Final = {
     "bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36",
 }  # fmt: skip
@@ -157,7 +159,7 @@ class Terminal:
         if self.flags.project is not None:
             given += ["--project", shlex.quote(self.flags.project)]
         if self.flags.store is not None:
-            given += ["--store", shlex.quote(self.flags.store)]
+            given += ["--store", shlex.quote(shown(self.flags.store))]
         return " ".join([*given, *words])
 
 

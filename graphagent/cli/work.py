@@ -10,7 +10,7 @@ from graphagent.cli.targets import project_folder
 from graphagent.cli.terminal import Terminal
 from graphagent.concurrency import SyncRunner
 from graphagent.errors import NotFound
-from graphagent.session.project import MEMORY, Project
+from graphagent.session.project import Project
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -62,9 +62,9 @@ class Work:
 
     @property
     def stored(self) -> bool:
-        """Whether anything was ever stored."""
-        store = self.project.settings.store
-        return store == MEMORY or Path(store).exists()
+        """Whether anything was ever stored, as far as that is known without opening the store."""
+        file = self.project.settings.store_file
+        return file is None or file.exists()
 
     def call(self, afn: Callable[..., Awaitable[T]], *args: Any) -> T:
         """`await afn(host, *args)` in trio. The first Ctrl-C asks to stop at the next barrier, the second stops now.

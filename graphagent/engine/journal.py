@@ -33,6 +33,8 @@ class Journal:
         self.replayed = 0
         self.recorded = 0
         self._pending: dict[Key, EffectRow] = {}
+        self.sealing = False
+        """The barrier is on its way with all rows, so none of them is late."""
         self._nursery: trio.Nursery | None = None
         self._wake: trio.Event | None = None
         self._sending = trio.Lock()
@@ -83,8 +85,8 @@ class Journal:
             if not self._pending:
                 return
             sent = dict(self._pending)
-            with trio.CancelScope(shield=True):
-                await self.store.append(self.session, self.epoch, list(sent.values()))
+            # A store finishes what it has sent, whoever is cancelled; its wait for a server can end.
+            await self.store.append(self.session, self.epoch, list(sent.values()))
             for key, row in sent.items():
                 if self._pending.get(key) is row:
                     del self._pending[key]
@@ -112,7 +114,8 @@ class Journal:
             await trio.sleep(APPEND_AFTER_S)
             if self._wake is not None:
                 self._wake = trio.Event()
-            await self.flush()
+            if not self.sealing:
+                await self.flush()
 
 
 def task_row(

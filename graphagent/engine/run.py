@@ -494,7 +494,11 @@ class Line:
     async def _send(self, commit: Commit, sealed: Sealed | None, *, may_wait: bool = False) -> None:
         """Make a commit durable, and go on from there; behind the run if the mode is pipelined and it `may_wait`."""
         if self.queue is None:
-            await send(self.store, (commit,))
+            self.journal.sealing = sealed is not None
+            try:
+                await send(self.store, (commit,))
+            finally:
+                self.journal.sealing = False
             self._move(commit, sealed)()
             return
         await self.queue.put(commit, self._move(commit, sealed))

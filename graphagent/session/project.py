@@ -12,10 +12,9 @@ from graphagent.ids import SessionId
 from graphagent.ports import Model, Store
 from graphagent.session.host import Host
 from graphagent.session.services import Models, SystemClock
-from graphagent.session.settings import load_settings
+from graphagent.session.settings import MEMORY, load_settings
 from graphagent.snapshot import SessionQuery, SessionRow
 
-MEMORY = "memory:"
 NEWEST = SessionQuery()
 
 
@@ -24,7 +23,8 @@ class Project:
 
     Args:
         root: The project folder; by default the nearest one upwards with `graphagent.toml` or `.graphagent/`.
-        store: `memory:`, the path of a SQLite file, or a store; by default `.graphagent/sessions.db` in the root.
+        store: The path of a SQLite file, a `postgresql://` URL, `memory:`, or a store; by default
+            `.graphagent/sessions.db` in the root.
         models: By name in the graph (`*` for all): `provider/model`, `provider/model@base_url`, or a model.
         scripted: A file of recorded answers for models of provider `scripted`.
         allow_modules: Modules outside of the project that graphs may name; by default what `graphagent.toml` says.
@@ -59,11 +59,15 @@ class Project:
         return self._host
 
     async def _open(self) -> Store:
-        target = self.settings.store
+        target, file = self.settings.store, self.settings.store_file
+        store: Store
         if target == MEMORY:
-            store: Store = registry.load("stores", "memory")()
-            return store
-        return await registry.load("stores", "sqlite").open(Path(target))  # type: ignore[no-any-return]
+            store = registry.load("stores", "memory")()
+        elif file is None:
+            store = await registry.load("stores", "postgres").open(target)
+        else:
+            store = await registry.load("stores", "sqlite").open(file)
+        return store
 
     async def asession(self, session: str) -> Any:
         """The session of this id: whole, `@last`, `@-2`, or a unique prefix of six or more characters.

@@ -11,10 +11,12 @@ from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
+from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
+MEMORY = "memory:"
 DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
@@ -30,7 +32,8 @@ class Setting:
 
 SETTINGS: Final = {
     "store": Setting(
-        str, "where sessions are kept: `memory:` or the path of a SQLite file, by default `.graphagent/sessions.db`",
+        str, "where sessions are kept: the path of a SQLite file, a `postgresql://` URL, or `memory:`; by default "
+        "`.graphagent/sessions.db`",
         "GRAPHAGENT_STORE", "--store",
     ),
     "models": Setting(
@@ -56,7 +59,7 @@ class Settings:
 
     Attributes:
         root: The project folder.
-        store: `memory:` or the path of a SQLite file, absolute.
+        store: `memory:`, a `postgresql://` URL, or the path of a SQLite file, absolute.
         models: Overrides: name of a model in the graph, or `*` for all -> `provider/model`.
         scripted: A file of scripted answers for models of provider `scripted`.
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
@@ -71,6 +74,11 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     allow_modules: tuple[str, ...] = ()
     durability: Literal["strict", "pipelined"] = "strict"
+
+    @property
+    def store_file(self) -> Path | None:
+        """The SQLite file; None where sessions are kept elsewhere."""
+        return None if self.store == MEMORY or self.store.startswith(SCHEMES) else Path(self.store)
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -110,8 +118,8 @@ def load_settings(
         hint = f"did you mean {suggest(mode, DURABILITIES)!r}?" if suggest(mode, DURABILITIES) else None
         raise InputInvalid("$.durability", f"{mode!r} is none of {', '.join(DURABILITIES)}", hint=hint)
     if mode == "memory":
-        chosen = "memory:"
-    if chosen != "memory:":
+        chosen = MEMORY
+    if chosen != MEMORY and not chosen.startswith(SCHEMES):
         chosen = str((folder / chosen.removeprefix("sqlite:///").removeprefix("sqlite:")).absolute())
     overrides: dict[str, str] = dict(data.get("models") or {})
     if os.environ.get("GRAPHAGENT_MODEL"):

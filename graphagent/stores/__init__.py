@@ -1,1 +1,4 @@
-"""Stores of sessions: `memory.MemoryStore` and `sqlite.SqliteStore`. Both pass `tests/contract/store.py`."""
+"""Stores of sessions: `memory.MemoryStore`, `sqlite.SqliteStore`, `postgres.PostgresStore`.
+
+All of them pass `tests/contract/store.py`.
+"""

@@ -40,8 +40,7 @@ from graphagent.snapshot import (
 )
 from graphagent.stores import sqlite_file, sqlite_jobs
 from graphagent.stores.queries import queries
-from graphagent.stores.rules import fold, id_bounds, with_inputs
-from graphagent.stores.sqlite_rows import (
+from graphagent.stores.rows import (
     Damage,
     Row,
     blob_data,
@@ -56,6 +55,7 @@ from graphagent.stores.sqlite_rows import (
     session_row,
     unpack,
 )
+from graphagent.stores.rules import fold, id_bounds, with_inputs
 from graphagent.stores.sqlite_writer import Job, Writer
 from graphagent.stores.wall import WallClock
 from graphagent.stores.worker_locks import WorkerLocks

@@ -12,7 +12,7 @@ import apsw
 
 from graphagent.errors import GraphAgentError, SchemaTooNew, StoreCorrupt, StoreFull, StoreUnavailable
 from graphagent.stores.queries import migrations
-from graphagent.stores.sqlite_rows import Damage
+from graphagent.stores.rows import Damage
 
 APPLICATION_ID = 0x67414753
 """Written into the file's header; what has another one isn't ours."""

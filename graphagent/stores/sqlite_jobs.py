@@ -26,8 +26,7 @@ from graphagent.snapshot import (
     SessionRow,
 )
 from graphagent.stores.queries import queries
-from graphagent.stores.rules import settle, with_carried
-from graphagent.stores.sqlite_rows import (
+from graphagent.stores.rows import (
     OPEN_N,
     Damage,
     Row,
@@ -48,6 +47,7 @@ from graphagent.stores.sqlite_rows import (
     session_row,
     session_values,
 )
+from graphagent.stores.rules import settle, with_carried
 from graphagent.stores.worker_locks import WorkerLocks
 
 SQL = queries("sqlite")

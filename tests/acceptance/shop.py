@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from graphagent import concurrency
+from graphagent.ports import Store
 from graphagent.snapshot import SessionQuery, SessionRow
+from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.sqlite import SqliteStore
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +40,9 @@ def note(call):
 
 
 class Shop:
-    """A project folder with `shop.graph.yaml` and `shop_floor.py`."""
+    """A project folder with `shop.graph.yaml` and `shop_floor.py`. `postgres` is the URL of a store instead of a file."""
 
-    def __init__(self, folder: Path, graph: str, functions: str) -> None:
+    def __init__(self, folder: Path, graph: str, functions: str, *, postgres: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.graph = folder / "shop.graph.yaml"
@@ -49,11 +51,13 @@ class Shop:
         self.floor.write_text(NOTE + textwrap.dedent(functions))
         (folder / ".graphagent").mkdir(exist_ok=True)
         self.store = folder / ".graphagent" / "sessions.db"
+        self.postgres = postgres
 
     def spawn(self, *command: str, fault: str | None = None) -> subprocess.Popen[str]:
         """Start a command and return at once."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
         env |= {"PYTHONPATH": str(ROOT)} | ({"GRAPHAGENT_FAULT": fault} if fault else {})
+        env |= {"GRAPHAGENT_STORE": self.postgres} if self.postgres else {}
         line = [sys.executable, "-m", "graphagent", *command, "--json"]
         return subprocess.Popen(
             line, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -77,7 +81,7 @@ class Shop:
     def rows(self) -> list[SessionRow]:
         """All sessions that nobody called, newest first."""
 
-        async def read(store: SqliteStore) -> list[SessionRow]:
+        async def read(store: Store) -> list[SessionRow]:
             return [entry.row for entry in await store.sessions(SessionQuery())]
 
         return self.stored(read)
@@ -87,11 +91,15 @@ class Shop:
         (row,) = self.rows()
         return row.head_digest
 
-    def stored(self, read: Callable[[SqliteStore], Awaitable[T]]) -> T:
+    def stored(self, read: Callable[[Any], Awaitable[T]]) -> T:
         """What `read` finds in the store."""
 
         async def run() -> T:
-            store = await SqliteStore.open(self.store)
+            store: Store
+            if self.postgres:
+                store = await PostgresStore.open(self.postgres)
+            else:
+                store = await SqliteStore.open(self.store)
             try:
                 return await read(store)
             finally:

@@ -24,3 +24,12 @@ def test_as_a_document(tmp_path: Path) -> None:
     assert main(["doctor"], screen) == 0
     found = {f["what"]: f["state"] for f in json.loads(out(screen))["findings"]}
     assert found["Python"] == found["disk"] == "ok"
+
+
+def test_a_server_that_is_away_is_a_finding(tmp_path: Path) -> None:
+    screen = terminal(project=str(tmp_path), json=True, store="postgresql://ann:s3cret@127.0.0.1:1/agents")
+    assert main(["doctor"], screen) == 1
+    found = {f["what"]: f for f in json.loads(out(screen))["findings"]}
+    assert found["store"]["state"] == "error"
+    assert "postgresql://ann:***@127.0.0.1:1/agents can't be reached" in found["store"]["told"]
+    assert "s3cret" not in out(screen)

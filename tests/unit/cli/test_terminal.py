@@ -11,6 +11,8 @@ from tests.unit.cli.screen import err, out, terminal
 def test_commands_to_copy_have_the_project_of_this_one() -> None:
     screen = terminal(project="my folder", store="x.db")
     assert screen.command("show", "@last") == "graphagent --project 'my folder' --store x.db show @last"
+    screen = terminal(store="postgresql://ann:s3cret@host/db")
+    assert screen.command("show") == "graphagent --store 'postgresql://ann:***@host/db' show"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- Reads. Rows are unpacked, and their seals verified, in sqlite_rows.py.
+-- Reads. Rows are unpacked, and their seals verified, in rows.py.
 
 -- name: session
 select * from sessions where sid = ?1

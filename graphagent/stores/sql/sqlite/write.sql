@@ -1,4 +1,4 @@
--- Everything that changes a session. Parameters are positional; the row types are in sqlite_rows.py.
+-- Everything that changes a session. Parameters are positional; the row types are in rows.py.
 
 -- name: insert_session
 -- A new authority row; no row if the id is there.

@@ -1,4 +1,8 @@
-"""Rows of SQLite from and to the types of `snapshot`. What is unpacked has been verified."""
+"""Rows of SQLite and Postgres from and to the types of `snapshot`. What is unpacked has been verified.
+
+SQLite gives a batch of events and an input their numbers before it seals them. Postgres gives them in the statement
+that stores them: there `sealed` is 0, and what shows a changed number is that numbers have no gap.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,7 @@ _FIXED = 15
 OPEN_N = 33
 """The column of a session that counts the journal rows of its open superstep."""
 CARRIED = 34
-"""The column of a session that names the rows which it carries; under the seal, where it isn't null."""
+"""The column of a session that names the rows which it carries, in SQLite; under the seal, where it isn't null."""
 
 
 class Damage(Exception):
@@ -129,10 +133,10 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
 
 
 @_verified
-def session_row(r: Row) -> SessionRow:
+def session_row(r: Row, carried: int = CARRIED) -> SessionRow:
     """An authority row."""
     session = SessionId.of(r[0])
-    if _session_seal(tuple(r[:_FIXED]), r[CARRIED]) != r[_FIXED] or r[18] not in _STATUSES:
+    if _session_seal(tuple(r[:_FIXED]), r[carried]) != r[_FIXED] or r[18] not in _STATUSES:
         raise Damage(f"the row of session {session} is damaged")
     lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
     tags = tuple(json.loads(r[17]))
@@ -143,7 +147,7 @@ def session_row(r: Row) -> SessionRow:
         graph_version=r[13], graph_file=r[14], name=r[16], tags=tags, status=r[18], reason=r[19], epoch=r[20],
         owner=_id_or_none(WorkerId, r[21]), attempts=r[22], commit_n=r[23], commit_token=r[24],
         head=CheckpointId.of(r[25]), head_superstep=r[26], head_digest=r[27], event_n=r[28], input_n=r[29],
-        taken_n=r[30], updated_at=r[32], carried=None if r[CARRIED] is None else _carried(r[CARRIED]),
+        taken_n=r[30], updated_at=r[32], carried=None if r[carried] is None else _carried(r[carried]),
     )  # fmt: skip
 
 
@@ -162,9 +166,9 @@ def _carried(data: bytes) -> Carried:
     return Carried(superstep, bytes.fromhex(seed), named)
 
 
-def session_entry(r: Row) -> SessionEntry:
+def session_entry(r: Row, carried: int = CARRIED) -> SessionEntry:
     """An authority row and the number of its open interrupts."""
-    return SessionEntry(session_row(r), runs=r[31], interrupts=r[-1])
+    return SessionEntry(session_row(r, carried), runs=r[31], interrupts=r[-1])
 
 
 # ---- history ---------------------------------------------------------------------------------------------------------
@@ -237,9 +241,9 @@ def events_values(session: SessionId, row: EventBatch, first: int) -> tuple[Any,
 
 
 @_verified
-def events_row(session: SessionId, r: Row) -> EventBatch:
+def events_row(session: SessionId, r: Row, sealed: int | None = None) -> EventBatch:
     superstep, first, count, codec, body, at, check = r
-    if seal((raw(session), superstep, first, count, codec, at), body) != check:
+    if seal((raw(session), superstep, first if sealed is None else sealed, count, codec, at), body) != check:
         raise Damage(f"events from number {first} (superstep {superstep} of session {session}) are damaged")
     return EventBatch(superstep, count, unpack(codec, body), at, first)
 
@@ -293,9 +297,9 @@ def input_values(session: SessionId, new: NewInput, n: int, at: int) -> tuple[An
 
 
 @_verified
-def input_row(r: Row) -> InputRow:
+def input_row(r: Row, sealed: int | None = None) -> InputRow:
     sid, n, kind, message_id, codec, body, principal, accepted_at, check, taken_by = r
-    if seal((sid, n, kind, message_id, codec, principal, accepted_at), body) != check:
+    if seal((sid, n if sealed is None else sealed, kind, message_id, codec, principal, accepted_at), body) != check:
         raise Damage(f"input {n} of session {SessionId.of(sid)} is damaged")
     return InputRow(kind, message_id, unpack(codec, body), principal, n, accepted_at, taken_by)
 

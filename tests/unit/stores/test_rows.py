@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from graphagent.codec import digest
 from graphagent.ids import CheckpointId
 from graphagent.snapshot import Blob, Carried
-from graphagent.stores.sqlite_rows import (
+from graphagent.stores.rows import (
     Damage,
     blob_data,
     blob_values,
