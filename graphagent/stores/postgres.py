@@ -106,6 +106,9 @@ class PostgresStore:
         """Give up the workers' leases and close all connections of this loop."""
         await self._server.aclose()
 
+    async def serve(self) -> None:
+        """There may be many."""
+
     # ---- writes
 
     async def create(
@@ -290,6 +293,9 @@ class PostgresStore:
             graph=query.graph, tag=query.tag, since=query.since_us, before=query.before_us, children=query.children,
             limit=query.limit,
         )  # fmt: skip
+
+    async def claimable(self, *, limit: int = 50) -> list[SessionId]:
+        return await self._rows(lambda r: SessionId.of(r[0]), "claimable", limit=limit)
 
     async def children(self, session: SessionId) -> list[SessionRow]:
         return await self._rows(session_row, "children", sid=raw(session))

@@ -31,4 +31,4 @@ def test_every_value_of_a_write_has_its_parameter() -> None:
 def test_no_statement_holds_what_could_be_given() -> None:
     """Values are parameters; the only texts in a statement are states and names of settings."""
     texts = {text for s in SQL.values() for text in re.findall(r"'([^']*)'", s.text)}
-    assert texts <= {"open", "1 day", "store_id", "synchronous_commit", "off", "on"}
+    assert texts <= {"open", "running", "poisoned", "corrupt", "1 day", "store_id", "synchronous_commit", "off", "on"}

@@ -63,6 +63,8 @@ create table sessions (
 create index sessions_updated on sessions (updated_at);
 create index sessions_caller on sessions (caller, caller_superstep) where caller is not null;
 create index sessions_origin on sessions (origin) where origin is not null;
+create index sessions_to_do on sessions (updated_at)
+    where caller is null and (status = 'running' or input_n > taken_n) and status not in ('poisoned', 'corrupt');
 
 -- `kind` is a place in the list of kinds.
 create table checkpoints (

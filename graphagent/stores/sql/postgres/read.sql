@@ -22,6 +22,15 @@ select s.*, (select count(*) from interrupts i where i.sid = s.sid and i.status 
  order by s.updated_at desc, s.sid desc
  limit :limit
 
+-- name: claimable
+-- Sessions whose run is running or that have inputs nobody has taken, and no living owner. Each owner is asked for once.
+with w as materialized (
+    select sid, owner, updated_at from sessions
+     where caller is null and (status = 'running' or input_n > taken_n) and status not in ('poisoned', 'corrupt')),
+o as materialized (select distinct owner from w where owner is not null),
+d as materialized (select owner from o where ga_alive(owner) is null)
+select sid from w where owner is null or owner in (select owner from d) order by updated_at, sid limit :limit
+
 -- name: children
 select * from sessions where caller = :sid order by created_at, sid
 
