@@ -305,14 +305,14 @@ def test_a_wait_for_a_server_that_is_away_can_be_cancelled(own_server: PostgresS
 
 def test_a_read_that_always_takes_too_long_ends(postgres: str) -> None:
     async def main() -> None:
-        async with opened(postgres, deadline_s=0.05) as store, other(postgres) as client:
-            row = (await started(store)).row
+        async with opened(postgres) as first, opened(postgres, deadline_s=0.1) as store, other(postgres) as client:
+            row = (await started(first)).row
             await client.run("begin")
             await client.run("lock table sessions in access exclusive mode")
-            with pytest.raises(StoreUnavailable, match="timeout"):
+            with pytest.raises(StoreUnavailable, match=r"timeout|in time"):
                 await store.session(row.session)
             await client.run("rollback")
-            assert (await store.session(row.session)).epoch == 1
+            assert (await first.session(row.session)).epoch == 1
 
     concurrency.run_sync(main)
 
