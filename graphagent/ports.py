@@ -199,6 +199,10 @@ class Store(Protocol):
         """What was committed under this key, of whatever session; None if there is nothing, or it has expired."""
         ...
 
+    async def woken(self) -> None:
+        """Return when another process may have left something to do; it may also never return."""
+        ...
+
     async def serve(self) -> None:
         """Be a server of this store until it is closed. Raises Conflict where only one may be, and there is one."""
         ...

@@ -28,6 +28,7 @@ STORES = {
     "memory": "graphagent.stores.memory:MemoryStore",
     "sqlite": "graphagent.stores.sqlite:SqliteStore",
     "postgres": "graphagent.stores.postgres:PostgresStore",
+    "redis": "graphagent.stores.redis:beside",
 }
 REGISTRIES = {"nodes": NODES, "reducers": REDUCERS, "stores": STORES}
 

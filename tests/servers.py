@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from graphagent.testing.services.postgres import PostgresServer
+from graphagent.testing.services.valkey import ValkeyServer
 
 _numbers = count(1)
 _free: list[str] = []
@@ -34,3 +35,10 @@ def postgres(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run_sql(f"alter database {name} reset all; {ended}")
     postgres_server.run_sql("drop schema if exists graphagent cascade", name)
     _free.append(name)
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    """A server that speaks the protocol of Redis, for this test alone."""
+    with ValkeyServer() as server:
+        yield server

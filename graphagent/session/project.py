@@ -67,6 +67,8 @@ class Project:
             store = await registry.load("stores", "postgres").open(target)
         else:
             store = await registry.load("stores", "sqlite").open(file)
+        if self.settings.redis is not None:
+            store = registry.load("stores", "redis")(store, self.settings.redis)
         return store
 
     async def asession(self, session: str) -> Any:

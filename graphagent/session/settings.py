@@ -43,6 +43,10 @@ SETTINGS: Final = {
     "secrets": Setting(
         dict, "by name of a secret in a graph: `env:NAME` or `file:PATH`; else the variable of that name"
     ),
+    "redis": Setting(
+        str, "a Redis beside the store, `redis://host:port/0`: wake-ups and a cache, nothing that can be lost",
+        "GRAPHAGENT_REDIS",
+    ),
     "durability": Setting(
         str, "of new sessions: `strict`, or `pipelined`: commits become durable behind the run; `memory`: nothing is "
         "stored", "GRAPHAGENT_DURABILITY", "--durability",
@@ -64,6 +68,7 @@ class Settings:
         scripted: A file of scripted answers for models of provider `scripted`.
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
+        redis: The URL of a Redis beside the store.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
     """
 
@@ -74,6 +79,7 @@ class Settings:
     secrets: Mapping[str, str] = field(default_factory=dict)
     allow_modules: tuple[str, ...] = ()
     durability: Literal["strict", "pipelined"] = "strict"
+    redis: str | None = None
 
     @property
     def store_file(self) -> Path | None:
@@ -127,8 +133,9 @@ def load_settings(
     overrides.update(models or {})
     allowed = _modules(data.get("allow_modules") or ()) if allow_modules is None else tuple(allow_modules)
     secrets = _secrets(data.get("secrets") or {})
+    redis = os.environ.get("GRAPHAGENT_REDIS") or data.get("redis")
     return Settings(
-        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict"
+        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis
     )
 
 

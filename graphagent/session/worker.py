@@ -80,13 +80,20 @@ class Worker:
         async with trio.open_nursery() as nursery:
             await self._look(nursery)
             ready()
+            nursery.start_soon(self._listen)
             while not self.draining:
                 with trio.move_on_after(POLL_S):
                     await self._wake.wait()
                 self._wake = trio.Event()
                 if not self.draining:
                     await self._look(nursery)
-            nursery.start_soon(self._end)
+            await self._end()
+            nursery.cancel_scope.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            await self.host.store.woken()
+            self._wake.set()
 
     async def _look(self, nursery: trio.Nursery) -> None:
         """Claim what there is to do, as far as slots are free."""
@@ -161,3 +168,5 @@ class Worker:
             while any(line.journal.writing for line in self.host.lines.values()):
                 await trio.sleep(0.05)
         self._stop()
+        while self._running:
+            await trio.sleep(0.01)

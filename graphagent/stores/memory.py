@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import trio
+
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
@@ -93,6 +95,10 @@ class MemoryStore:
     def worker_died(self, worker: WorkerId) -> None:
         """Let others take over what this worker owns, as if its process had died."""
         self._dead.add(worker)
+
+    async def woken(self) -> None:
+        """There is no other process."""
+        await trio.sleep_forever()
 
     async def serve(self) -> None:
         """Others can't reach it anyway."""

@@ -109,6 +109,9 @@ class PostgresStore:
     async def serve(self) -> None:
         """There may be many."""
 
+    async def woken(self) -> None:
+        await self._server.woken()
+
     # ---- writes
 
     async def create(

@@ -24,6 +24,8 @@ T = TypeVar("T")
 WRITERS = 2
 READERS = 8
 CONNECT_S = 10.0
+WORK = "graphagent_work"
+"""What is notified when something was accepted."""
 WAIT_S = 30.0
 """How long a call waits for a connection that others use."""
 READ_FACTOR = 3
@@ -115,6 +117,8 @@ class Links:
         self.writers = Pool(asyncio.Semaphore(WRITERS), 1)
         self.readers = Pool(asyncio.Semaphore(READERS), READ_FACTOR)
         self._workers = Workers(self._target.connect, address)
+        self._listener: Connection | None = None
+        self._woken = asyncio.Event()
         self._keeper = asyncio.get_running_loop().create_task(self._keep(), name="graphagent-postgres")
 
     async def run(self, pool: Pool, work: Callable[[Connection], Awaitable[T]], size: int = 0) -> T:
@@ -168,13 +172,24 @@ class Links:
                 raise explained(error, self._target.name) from error
             raise
 
+    async def listen(self) -> None:
+        """Return when something was accepted since the last call. Raises if the connection ends."""
+        if self._listener is None or self._listener.is_closed():
+            self._listener = await self._target.connect()
+            await self._listener.add_listener(WORK, lambda *_: self._woken.set())
+            self._listener.add_termination_listener(lambda _: self._woken.set())
+        await self._woken.wait()
+        self._woken.clear()
+        if self._listener.is_closed():
+            raise explained(ConnectionError("the connection was closed"), self._target.name)
+
     async def aclose(self) -> None:
         """Let go of the workers and close all connections."""
         self._closed = True
         with suppress(Exception):  # whoever comes next sees that the connection is gone
             async with asyncio.timeout(2):
                 await self._workers.aclose()
-        for connection in (*self.writers.idle, *self.readers.idle):
+        for connection in self._open():
             with suppress(Exception):
                 await connection.close(timeout=2)
         self._keeper.cancel()
@@ -189,6 +204,11 @@ class Links:
         finally:
             self._closed = True
             self._workers.terminate()
-            for connection in (*self.writers.idle, *self.readers.idle):
+            for connection in self._open():
                 connection.terminate()
             self._ended()
+
+    def _open(self) -> list[Connection]:
+        """The connections that nobody uses now."""
+        listener = [] if self._listener is None else [self._listener]
+        return [*self.writers.idle, *self.readers.idle, *listener]

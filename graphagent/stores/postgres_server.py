@@ -22,6 +22,7 @@ T = TypeVar("T")
 _LONGEST_PAUSE_S = 5.0
 _TOLD_AFTER = 4
 _SLOW_READS = 3
+_LISTEN_AGAIN_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +65,19 @@ class Server:
             await self._links().hold(worker)
 
         await self._patiently(attempt, session)
+
+    async def woken(self) -> None:
+        """Return when something was accepted, by whatever process; while the server is away nothing is."""
+
+        async def listen() -> None:
+            await self._links().listen()
+
+        while True:
+            try:
+                return await aio(listen)
+            except Exception as error:
+                _log.debug("listening on %s ended: %s", self._target.name, error)
+                await trio.sleep(_LISTEN_AGAIN_S)
 
     def hurry(self, session: SessionId) -> None:
         """Don't wait for the next write of this session if the server is away."""

@@ -123,6 +123,9 @@ class SqliteStore:
             self._readers.pop().close(True)
         self._locks.release()
 
+    async def woken(self) -> None:
+        await trio.sleep_forever()
+
     async def serve(self) -> None:
         self._locks.serve()
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import trio
 
 from graphagent import concurrency
 from graphagent.ids import WorkerId
 from graphagent.ports import Store
 from graphagent.stores.postgres import PostgresStore
 from graphagent.testing.services.postgres import PostgresServer
-from tests.contract.store import CASES, Case, HandClock
+from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
 
 
 class PostgresWorld:
@@ -51,3 +52,29 @@ def place(postgres_server: PostgresServer, database: str) -> Iterator[str]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_postgres_store(case: Case, place: str) -> None:
     concurrency.run_sync(run, case, PostgresWorld(place))
+
+
+def test_an_input_wakes_other_processes(place: str) -> None:
+    async def main() -> None:
+        world = PostgresWorld(place)
+        store, other = await world.open(), await world.open()
+        row = session_row()
+        await store.create(row, checkpoint_row(row, -1), (), ())
+        woken: list[str] = []
+
+        async def wait() -> None:
+            await other.woken()
+            woken.append("yes")
+
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(wait)
+                with trio.fail_after(20):
+                    while not woken:  # it may not listen yet
+                        await store.accept(row.session, run_input(f"m{trio.current_time()}"))
+                        await trio.sleep(0.1)
+        finally:
+            for each in world.opened:
+                await each.aclose()
+
+    concurrency.run_sync(main)

@@ -1,9 +1,15 @@
-"""The private folder of a server that a test starts, and the sweeping of those whose process is gone."""
+"""What every server needs that a test starts: a private folder, swept when its process is gone, a port, and an end that
+comes with its parent's.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
+import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,3 +62,21 @@ def _alive(pid: int) -> str:
     except PermissionError:
         return "alive"
     return "alive"
+
+
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """For `preexec_fn`, after a change of user, which would clear it: this signal comes when the parent dies."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, number)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port

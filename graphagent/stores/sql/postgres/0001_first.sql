@@ -254,6 +254,7 @@ begin
     insert into inputs
         values (p_sid, v_n, p_kind, p_message_id, p_codec, p_body, p_principal, p_at, p_seal, null, p_content)
         returning * into r;
+    perform pg_notify('graphagent_work', '');
     return r;
 end $$;
 
