@@ -18,12 +18,17 @@ def show_diff(terminal: Terminal, name: str, before: str, after: str) -> None:
     )
     if not text:
         return
-    if terminal.colored(terminal.out):
-        text = "\n".join(painted(harmless(line), *_styles(line)) for line in text.split("\n"))
-        terminal.out.write(text)
-        terminal.out.flush()
-    else:
+    paint_diff(terminal, text)
+
+
+def paint_diff(terminal: Terminal, text: str) -> None:
+    """Write a text whose lines say by their first character what they are."""
+    if not terminal.colored(terminal.out):
         terminal.result(text)
+        return
+    painted_text = "\n".join(painted(harmless(line), *_styles(line)) for line in text.split("\n"))
+    terminal.out.write(painted_text if text.endswith("\n") else painted_text + "\n")
+    terminal.out.flush()
 
 
 def _lines(text: str) -> list[str]:

@@ -28,7 +28,7 @@ MEANING: Final[Mapping[Exit, str]] = {
     Exit.USAGE: "a flag, session, node or input is unknown or doesn't fit; nothing was started",
     Exit.INVALID: "the graph has errors; nothing was started",
     Exit.WAITING: "the run waits for a person, or is paused",
-    Exit.DIVERGED: "the replay differs from the record",
+    Exit.DIVERGED: "the replay differs from the record, or `diff --exit-code` found a difference",
     Exit.LIMIT: "the run reached one of its limits",
     Exit.REFUSED: "refused, nothing changed: the store is unavailable or corrupt, or the session is owned elsewhere",
     Exit.INTERRUPTED: "interrupted; committed work is kept",

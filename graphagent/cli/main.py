@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sessions cancel": ("graphagent.cli.sessions:cancel", "Cancel the current run of a session."),
     "show": ("graphagent.cli.show:show", "Show the state of a session at any snapshot."),
     "history": ("graphagent.cli.history:history", "List the supersteps of a session."),
+    "diff": ("graphagent.cli.diff:diff", "Compare two sessions, or two snapshots, from their first difference on."),
     "replay": ("graphagent.cli.replay:replay", "Replay a session from its journal and compare; nothing is called."),
     "fork": ("graphagent.cli.fork:fork", "Make a new session from a snapshot of an old one, with edits."),
     "worker": (

@@ -96,6 +96,12 @@ def compile_spec(
     return replace(plan, version=spec.metadata.version, file=file)
 
 
+def written(document: bytes) -> dict[str, Any]:
+    """The graph in a plan's document, its nodes in the order in which they were written."""
+    data = decode(document)
+    return _ordered(data["graph"], data["order"])
+
+
 def sub_plan(plan: Plan, entry: str) -> Plan:
     """The plan of a child session that runs `entry`, another graph of the same document."""
     document = encode({**decode(plan.document), "entry": entry})

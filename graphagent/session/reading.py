@@ -39,6 +39,19 @@ async def checkpoint_at(store: Store, row: SessionRow, snapshot: int) -> Checkpo
     return found[0]
 
 
+def shared_until(a: SessionRow, a_at: int, b: SessionRow, b_at: int) -> int | None:
+    """The newest snapshot that both lines went through; None if they don't have one in common."""
+    shared = None
+    for one, two in zip(a.spans(-1, a_at), b.spans(-1, b_at), strict=False):
+        if one.session != two.session:
+            break
+        ends = [at if span.hi is None else span.hi for span, at in ((one, a_at), (two, b_at))]
+        shared = min(ends)
+        if ends[0] != ends[1]:
+            break
+    return shared
+
+
 async def read_events(
     store: Store, row: SessionRow, graph: GraphPlan, *, lo: int = 0, hi: int | None = None
 ) -> list[Event]:

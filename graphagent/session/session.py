@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagent import concurrency
@@ -205,6 +205,24 @@ class Session:
         host = await self.project.host()
         row = await host.store.session(self.id)
         return await show_document(host, row, await operations.snapshot_number(host, row, snapshot))
+
+    async def adiff(
+        self, other: Session, *, at: int | str = "last", other_at: int | str = "last", channels: Sequence[str] = ()
+    ) -> Any:
+        """What this session (at snapshot `at`) and another one have apart: the `diff` document. Prints as a text."""
+        return await concurrency.in_trio(self._diff, other, at, other_at, channels)
+
+    diff = concurrency.blocking(adiff)
+
+    async def _diff(self, other: Session, at: int | str, other_at: int | str, channels: Sequence[str]) -> Any:
+        from graphagent.session.documents import diff_document
+
+        host = await self.project.host()
+        sides = []
+        for session, number in ((self.id, at), (other.id, other_at)):
+            row = await host.store.session(session)
+            sides.append((row, await operations.snapshot_number(host, row, number)))
+        return await diff_document(host, sides[0], sides[1], channels=channels)
 
     async def afork(
         self, at: int | str, *, set: Mapping[str, Any] | None = None, graph: Graph | None = None,

@@ -7,6 +7,7 @@ plain data, `str(document)` a table. All are awaited from trio. Nothing is owned
 from __future__ import annotations
 
 from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part
+from graphagent.session.documents.diff import diff_document
 from graphagent.session.documents.fork import fork_document
 from graphagent.session.documents.forms import DOCUMENTS
 from graphagent.session.documents.history import history_document
@@ -25,7 +26,8 @@ from graphagent.session.documents.validate import (
 )
 
 __all__ = [
-    "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "error_document", "error_of",
-    "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in", "interrupt_part",
-    "replay_document", "run_document", "sent_document", "sessions_document", "show_document", "validate_document",
+    "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "diff_document",
+    "error_document", "error_of", "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in",
+    "interrupt_part", "replay_document", "run_document", "sent_document", "sessions_document", "show_document",
+    "validate_document",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphagent.ids import CheckpointId, InterruptId, RunId, SessionId
+from graphagent.session.documents.diff_forms import DiffDocument
 from graphagent.session.documents.part import Document, Part
 from graphagent.session.documents.parts import (
     Change,
@@ -70,7 +71,7 @@ class HistoryDocument(Document):
     """The supersteps of a session, oldest first. `next` is the `since` of the next page, `floor` the first superstep
     that can be replayed."""
 
-    table = "history_text"
+    table = "tables_text:history_text"
 
     schema: Literal["graphagent/history@1"] = field(default="graphagent/history@1", init=False)
     session: SessionId
@@ -90,7 +91,7 @@ class HistoryDocument(Document):
 class ShowDocument(Document):
     """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far."""
 
-    table = "show_text"
+    table = "tables_text:show_text"
 
     schema: Literal["graphagent/show@1"] = field(default="graphagent/show@1", init=False)
     session: SessionId
@@ -312,7 +313,7 @@ class FirstDifference(Part):
 class ReplayDocument(Document):
     """What a replay found."""
 
-    table = "replay_text"
+    table = "tables_text:replay_text"
 
     schema: Literal["graphagent/replay@1"] = field(default="graphagent/replay@1", init=False)
     session: SessionId
@@ -384,7 +385,7 @@ class SessionEntry(Part):
 class SessionsDocument(Document):
     """Sessions, newest first. `next` is the cursor of the next page."""
 
-    table = "sessions_text"
+    table = "tables_text:sessions_text"
 
     schema: Literal["graphagent/sessions@1"] = field(default="graphagent/sessions@1", init=False)
     sessions: list[SessionEntry]
@@ -427,6 +428,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "channel": ChannelDocument,
     "fork": ForkDocument,
     "replay": ReplayDocument,
+    "diff": DiffDocument,
     "validate": ValidateDocument,
     "sessions": SessionsDocument,
     "answer": AnswerDocument,
@@ -436,9 +438,9 @@ DOCUMENTS: dict[str, type[Document]] = {
 """By the name in `schema`."""
 
 __all__ = [
-    "DOCUMENTS", "AnswerDocument", "ChannelDocument", "Counts", "Diagnostic", "DigestPair", "Edit", "EditedChannel",
-    "ErrorDocument", "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument",
-    "InterruptId", "JsonDifference", "Note", "OpenSuperstep", "Preview", "Reachable", "ReplayDocument",
-    "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument", "ShowDocument",
-    "SideEffect", "ValidateDocument", "ValidatedFile",
+    "DOCUMENTS", "AnswerDocument", "ChannelDocument", "Counts", "Diagnostic", "DiffDocument", "DigestPair", "Edit",
+    "EditedChannel", "ErrorDocument", "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument",
+    "HistoryDocument", "InterruptId", "JsonDifference", "Note", "OpenSuperstep", "Preview", "Reachable",
+    "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument",
+    "ShowDocument", "SideEffect", "ValidateDocument", "ValidatedFile",
 ]  # fmt: skip

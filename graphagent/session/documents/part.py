@@ -31,8 +31,8 @@ class Part:
 
 
 class Document(Part):
-    """Base of the documents: what a command prints with `--json`. `table` names the function of `tables_text` that
-    shows it to people."""
+    """Base of the documents: what a command prints with `--json`. `table` is the function, `module:name` in
+    `graphagent.session`, that shows it to people."""
 
     __slots__ = ()
     table: ClassVar[str | None] = None
@@ -40,7 +40,8 @@ class Document(Part):
     def __str__(self) -> str:
         if self.table is None:
             return repr(self)
-        text: str = getattr(import_module("graphagent.session.tables_text"), self.table)(self)
+        module, _, name = self.table.partition(":")
+        text: str = getattr(import_module(f"graphagent.session.{module}"), name)(self)
         return text
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:

@@ -17,6 +17,7 @@ PAGE = {
     "channel": "schema name type reducer scope version changed writers size value value_ref",
     "fork": "schema session created origin graph edits head family preview run",
     "replay": "schema session mode from to floor identical supersteps effects first_difference wall_ms",
+    "diff": "schema a b common same first_difference pairs changes outputs_same delta graph_patch",
     "validate": "schema ok files diagnostics counts",
     "sessions": "schema sessions next",
     "answer": "schema interrupt accepted",
