@@ -29,6 +29,7 @@
     │  ├─ SessionBusy                a living process owns the session
     │  ├─ SessionPoisoned            its process died too often in one superstep
     │  ├─ ForkOpenWrite              the open superstep has a write without an outcome
+    │  ├─ ForkDepth                  forks of forks, too many of them
     │  ├─ InterruptAnswered
     │  └─ InterruptExpired
     └─ StoreError
@@ -250,6 +251,10 @@ class SessionPoisoned(Conflict):
 
 class ForkOpenWrite(Conflict):
     """A fork at a superstep that hasn't closed, while a write of it has no outcome yet."""
+
+
+class ForkDepth(Conflict):
+    """A fork of a fork of a fork, and so on: the line would go through more sessions than a reader follows."""
 
 
 class InterruptAnswered(Conflict):

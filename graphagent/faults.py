@@ -17,7 +17,7 @@ WRITES = ("create", "takeover", "commit", "append", "input", "answer", "fork", "
 POINTS = (
     *(f"{write}.{when}" for write in WRITES for when in ("before", "sent", "after")),
     "commit.encode", "commit.ack", "intent.before", "intent.after", "effect.before", "effect.during", "effect.after",
-    "task.done", "park.before", "park.after", "timer.fire", "child.create", "child.attach", "child.outcome",
+    "task.done", "park.before", "park.after", "timer.fire", "fork.row", "child.create", "child.attach", "child.outcome",
 )  # fmt: skip
 """Every point of this release; a test fails if one of them is never passed."""
 

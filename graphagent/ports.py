@@ -24,6 +24,7 @@ from graphagent.snapshot import (
     InputRow,
     InterruptRow,
     InterruptStatus,
+    NewFork,
     NewInput,
     Opened,
     SessionEntry,
@@ -60,10 +61,14 @@ class Store(Protocol):
         """Store a new session, its genesis checkpoint and its first inputs. False if the id is there already."""
         ...
 
-    async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
-        """Store one new row whose head is a checkpoint of its origin. Raises NotFound if that is gone.
+    async def fork(self, forks: Sequence[NewFork], blobs: Sequence[Blob] = ()) -> None:
+        """Store new rows of one family, callers before those that they called: all of them or none.
 
-        Inputs are there for edits and new attempts, blobs for another plan.
+        Blobs are there for another plan. The same forks again are stored once.
+
+        Raises:
+            NotFound: the checkpoint that is the head of one of them is gone.
+            Conflict: the id of one of them is taken by another session.
         """
         ...
 

@@ -247,6 +247,14 @@ class InputRow(NewInput):
     taken_by: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewFork:
+    """A row whose head is a checkpoint of another session, and its first inputs: edits, and new attempts."""
+
+    row: SessionRow
+    inputs: tuple[NewInput, ...] = ()
+
+
 InterruptStatus = Literal["open", "answered", "expired", "cancelled"]
 
 

@@ -33,6 +33,16 @@ def fork(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Make the calls of a superstep that hasn't closed again.")
     ] = False,
+    before: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH:ORDINAL",
+            help="Keep what superstep N did, and go on right before this call of it: write:0, each[2]:1.",
+        ),
+    ] = None,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Of a child session fork only that, not the sessions that called it.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be kept and run.")] = False,
     run: Annotated[bool, typer.Option("--run", help="Run the fork at once.")] = False,
     until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help="With --run. " + UNTIL_HELP)] = None,
@@ -48,6 +58,7 @@ def fork(
     from graphagent.cli.work import Work
     from graphagent.errors import InputInvalid
     from graphagent.session import operations
+    from graphagent.session.forking import Options
     from graphagent.session.graph_file import read_graph_file
 
     terminal = terminal_of(ctx)
@@ -64,10 +75,8 @@ def fork(
             reading.read_until(until or [], target.graph)
             changed = reading.read_edits(target.graph, edits or [])
             number = await snapshot_of(host, row, at)
-            return await operations.fork(
-                host, row.session, number, edits=changed, plan=plan, name=name, same_seed=same_seed, fresh=fresh,
-                dry_run=dry_run,
-            )  # fmt: skip
+            options = Options(changed, plan, name, same_seed, fresh, alone, before)
+            return await operations.fork(host, row.session, number, options, dry_run=dry_run)
 
         made = work.call(make)
         if run:
@@ -92,7 +101,11 @@ def told(terminal: Terminal, document: ForkDocument) -> int:
     else:
         terminal.result(document.session)
     if document.session is not None:
-        terminal.say(f"run it: {terminal.command('resume', document.session)}", "dim")
+        if document.family:
+            callers = ", ".join(f.session for f in reversed(document.family))
+            terminal.say(f"forked with it: {callers}", "dim")
+        root = document.family[0].session if document.family else document.session
+        terminal.say(f"run it: {terminal.command('resume', root)}", "dim")
     return 0
 
 
@@ -132,13 +145,14 @@ def run_fork(work: Work, made: Fork, until: list[str], *, jsonl: bool) -> int:
     from graphagent.session import operations
 
     async def begin(host: Host, observer: Observer) -> Outcome:
-        plan = await host.plan_of(made.row)
+        plan = await host.plan_of(await host.store.session(made.root))
         nodes, snapshot = reading.read_until(until, plan.graph)
         options = operations.Options(until=nodes, until_snapshot=snapshot, stop=work.stop_asked)
-        return await operations.resume(host, made.row.session, options, observer)
+        return await operations.resume(host, made.root, options, observer)
 
     terminal = work.terminal
-    segment = Segment(work, made.row.graph, jsonl=jsonl)
+    top = made.family[0][0] if made.family else made.row
+    segment = Segment(work, top.graph, jsonl=jsonl)
     ended = segment.play(begin)
     if not (terminal.flags.json or jsonl):
         return segment.finish(ended)

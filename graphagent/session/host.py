@@ -28,7 +28,7 @@ from graphagent.session.carrying import failed_tasks
 from graphagent.session.functions import Functions
 from graphagent.session.hub import Hub
 from graphagent.session.loading import load_snapshot
-from graphagent.session.new import NewSession
+from graphagent.session.new import NewSession, graph_name
 from graphagent.session.observer import Observer
 from graphagent.session.parked import callers_woken, fired, parked_tokens
 from graphagent.session.services import Models, Services, code_roots
@@ -82,6 +82,13 @@ class Host:
             known = self.know(plan)
         return known
 
+    async def plan_at(self, row: SessionRow, plan: bytes) -> Plan:
+        """A plan of a session's family by its hash: an older one of the session, or one of an origin."""
+        if plan == row.plan:
+            return await self.plan_of(row)
+        known = self.plans.get(plan)
+        return known or load_plan((await self.store.blobs(row.family, [plan]))[plan])
+
     def services_of(self, plan: Plan) -> Services:
         """What the plan's nodes are given."""
         if plan.hash not in self.services:
@@ -104,8 +111,8 @@ class Host:
         genesis = CheckpointRow(checkpoint, -1, "genesis", None, plan.hash, manifest, digest, now, now)
         caller = new.caller or (None, None, None)
         row = SessionRow(
-            session, new.family or session, plan.hash, plan.name if not plan.entry else f"{plan.name}.{plan.entry}",
-            new.seed, new.mode, name=new.name, tags=new.tags, caller=caller[0], caller_superstep=caller[1],
+            session, new.family or session, plan.hash, graph_name(plan), new.seed, new.mode, name=new.name,
+            tags=new.tags, caller=caller[0], caller_superstep=caller[1],
             caller_path=caller[2], head=checkpoint, head_superstep=0, head_digest=digest, created_at=now,
             updated_at=now, graph_version=plan.version, graph_file=plan.file,
         )  # fmt: skip

@@ -21,3 +21,8 @@ class NewSession:
     family: SessionId | None = None
     caller: tuple[SessionId, int, str] | None = None
     mode: Mode = "strict"
+
+
+def graph_name(plan: Plan) -> str:
+    """What a session of a plan is listed under."""
+    return plan.name if not plan.entry else f"{plan.name}.{plan.entry}"

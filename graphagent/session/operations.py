@@ -14,17 +14,17 @@ import trio
 
 from graphagent.codec import decode, digest, encode
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
-from graphagent.engine.run import Line, Stop, waiting_reason
+from graphagent.engine.run import Line, Stop
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
-from graphagent.graph.compatibility import conflicts
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
-from graphagent.session.carrying import carried, check_writes, new_attempts, same_nodes
+from graphagent.session.forking import Fork as Fork
+from graphagent.session.forking import fork as fork
 from graphagent.session.host import Host
 from graphagent.session.hub import outputs_of
-from graphagent.session.inputs import check_edits, check_inputs
+from graphagent.session.inputs import check_inputs
 from graphagent.session.limits import bounds_of, check_raised
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
@@ -32,7 +32,7 @@ from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
 from graphagent.session.runnable import check_runnable
-from graphagent.snapshot import Blob, Control, InterruptRow, LineageEntry, NewInput, SessionRow
+from graphagent.snapshot import InterruptRow, NewInput, SessionRow
 
 PATIENCE_S = 2.0
 Durability = Literal["strict", "pipelined"]
@@ -298,103 +298,6 @@ async def cancel(host: Host, session: SessionId, reason: str | None = None, by: 
     """Cancel the current run of a session and close its questions."""
     line = await host.cancel(session, reason, by)
     return Outcome(line.row, line.plan, None, None, line.snapshot.superstep)
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """What a fork made. `before` are the values that its edits replaced."""
-
-    row: SessionRow
-    origin: SessionRow
-    snapshot: int
-    edits: Mapping[str, Any]
-    before: Mapping[str, Any]
-
-
-async def fork(
-    host: Host, origin: SessionId, at: int, *, edits: Mapping[str, Any] | None = None, plan: Plan | None = None,
-    name: str | None = None, same_seed: bool = False, fresh: bool = False, dry_run: bool = False,
-) -> Fork:  # fmt: skip
-    """A new session whose head is snapshot `at` of `origin`: one row. Edits are a superstep of the fork's own.
-
-    At a superstep that hasn't closed it carries the calls that were made there, unless it is `fresh` or edited.
-
-    Raises:
-        NotFound: no such snapshot.
-        InputInvalid: an edit doesn't fit.
-        Conflict: a new plan lacks a node that is due.
-        ForkOpenWrite: a write of that superstep has no outcome; `fresh` makes it again.
-    """
-    row = await host.store.session(origin)
-    own = await host.plan_of(row)
-    target = plan or own
-    checked = check_edits(target.graph, edits or {})
-    checkpoint = await checkpoint_at(host.store, row, at)
-    old = await load_snapshot(host.store, row, own.graph, checkpoint)
-    if plan is not None:
-        check_runnable(plan)
-        check_migration(own, plan, old.control)
-    names = own.graph.channel_index
-    before = {n: old.values[names[n]] for n in checked if n in names}
-    session = SessionId.timed(host.clock.now_us(), os.urandom(10))
-    control = old.control
-    status: Any = "waiting" if control.due or control.waiting else "done"
-    reason = None if status == "done" else "paused" if control.due else waiting_reason(control)
-    events = await events_before(host, row, at)
-    journal = await host.store.effects(row.spans(at)) if at == row.head_superstep and not fresh else []
-    check_writes(row, journal)
-    kept = None if plan is None else same_nodes(own, plan)
-    rows = None if checked else carried(row, journal, kept)
-    made = SessionRow(
-        session, row.family, target.hash, target.name, row.seed if same_seed else digest(row.seed + session.raw)[:16],
-        row.mode, status, reason, name, (), origin=row.session, origin_checkpoint=checkpoint.checkpoint,
-        lineage=lineage_at(row, at, events), head=checkpoint.checkpoint, head_superstep=at,
-        head_digest=checkpoint.digest, event_n=events, created_at=host.clock.now_us(),
-        updated_at=host.clock.now_us(), graph_version=target.version, graph_file=target.file, carried=rows,
-    )  # fmt: skip
-    result = Fork(made, row, at, checked, before)
-    if dry_run:
-        return result
-    inputs = [NewInput("edit", "edit", encode({"set": checked}))] if checked else []
-    if rows is not None:
-        inputs = new_attempts(row, journal, rows, await host.store.inputs(row.session, after=row.taken_n))
-    await host.store.fork(made, inputs, [Blob(target.hash, host.know(target).document)] if plan is not None else [])
-    if checked or control.waiting:
-        line = await host.open(session)
-        try:
-            if checked:
-                await line.take_inputs()
-        finally:
-            await host.release(line)
-    return replace(result, row=await host.store.session(session))
-
-
-def check_migration(old: Plan, new: Plan, control: Control) -> None:
-    """A fork may run another plan if that has a place for all that the snapshot holds.
-
-    Raises:
-        Conflict: it hasn't.
-    """
-    found = conflicts(old, new, control)
-    if found:
-        hint = "keep what the session holds; `graphagent validate FILE --against S` shows the places"
-        raise Conflict("; ".join(c.message for c in found), hint=hint)
-
-
-def lineage_at(row: SessionRow, at: int, events: int) -> tuple[LineageEntry, ...]:
-    """The lineage of a fork of `row` at snapshot `at`."""
-    kept = tuple(e for e in row.lineage if e.superstep < at)
-    if len(kept) < len(row.lineage):  # the snapshot is an ancestor's: fork that one
-        owner = row.lineage[len(kept)]
-        return (*kept, LineageEntry(owner.session, at, events))
-    return (*kept, LineageEntry(row.session, at, events))
-
-
-async def events_before(host: Host, row: SessionRow, at: int) -> int:
-    """How many events the supersteps below `at` have."""
-    found = await host.store.events(row.spans(max(at - 1, 0), at))
-    last = [b for b in found if not decode(b.body).get("parked")]
-    return last[-1].first + last[-1].count if last else 0
 
 
 async def snapshot_number(host: Host, row: SessionRow, at: int | str | CheckpointId) -> int:

@@ -9,6 +9,7 @@ from graphagent import concurrency
 from graphagent.errors import RunCancelled, RunFailed, RunLimited, RunWaiting
 from graphagent.ids import RunId, SessionId
 from graphagent.session import operations, sending
+from graphagent.session.forking import Options as ForkOptions
 from graphagent.session.operations import DEFAULTS, Options
 from graphagent.snapshot import SessionRow
 
@@ -226,28 +227,37 @@ class Session:
 
     async def afork(
         self, at: int | str, *, set: Mapping[str, Any] | None = None, graph: Graph | None = None,
-        name: str | None = None, same_seed: bool = False, fresh: bool = False,
+        before: str | None = None, fresh: bool = False, alone: bool = False, name: str | None = None,
+        same_seed: bool = False,
     ) -> Session:  # fmt: skip
         """A new session whose head is that snapshot, with these channels set. It is paused: `resume` runs it.
 
         Where the origin's superstep hasn't closed, the calls already made in it aren't made again; `fresh` makes them.
+        `before` names a call (`write:0`) of the superstep that reads the snapshot: the fork goes on right before it. A
+        child session's callers are forked with it, unless `alone`; `root().resume()` runs them all.
         """
-        return await concurrency.in_trio(self._fork, at, set, graph, name, same_seed, fresh)
+        plan = graph.compile() if graph is not None else None
+        chosen = ForkOptions(set, plan, name, same_seed, fresh, alone, before)
+        return await concurrency.in_trio(self._fork, at, chosen)
 
     fork = concurrency.blocking(afork)
 
-    async def _fork(
-        self, at: int | str, edits: Mapping[str, Any] | None, graph: Graph | None, name: str | None, same_seed: bool,
-        fresh: bool,
-    ) -> Session:  # fmt: skip
+    async def _fork(self, at: int | str, chosen: ForkOptions) -> Session:
         host = await self.project.host()
         row = await host.store.session(self.id)
         number = await operations.snapshot_number(host, row, at)
-        plan = graph.compile() if graph is not None else None
-        made = await operations.fork(
-            host, self.id, number, edits=edits, plan=plan, name=name, same_seed=same_seed, fresh=fresh
-        )
+        made = await operations.fork(host, self.id, number, chosen)
         return Session(self.project, made.row)
+
+    async def aroot(self) -> Session:
+        """The session at the top of the calls that led to this one; this one itself if no other called it."""
+        return await concurrency.in_trio(self._root)
+
+    root = concurrency.blocking(aroot)
+
+    async def _root(self) -> Session:
+        host = await self.project.host()
+        return Session(self.project, await host.store.session(await host.root_of(self.id)))
 
     async def areplay(
         self, *, mode: Literal["verify", "view"] = "verify", start: int = 0, stop: int | None = None,

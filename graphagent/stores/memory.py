@@ -23,6 +23,7 @@ from graphagent.snapshot import (
     InputRow,
     InterruptRow,
     InterruptStatus,
+    NewFork,
     NewInput,
     Opened,
     SessionEntry,
@@ -121,17 +122,19 @@ class MemoryStore:
         self._checkpoints[genesis.checkpoint] = genesis
         return True
 
-    async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
-        if row.head not in self._checkpoints:
-            raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
-        there = self._sessions.get(row.session)
-        if there is None:
-            self._add(row, None, inputs)
-            family = self._blobs.setdefault(row.family, {})
+    async def fork(self, forks: Sequence[NewFork], blobs: Sequence[Blob] = ()) -> None:
+        for row in (f.row for f in forks):
+            if row.head not in self._checkpoints:
+                raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
+            there = self._sessions.get(row.session)
+            if there is not None and (there.head != row.head or there.base.seed != row.seed):
+                raise Conflict(f"session {row.session} is there already")
+        for fork in forks:
+            if fork.row.session not in self._sessions:
+                self._add(fork.row, None, fork.inputs)
+            family = self._blobs.setdefault(fork.row.family, {})
             for blob in blobs:
                 family.setdefault(blob.hash, blob.data)
-        elif there.head != row.head or there.base.seed != row.seed:
-            raise Conflict(f"session {row.session} is there already")
 
     def _add(self, row: SessionRow, genesis: CheckpointRow | None, inputs: Sequence[NewInput]) -> _Session:
         session = self._sessions[row.session] = _Session(with_inputs(row, genesis, inputs))

@@ -31,6 +31,7 @@ from graphagent.snapshot import (
     InputRow,
     InterruptRow,
     InterruptStatus,
+    NewFork,
     NewInput,
     Opened,
     SessionEntry,
@@ -138,9 +139,9 @@ class SqliteStore:
         now = self._clock.now_us()
         return await self._write(sqlite_jobs.create, full, genesis, blobs, inputs, now, point="create")
 
-    async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
-        full = with_inputs(row, None, inputs)
-        await self._write(sqlite_jobs.fork, full, inputs, blobs, self._clock.now_us(), point="fork")
+    async def fork(self, forks: Sequence[NewFork], blobs: Sequence[Blob] = ()) -> None:
+        full = [NewFork(with_inputs(f.row, None, f.inputs), f.inputs) for f in forks]
+        await self._write(sqlite_jobs.fork, full, blobs, self._clock.now_us(), point="fork")
 
     async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
         now = self._clock.now_us()

@@ -12,6 +12,7 @@ import apsw
 
 from graphagent.codec import digest
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy
+from graphagent.faults import fault
 from graphagent.ids import InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
     Blob,
@@ -21,6 +22,7 @@ from graphagent.snapshot import (
     EffectRow,
     InputRow,
     InterruptRow,
+    NewFork,
     NewInput,
     Opened,
     SessionRow,
@@ -78,21 +80,22 @@ def create(
     return True
 
 
-def fork(
-    row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob], now: int, cursor: apsw.Cursor, again: bool
-) -> None:
-    """One row whose head is another session's checkpoint."""
-    head = None if row.head is None else one(cursor, "checkpoint", raw(row.head))
-    if head is None:
-        raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
-    if one(cursor, "insert_session", *session_values(row, _runs(inputs))) is None:
-        there = one(cursor, "session", raw(row.session))
-        if there is None or session_row(there).head != row.head or session_row(there).seed != row.seed:
-            raise Conflict(f"session {row.session} is there already")
-        return
-    for blob in blobs:
-        cursor.execute(SQL["insert_blob"], blob_values(raw(row.family), blob))
-    _insert_inputs(row, inputs, now, cursor)
+def fork(forks: Sequence[NewFork], blobs: Sequence[Blob], now: int, cursor: apsw.Cursor, again: bool) -> None:
+    """Rows whose heads are other sessions' checkpoints."""
+    for new in forks:
+        row = new.row
+        head = None if row.head is None else one(cursor, "checkpoint", raw(row.head))
+        if head is None:
+            raise NotFound(f"checkpoint {row.head} of session {row.origin} is gone")
+        if one(cursor, "insert_session", *session_values(row, _runs(new.inputs))) is None:
+            there = one(cursor, "session", raw(row.session))
+            if there is None or session_row(there).head != row.head or session_row(there).seed != row.seed:
+                raise Conflict(f"session {row.session} is there already")
+            continue
+        for blob in blobs:
+            cursor.execute(SQL["insert_blob"], blob_values(raw(row.family), blob))
+        _insert_inputs(row, new.inputs, now, cursor)
+        fault("fork.row")
 
 
 def _runs(inputs: Sequence[NewInput]) -> int:

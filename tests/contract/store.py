@@ -37,6 +37,7 @@ from graphagent.snapshot import (
     EventBatch,
     InterruptRow,
     LineageEntry,
+    NewFork,
     NewInput,
     Opened,
     SessionQuery,
@@ -199,7 +200,7 @@ async def what_is_unknown_is_not_found(world: World) -> None:
         store.checkpoint(CheckpointId.derive("x")),
         store.interrupt(InterruptId.derive("x")),
         store.answer(InterruptId.derive("x"), b"1", None, ()),
-        store.fork(replace(row, head=CheckpointId.derive("x")), ()),
+        store.fork([NewFork(replace(row, head=CheckpointId.derive("x")))]),
     ]
     for call in unknown:
         with pytest.raises(NotFound):
@@ -598,13 +599,13 @@ async def forks_read_through_their_lineage(world: World) -> None:
     root = await run_on(store, (await started(store)).row, 5)
     middle = (await store.checkpoints(root.spans()))[3]
     assert middle.snapshot == 3
-    await store.fork(fork_row(root, 3, middle, 2), (run_input("f"),))
+    await store.fork([NewFork(fork_row(root, 3, middle, 2), (run_input("f"),))])
     opened = await store.takeover(session_row(2).session, ANN)
     assert opened.checkpoint == middle
     assert ([i.n for i in opened.inputs], opened.journal, opened.row.epoch) == ([1], (), 1)
     fork = await run_on(store, opened.row, 2)
     head = await store.checkpoint(fork.head or CheckpointId(""))
-    await store.fork(fork_row(fork, 5, head, 3), ())
+    await store.fork([NewFork(fork_row(fork, 5, head, 3))])
     third = await run_on(store, (await store.takeover(session_row(3).session, ANN)).row, 1)
     assert [s.session for s in third.spans()] == [root.session, fork.session, third.session]
     own = [root.session[-4:]] * 3 + [fork.session[-4:]] * 2 + [third.session[-4:]]
@@ -626,11 +627,34 @@ async def a_fork_is_stored_once(world: World) -> None:
     root = await run_on(store, (await started(store)).row, 2)
     head = await store.checkpoint(root.head or CheckpointId(""))
     row = fork_row(root, 2, head, 2)
-    await store.fork(row, (run_input("f"),))
-    await store.fork(row, (run_input("f"),))
+    await store.fork([NewFork(row, (run_input("f"),))])
+    await store.fork([NewFork(row, (run_input("f"),))])
     assert len(await store.inputs(row.session)) == 1
     with pytest.raises(Conflict):
-        await store.fork(replace(row, seed=b"other"), ())
+        await store.fork([NewFork(replace(row, seed=b"other"))])
+
+
+async def a_family_is_forked_whole_or_not_at_all(world: World) -> None:
+    store = await world.open()
+    root = await run_on(store, (await started(store)).row, 2)
+    head = await store.checkpoint(root.head or CheckpointId(""))
+    caller = fork_row(root, 2, head, 2)
+    child = replace(fork_row(root, 2, head, 3), caller=caller.session, caller_superstep=1, caller_path="call")
+    gone = replace(fork_row(root, 2, head, 4), head=CheckpointId.derive("gone"))
+    taken = replace(root, seed=b"other")
+    for last, error in ((gone, NotFound), (taken, Conflict)):
+        with pytest.raises(error):
+            await store.fork([NewFork(caller, (run_input("f"),)), NewFork(child), NewFork(last)])
+        assert await store.forks(root.session) == []
+        with pytest.raises(NotFound):
+            await store.session(caller.session)
+    both = [NewFork(caller, (run_input("f"),)), NewFork(child, (run_input("g"),))]
+    for _ in range(2):
+        await store.fork(both)
+        assert [r.session for r in await store.children(caller.session)] == [child.session]
+        assert [len(await store.inputs(f.row.session)) for f in both] == [1, 1]
+        assert (await store.session(child.session)).caller_path == "call"
+    assert {e.row.session for e in await store.sessions(SessionQuery())} == {root.session, caller.session}
 
 
 async def a_fork_carries_rows_of_an_open_superstep(world: World) -> None:
@@ -643,7 +667,7 @@ async def a_fork_carries_rows_of_an_open_superstep(world: World) -> None:
     await store.append(root.session, root.epoch, rows)
     head = await store.checkpoint(root.head or CheckpointId(""))
     kept = Carried(2, b"their seed", ((root.session, (("each[1]", 1, 0), ("node", 0, 0), ("other", 0, -1))),))
-    await store.fork(replace(fork_row(root, 2, head, 2), carried=kept), ())
+    await store.fork([NewFork(replace(fork_row(root, 2, head, 2), carried=kept))])
     await store.append(root.session, root.epoch, [replace(rows[1], outcome=b"1", state=EffectState.DONE)])
     opened = await store.takeover(session_row(2).session, ANN)
     assert opened.row.carried == kept
@@ -659,7 +683,7 @@ async def a_fork_carries_rows_of_an_open_superstep(world: World) -> None:
     assert await store.effects([Span(fork.session, 3, 3)]) == []
     assert [e.superstep for e in await store.effects(fork.spans())][:2] == [0, 1]
     third = replace(fork_row(fork, 4, await store.checkpoint(fork.head or CheckpointId("")), 3), seed=b"3")
-    await store.fork(third, ())
+    await store.fork([NewFork(third)])
     assert await store.effects(third.spans(2, 3)) == own
     assert (await store.session(third.session)).carried is None
 
@@ -670,7 +694,7 @@ async def a_carried_row_that_is_gone_is_damage(world: World) -> None:
     head = await store.checkpoint(root.head or CheckpointId(""))
     kept = Carried(1, b"seed", ((root.session, (("node", 0, 0),)),))
     fork = replace(fork_row(root, 1, head, 2), carried=kept)
-    await store.fork(fork, ())
+    await store.fork([NewFork(fork)])
     with pytest.raises(StoreCorrupt, match="effect 0 of attempt 0 of task 'node'"):
         await store.effects(fork.spans())
     with pytest.raises(StoreCorrupt, match="is missing"):

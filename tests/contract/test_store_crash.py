@@ -23,9 +23,10 @@ POINTS = {
     "commit.before": ("commit", False), "commit.sent": ("commit", False), "commit.after": ("commit", True),
     "input.before": ("input", False), "input.after": ("input", True),
     "answer.before": ("answer", False), "answer.after": ("answer", True),
-    "fork.after": ("fork", True), "release.before": ("release", False),
+    "fork.before": ("fork", False), "fork.row": ("fork", False), "fork.row:2": ("fork", False),
+    "fork.sent": ("fork", False), "fork.after": ("fork", True), "release.before": ("release", False),
 }  # fmt: skip
-"""Point: the step in which it kills, and whether that step has landed."""
+"""Point, with the hit if it isn't the first: the step in which it kills, and whether that step has landed."""
 
 
 def victim(path: Path, *arguments: str, fault: str = "") -> subprocess.Popen[str]:
@@ -46,7 +47,10 @@ async def check(path: Path, step: str, step_landed: bool) -> None:
 
 def test_a_kill_at_any_point_loses_nothing_acknowledged(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        running = {p: stack.enter_context(victim(tmp_path / f"{p}.db", fault=f"{p}:1:kill")) for p in POINTS}
+        running = {
+            p: stack.enter_context(victim(tmp_path / f"{p}.db", fault=f"{p if ':' in p else p + ':1'}:kill"))
+            for p in POINTS
+        }
         printed = {p: process.communicate(timeout=60)[0].split() for p, process in running.items()}
     for point, (step, step_landed) in POINTS.items():
         assert running[point].returncode == -9, point

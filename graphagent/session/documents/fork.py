@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 from graphagent.engine.spending import of_rows
 from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.session.documents.common import graph_ref, head_of, shown, usage_of
-from graphagent.session.documents.forms import EditedChannel, ForkDocument, Preview, Reachable, RunDocument, SideEffect
+from graphagent.session.documents.forms import (
+    EditedChannel,
+    FamilyFork,
+    ForkDocument,
+    Preview,
+    Reachable,
+    RunDocument,
+    SideEffect,
+)
 from graphagent.session.documents.page import node_name, states_of
 from graphagent.session.documents.parts import Head, Origin
 from graphagent.session.reading import checkpoint_at
-from graphagent.snapshot import EffectRow
+from graphagent.snapshot import EffectRow, SessionRow
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -40,9 +48,15 @@ async def fork_document(
     if created:
         head = run.head if run is not None else head_of(row)
     return ForkDocument(
-        row.session if created else None, created, origin, graph_ref(row, host.settings.root), edits, head, [],
+        row.session if created else None, created, origin, graph_ref(row, host.settings.root), edits, head,
+        [_family(new, old) for new, old in made.family] if created else [],
         await preview(host, made), run,
     )  # fmt: skip
+
+
+def _family(new: SessionRow, origin: SessionRow) -> FamilyFork:
+    assert new.origin_checkpoint is not None
+    return FamilyFork(new.session, Origin(origin.session, new.origin_checkpoint, new.lineage[-1].superstep))
 
 
 async def preview(host: Host, made: Fork) -> Preview:

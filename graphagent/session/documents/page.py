@@ -105,24 +105,12 @@ async def states_of(host: Host, row: SessionRow, checkpoints: Sequence[Checkpoin
     out = []
     for checkpoint in checkpoints:
         if checkpoint.plan not in graphs:
-            graphs[checkpoint.plan] = await graph_at(host, row, checkpoint.plan)
+            graphs[checkpoint.plan] = (await host.plan_at(row, checkpoint.plan)).graph
         graph = graphs[checkpoint.plan]
         manifest = read_manifest(graph, checkpoint.manifest)
         entries = {c.name: e for c, e in zip(graph.channels, manifest.entries, strict=True) if e is not None}
         out.append(State(graph, entries, manifest.control, manifest.run_id, manifest.run_started_at))
     return out
-
-
-async def graph_at(host: Host, row: SessionRow, plan: bytes) -> GraphPlan:
-    """The graph of a checkpoint: that of the session, or of an origin that ran another plan."""
-    if plan == row.plan:
-        return (await host.plan_of(row)).graph
-    known = host.plans.get(plan)
-    if known is not None:
-        return known.graph
-    from graphagent.graph.compile import load_plan
-
-    return load_plan((await host.store.blobs(row.family, [plan]))[plan]).graph
 
 
 async def _with_answers(host: Host, records: list[Record]) -> list[Record]:

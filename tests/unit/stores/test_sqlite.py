@@ -14,7 +14,7 @@ import trio
 from graphagent.codec import digest, encode
 from graphagent.errors import NotFound, StoreCorrupt
 from graphagent.ids import CheckpointId
-from graphagent.snapshot import Blob, Delta, SessionRow
+from graphagent.snapshot import Blob, Delta, NewFork, SessionRow
 from graphagent.stores.sqlite import SqliteStore
 from tests.contract.store import (
     ANN,
@@ -155,7 +155,7 @@ def test_a_damaged_head_names_the_last_good_checkpoint(tmp_path: Path) -> None:
         # It was never executed, and a fork at the good one is.
         assert (await store.session(row.session)).epoch == row.epoch
         good = await store.checkpoint(checkpoint_row(row, 1).checkpoint)
-        await store.fork(fork_row(row, 2, good, 7), ())
+        await store.fork([NewFork(fork_row(row, 2, good, 7))])
         assert (await store.takeover(session_row(7).session, ANN)).checkpoint == good
         await store.aclose()
 

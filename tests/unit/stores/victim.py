@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import trio
 
 from graphagent.errors import GraphAgentError
 from graphagent.ports import Store
+from graphagent.snapshot import NewFork, SessionQuery
 from graphagent.stores.sqlite import SqliteStore
 from tests.contract.store import (
     ANN,
@@ -27,6 +29,7 @@ from tests.contract.store import (
 
 ROW = session_row()
 FORK = fork_row(ROW, 1, checkpoint_row(ROW, 0), 2)
+CALLED = replace(fork_row(ROW, 1, checkpoint_row(ROW, 0), 3), caller=FORK.session)
 QUESTION = interrupt_row(ROW)
 
 
@@ -59,7 +62,7 @@ async def _answer(store: Store) -> None:
 
 
 async def _fork(store: Store) -> None:
-    await store.fork(FORK, (run_input(),))
+    await store.fork([NewFork(FORK, (run_input(),)), NewFork(CALLED, (run_input("c"),))])
 
 
 async def _release(store: Store) -> None:
@@ -90,7 +93,11 @@ async def landed(store: Store, step: str) -> bool:
             assert answered is ("ans" in inputs)
             return answered
         if step == "fork":
-            return len(await store.inputs((await store.session(FORK.session)).session)) == 1
+            family = [e.row.session for e in await store.sessions(SessionQuery(children=True)) if e.row.origin]
+            inputs = [i.message_id for s in (FORK, CALLED) for i in await store.inputs(s.session)]
+            assert len(family) == len(inputs)
+            assert len(family) in (0, 2)
+            return len(family) == 2
         sent = run_input().message_id in inputs
         return {"create": True, "input": sent, "release": row.owner is None and row.epoch > 0}[step]
     except GraphAgentError:

@@ -1,0 +1,336 @@
+"""Forks: new sessions whose heads are old checkpoints. One row each; a child session's callers are forked with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from graphagent.codec import decode, digest, encode
+from graphagent.engine.run import waiting_reason
+from graphagent.errors import Conflict, ForkDepth, InputInvalid
+from graphagent.graph.compatibility import conflicts
+from graphagent.graph.compile import sub_plan
+from graphagent.graph.plan import Plan
+from graphagent.ids import SessionId
+from graphagent.session.calling import CallSite, call_site
+from graphagent.session.carrying import (
+    Call,
+    carried,
+    check_writes,
+    find_call,
+    new_attempts,
+    next_attempts,
+    same_nodes,
+)
+from graphagent.session.host import Host
+from graphagent.session.inputs import check_edits
+from graphagent.session.loading import load_snapshot
+from graphagent.session.new import graph_name
+from graphagent.session.reading import checkpoint_at, owner
+from graphagent.session.runnable import check_runnable
+from graphagent.snapshot import (
+    Blob,
+    Carried,
+    CheckpointRow,
+    Control,
+    EffectRow,
+    LineageEntry,
+    NewFork,
+    NewInput,
+    SessionRow,
+    Snapshot,
+)
+
+DEPTH_LIMIT = 256
+"""Forks of forks: a reader goes through so many sessions at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a fork is made.
+
+    Attributes:
+        edits: New values of channels.
+        plan: Another plan to go on with.
+        name: A label for it; in a family that of its root, since listings show roots.
+        same_seed: Keep the origin's seed.
+        fresh: Carry nothing of the superstep that it begins with: make its calls again.
+        alone: Of a child session fork only that one, as a session of its own.
+        before: A call `PATH:ORDINAL` of the superstep that reads the snapshot: the fork goes on right before it.
+    """
+
+    edits: Mapping[str, Any] | None = None
+    plan: Plan | None = None
+    name: str | None = None
+    same_seed: bool = False
+    fresh: bool = False
+    alone: bool = False
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """What a fork made. `before` are the values that its edits replaced; `family` the forks of its callers with their
+    origins, from the root down."""
+
+    row: SessionRow
+    origin: SessionRow
+    snapshot: int
+    edits: Mapping[str, Any]
+    before: Mapping[str, Any]
+    family: tuple[tuple[SessionRow, SessionRow], ...] = ()
+
+    @property
+    def root(self) -> SessionId:
+        """The session to run: the fork, or in a family the one at its top."""
+        return self.family[0][0].session if self.family else self.row.session
+
+
+async def fork(
+    host: Host, origin: SessionId, at: int, options: Options | None = None, *, dry_run: bool = False, **named: Any
+) -> Fork:
+    """A new session whose head is snapshot `at` of `origin`. Edits are a superstep of the fork's own.
+
+    Where it begins with a superstep that hasn't closed, it carries the calls that were made there, unless it is `fresh`
+    or edited. A child's callers are forked with it, each where it made the call, so that the family goes on from there.
+
+    Args:
+        options: How it is made; each can be given by its name instead.
+
+    Raises:
+        NotFound: no such snapshot, or no such call.
+        InputInvalid: an edit doesn't fit, or options exclude each other.
+        Conflict: a new plan lacks a node that is due, or nothing has run there yet in a child session.
+        ForkOpenWrite: a write of that superstep has no outcome; `fresh` makes it again.
+        ForkDepth: it would be a fork of too many forks.
+    """
+    chosen = replace(options or Options(), **named)
+    _check(chosen)
+    row = await host.store.session(origin)
+    place = await _place(host, row, at)
+    callers = [] if chosen.alone else await _callers(host, row)
+    if callers and at == 0:
+        call = callers[-1]
+        hint = f"graphagent fork {call.row.session} --at {call.superstep} forks its caller before the call"
+        raise Conflict(f"nothing has run at snapshot 0 of {origin}, which {call.row.session} called", hint=hint)
+    if chosen.plan is not None:
+        chosen = replace(chosen, plan=fitting(place.plan, chosen.plan, place.snapshot.control))
+    checked = check_edits((chosen.plan or place.plan).graph, chosen.edits or {})
+    journal = await _journal(host, row, at, chosen)
+    if at == row.head_superstep and not chosen.fresh:
+        check_writes(row, journal)
+    call_of_own = None if chosen.before is None else find_call(row, at, journal, chosen.before)
+    family = await _family(host, callers, chosen)
+    made = await _forked(host, place, journal, chosen, call_of_own, checked)
+    if family:
+        made = replace(made, row=called(made.row, family[-1][0].row, callers[-1]))
+    elif chosen.name is not None:
+        made = replace(made, row=replace(made.row, name=chosen.name))
+    names = place.plan.graph.channel_index
+    before = {n: place.snapshot.values[names[n]] for n in checked if n in names}
+    result = Fork(made.row, row, at, checked, before, tuple((new.row, old) for new, old in family))
+    if dry_run:
+        return result
+    blobs = [] if chosen.plan is None else [Blob(chosen.plan.hash, host.know(chosen.plan).document)]
+    await host.store.fork([*(new for new, _ in family), made], blobs)
+    for new in (*(new for new, _ in family), made):
+        await _open(host, new, edited=bool(checked) and new is made)
+    return replace(
+        result, row=await host.store.session(made.row.session),
+        family=tuple([(await host.store.session(new.row.session), old) for new, old in family]),
+    )  # fmt: skip
+
+
+def _check(chosen: Options) -> None:
+    """Options that exclude each other."""
+    if chosen.before is not None and chosen.edits:
+        hint = "an edit is a superstep of its own, which begins the one behind it anew"
+        raise InputInvalid("--before", "--set can't be given with it", hint=hint)
+    if chosen.before is not None and chosen.fresh:
+        raise InputInvalid("--before", "--fresh can't be given with it", hint="--fresh makes all calls again")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a fork begins: a checkpoint of a session's line, and the plan of the superstep that reads it."""
+
+    row: SessionRow
+    at: int
+    checkpoint: CheckpointRow
+    plan: Plan
+    snapshot: Snapshot
+
+
+async def _place(host: Host, row: SessionRow, at: int) -> Place:
+    checkpoint = await checkpoint_at(host.store, row, at)
+    graph = (await host.plan_at(row, checkpoint.plan)).graph
+    snapshot = await load_snapshot(host.store, row, graph, checkpoint)
+    return Place(row, at, checkpoint, await plan_of_superstep(host, row, at), snapshot)
+
+
+async def plan_of_superstep(host: Host, row: SessionRow, superstep: int) -> Plan:
+    """The plan under which a superstep of a session's line ran, or will run."""
+    if superstep >= row.head_superstep:
+        return await host.plan_of(row)
+    before = await checkpoint_at(host.store, row, superstep)
+    after = await checkpoint_at(host.store, row, superstep + 1)
+    if before.plan != after.plan and await _migrated(host, row, superstep):
+        return await host.plan_at(row, before.plan)
+    return await host.plan_at(row, after.plan)
+
+
+async def _migrated(host: Host, row: SessionRow, superstep: int) -> bool:
+    """Whether a superstep bound the session to another plan; a fork with another graph runs that from the first on."""
+    bodies = [decode(b.body) for b in await host.store.events(row.spans(superstep, superstep + 1))]
+    return any(kind == "x.session.migrated" for body in bodies for kind, _ in body.get("begin", []))
+
+
+async def _journal(host: Host, row: SessionRow, at: int, chosen: Options) -> list[EffectRow]:
+    """The rows that a fork may carry: those of an open superstep, or of the one before whose call it goes on."""
+    if chosen.fresh or (at < row.head_superstep and chosen.before is None):
+        return []
+    return await host.store.effects(row.spans(at, at + 1))
+
+
+async def _forked(
+    host: Host, place: Place, journal: Sequence[EffectRow], chosen: Options, call: Call | None,
+    edits: Mapping[str, Any],
+) -> NewFork:  # fmt: skip
+    """The row of a fork, as a session without a caller, and its first inputs."""
+    row, at, control = place.row, place.at, place.snapshot.control
+    now = host.clock.now_us()
+    session = SessionId.timed(now, os.urandom(10))
+    plan = chosen.plan or place.plan
+    kept = None if plan.hash == place.plan.hash else same_nodes(place.plan, plan)
+    rows = None if edits else carried(await _writer(host, row, at), at, journal, kept, call)
+    events = await events_before(host, row, at)
+    status: Literal["waiting", "done"] = "waiting" if control.due or control.waiting else "done"
+    reason = None if status == "done" else "paused" if control.due else waiting_reason(control)
+    made = SessionRow(
+        session, row.family, plan.hash, graph_name(plan), _seed(row.seed, session, chosen), row.mode, status, reason,
+        origin=row.session, origin_checkpoint=place.checkpoint.checkpoint, lineage=lineage_at(row, at, events),
+        head=place.checkpoint.checkpoint, head_superstep=at, head_digest=place.checkpoint.digest, event_n=events,
+        created_at=now, updated_at=now, graph_version=plan.version, graph_file=plan.file, carried=rows,
+    )  # fmt: skip
+    inputs = [NewInput("edit", "edit", encode({"set": edits}))] if edits else []
+    if rows is not None:
+        inputs = await _attempts(host, row, at, journal, rows, call)
+    return NewFork(made, tuple(inputs))
+
+
+def _seed(seed: bytes, session: SessionId, chosen: Options) -> bytes:
+    return seed if chosen.same_seed else digest(seed + session.raw)[:16]
+
+
+async def _writer(host: Host, row: SessionRow, superstep: int) -> SessionRow:
+    """The session of this line that holds a superstep's journal."""
+    session = SessionId(owner(row, superstep))
+    return row if session == row.session else await host.store.session(session)
+
+
+async def _attempts(
+    host: Host, row: SessionRow, at: int, journal: Sequence[EffectRow], rows: Carried, call: Call | None
+) -> list[NewInput]:
+    """The input that says at which attempts the tasks of the carried superstep stand, if one isn't at its first."""
+    inputs: list[NewInput] = []
+    if at == row.head_superstep:
+        inputs = new_attempts(row, journal, rows, await host.store.inputs(row.session, after=row.taken_n))
+    if call is None:
+        return inputs
+    tasks = next_attempts(rows, journal, call)
+    for new in inputs:
+        tasks = {**decode(new.body)["tasks"], **tasks}
+    return [NewInput("resume", "fork", encode({"tasks": tasks, "limits": {}}))] if tasks else []
+
+
+# ---- families --------------------------------------------------------------------------------------------------------
+
+
+async def _callers(host: Host, row: SessionRow) -> list[CallSite]:
+    """The calls that led to a child session, from the root down; none for a root."""
+    found: list[CallSite] = []
+    while row.caller is not None:
+        found.insert(0, await call_site(host, row))
+        row = found[0].row
+    return found
+
+
+async def _family(host: Host, callers: Sequence[CallSite], chosen: Options) -> list[tuple[NewFork, SessionRow]]:
+    """The forks of the callers and their origins, from the root down: each begins right before its call."""
+    out: list[tuple[NewFork, SessionRow]] = []
+    same_plan = replace(chosen, plan=None)
+    for i, site in enumerate(callers):
+        place = await _place(host, site.row, site.superstep)
+        if site.superstep == site.row.head_superstep and not chosen.fresh:
+            check_writes(site.row, [r for r in site.journal if not site.call.undoes(r)])
+        journal = [] if chosen.fresh else site.journal
+        new = await _forked(host, place, journal, same_plan, site.call, {})
+        row = replace(new.row, name=chosen.name) if i == 0 else called(new.row, out[-1][0].row, callers[i - 1])
+        out.append((replace(new, row=row), site.row))
+    return out
+
+
+def called(row: SessionRow, caller: SessionRow, site: CallSite) -> SessionRow:
+    """A fork as the child of a fork: under the id by which its caller will look for it."""
+    session = site.child_of(caller.session)
+    return replace(row, session=session, caller=caller.session, caller_superstep=site.born, caller_path=site.call.path)
+
+
+async def _open(host: Host, new: NewFork, *, edited: bool) -> None:
+    """Apply edits, and ask again what waiting tokens wait for."""
+    row = await host.store.session(new.row.session)
+    if not edited and (row.commit_n > 0 or not await _waits(host, row)):
+        return
+    line = await host.open(row.session)
+    try:
+        if edited:
+            await line.take_inputs()
+    finally:
+        await host.release(line)
+
+
+async def _waits(host: Host, row: SessionRow) -> bool:
+    """Whether tokens wait at the head."""
+    checkpoint = await host.store.checkpoint(row.head) if row.head is not None else None
+    return checkpoint is not None and bool(decode(checkpoint.manifest)["control"].get("waiting"))
+
+
+# ---- what forks have in common ---------------------------------------------------------------------------------------
+
+
+def fitting(old: Plan, new: Plan, control: Control) -> Plan:
+    """What of a new plan a session of an old one can go on with: that has a place for all that the session holds.
+
+    Raises:
+        NotRunnable: it has a part that this release doesn't run.
+        Conflict: it hasn't.
+    """
+    check_runnable(new)
+    found = conflicts(old, new, control)
+    if found:
+        hint = "keep what the session holds; `graphagent validate FILE --against S` shows the places"
+        raise Conflict("; ".join(c.message for c in found), hint=hint)
+    return sub_plan(new, old.entry) if old.entry and not new.entry else new
+
+
+def lineage_at(row: SessionRow, at: int, events: int) -> tuple[LineageEntry, ...]:
+    """The lineage of a fork of `row` at snapshot `at`.
+
+    Raises:
+        ForkDepth: it would be too long.
+    """
+    kept = tuple(e for e in row.lineage if e.superstep < at)
+    origin = row.lineage[len(kept)].session if len(kept) < len(row.lineage) else row.session  # an ancestor's snapshot
+    if len(kept) >= DEPTH_LIMIT:
+        hint = f"fork {row.lineage[0].session}, or an early fork of it, and set the channels there"
+        raise ForkDepth(f"{row.session} is a fork of {len(row.lineage)} forks already", hint=hint)
+    return (*kept, LineageEntry(origin, at, events))
+
+
+async def events_before(host: Host, row: SessionRow, at: int) -> int:
+    """How many events the supersteps below `at` have."""
+    found = await host.store.events(row.spans(max(at - 1, 0), at))
+    last = [b for b in found if not decode(b.body).get("parked")]
+    return last[-1].first + last[-1].count if last else 0
