@@ -21,6 +21,7 @@ def history(
     since: Annotated[int, typer.Option(metavar="N", min=0, help="From this superstep on.")] = 0,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="At most so many supersteps.")] = 100,
     own: Annotated[bool, typer.Option("--own", help="Leave out what a fork inherited.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Also the events of each superstep.")] = False,
 ) -> int:
     """List the supersteps of a session."""
     from graphagent.cli.work import Work
@@ -30,7 +31,7 @@ def history(
 
     async def read(host: Host) -> HistoryDocument:
         row = await work.project.resolve(session)
-        return await history_document(host, row, values=values, since=since, limit=limit, own=own)
+        return await history_document(host, row, values=values, since=since, limit=limit, own=own, events=events)
 
     with Work(terminal) as work:
         document = work.call(read)

@@ -143,6 +143,8 @@ class Segment:
 
     def _line(self, event: Event) -> None:
         """Print an event. When nobody reads any more, the run is paused at its next barrier."""
+        from graphagent.session.documents.events import event_data
+
         if self.broken:
             return
         try:
@@ -202,14 +204,6 @@ async def ended_of(host: Host, outcome: Outcome) -> Ended:
                 given = {}
         lines = frame(record, record.get("superstep") or outcome.row.head_superstep, node, given)
     return Ended(document.data(), lines)
-
-
-def event_data(event: Event) -> dict[str, Any]:
-    """An event as plain data, in the order of its fields."""
-    from graphagent.session.documents.part import time_text
-
-    fields = ("kind", "seq", "event_id", "session", "run", "superstep", "step", "node", "task", "attempt")
-    return {**{name: getattr(event, name) for name in fields}, "time": time_text(event.time), "data": dict(event.data)}
 
 
 def readable(outputs: Mapping[str, Any]) -> str:

@@ -20,14 +20,26 @@ def show(
     ctx: typer.Context,
     target: Annotated[str, typer.Argument(metavar="S[@N]", help=TARGET_HELP)],
     channel: Annotated[str | None, typer.Option(metavar="C", help="Only this channel's value.")] = None,
+    node: Annotated[
+        str | None, typer.Option(metavar="N", help="What this node did: its tasks, what it wrote, its calls.")
+    ] = None,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only what the superstep wrote, before and after.")
+    ] = False,
+    effects: Annotated[bool, typer.Option("--effects", help="Also the calls of the superstep.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Show large values whole.")] = False,
 ) -> int:
     """Show the state of a session at any snapshot."""
+    from graphagent.cli.diffs import paint_diff
     from graphagent.cli.targets import split_target
     from graphagent.cli.work import Work
-    from graphagent.session.documents import channel_document, show_document
+    from graphagent.errors import InputInvalid
+    from graphagent.session.documents import channel_document, last_snapshot_of, show_document
+    from graphagent.session.show_text import step_text, with_effects
 
     terminal = terminal_of(ctx)
+    if channel is not None and (node is not None or changed or effects):
+        raise InputInvalid("--channel", "--node, --changed and --effects can't be given with it")
     name, at = split_target(target)
 
     async def read(host: Host) -> ShowDocument | ChannelDocument:
@@ -35,16 +47,22 @@ def show(
         number = await snapshot_of(host, row, at)
         if channel is not None:
             return await channel_document(host, row, number, channel)
-        return await show_document(host, row, number, full=full)
+        if node is not None and at is None:
+            number = await last_snapshot_of(host, row, node)
+        return await show_document(
+            host, row, number, full=full, changed=changed, node=node, effects=effects or node is not None
+        )
 
     with Work(terminal) as work:
         document = work.call(read)
     if terminal.flags.json:
         terminal.document(document.data())
-    elif channel is None:
-        terminal.table(str(document))
-    else:
+    elif channel is not None:
         terminal.result(bare(document.data().get("value")))
+    elif changed or node is not None:
+        paint_diff(terminal, terminal.plain(step_text(document, node=node), terminal.out))  # type: ignore[arg-type]
+    else:
+        terminal.table(with_effects(document))  # type: ignore[arg-type]
     return 0
 
 

@@ -13,7 +13,7 @@ from graphagent.snapshot import UNSET
 
 if TYPE_CHECKING:
     from graphagent.session.documents.diff_forms import DiffDocument, Difference, Pair
-    from graphagent.session.documents.parts import PatchOp, Value
+    from graphagent.session.documents.parts import Change, PatchOp, Value
 
 ROWS = 20
 """Supersteps that are shown from the first difference on."""
@@ -41,7 +41,7 @@ def diff_text(document: DiffDocument, *, stat: bool = False) -> str:
         return "\n".join([*lines, "", "no difference"])
     lines += ["", *_supersteps(document)]
     for found in document.changes:
-        body = [] if stat else list(_values(found))
+        body = [] if stat else list(lines_of_change(found))
         lines += ["", *_head(found), *body] if not stat else _head(found)
     lines += ["", *_sum(document)]
     return "\n".join(lines)
@@ -71,17 +71,28 @@ def _pair(pair: Pair) -> list[str]:
 
 def _head(found: Difference) -> list[str]:
     """A line about a channel: how much differs, and who wrote it when."""
+    a = _written(found.previous_version, found.previous_writers)
+    b = _written(found.version, found.writers)
+    return [head_of_change(found, f"A {a}, B {b}")]
+
+
+def head_of_change(found: Difference | Change, when: str) -> str:
+    """A line about a channel: how much differs, and when it was written."""
     if isinstance(found.added, list):
-        less = len(found.removed) if isinstance(found.removed, list) else 0
+        removed = getattr(found, "removed", UNSET)
+        less = len(removed) if isinstance(removed, list) else 0
         what = " ".join([f"+{len(found.added)}"] * bool(found.added) + [f"-{less}"] * bool(less))
     elif isinstance(found.patch, list):
         less, more = sum(op.op != "add" for op in found.patch), sum(op.op != "remove" for op in found.patch)
         what = " ".join([f"+{more}"] * bool(more) + [f"-{less}"] * bool(less))
     else:
-        what = "differs" if found.valued else "same value"
-    a = _written(found.previous_version, found.previous_writers)
-    b = _written(found.version, found.writers)
-    return [f"{found.channel}: {what}  (A {a}, B {b})"]
+        what = "differs" if _valued(found) else "same value"
+    return f"{found.channel}: {what}  ({when})"
+
+
+def _valued(found: Difference | Change) -> bool:
+    """Whether there are values to show."""
+    return any(v is not UNSET for v in (found.before, found.after, found.added, found.patch))
 
 
 def _written(version: int | None, writers: list[str]) -> str:
@@ -90,22 +101,23 @@ def _written(version: int | None, writers: list[str]) -> str:
     return f"version {version}" + (f" by {', '.join(writers)}" if writers else "")
 
 
-def _values(found: Difference) -> Iterator[str]:
-    """What A has with `-`, what B has with `+`."""
+def lines_of_change(found: Difference | Change) -> Iterator[str]:
+    """What was, or A has, with `-`, what is, or B has, with `+`."""
     lines = list(_lines(found))
     yield from lines[:LINES]
     if len(lines) > LINES:
         yield f"… and {len(lines) - LINES} more lines"
 
 
-def _lines(found: Difference) -> Iterator[str]:
+def _lines(found: Difference | Change) -> Iterator[str]:
     if isinstance(found.added, list):
-        if isinstance(found.removed, list):
-            yield from (f"- {_json(item)}" for item in found.removed)
+        removed = getattr(found, "removed", UNSET)
+        if isinstance(removed, list):
+            yield from (f"- {_json(item)}" for item in removed)
         yield from (f"+ {_json(item)}" for item in found.added)
     elif isinstance(found.patch, list):
         yield from map(_op, found.patch)
-    elif found.valued:
+    elif _valued(found):
         before, after = _shown(found.before), _shown(found.after)
         if isinstance(before, str) and isinstance(after, str) and ("\n" in before or "\n" in after):
             patch = unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)

@@ -56,16 +56,24 @@ async def read_events(
     store: Store, row: SessionRow, graph: GraphPlan, *, lo: int = 0, hi: int | None = None
 ) -> list[Event]:
     """The committed events of supersteps lo <= k < hi, in order."""
+    return [event for _, events in await read_batches(store, row, graph, lo=lo, hi=hi) for event in events]
+
+
+async def read_batches(
+    store: Store, row: SessionRow, graph: GraphPlan, *, lo: int = 0, hi: int | None = None
+) -> list[tuple[int, list[Event]]]:
+    """The same by superstep; one that was parked has several entries."""
     spans = row.spans(lo, hi)
     rows = await store.checkpoints(row.spans(lo - 1, hi), limit=1_000_000)
     by_superstep: Mapping[int, CheckpointRow] = {c.superstep: c for c in rows}
-    out: list[Event] = []
+    out: list[tuple[int, list[Event]]] = []
     for batch in await store.events(spans):
         parked = decode(batch.body).get("parked", False)
         checkpoint = None if parked else by_superstep.get(batch.superstep)
         before = by_superstep.get(batch.superstep - 1)
         opened_at = before.committed_at if before else batch.at
-        out += expand(batch, Place(owner(row, batch.superstep), graph, checkpoint, opened_at))
+        events = expand(batch, Place(owner(row, batch.superstep), graph, checkpoint, opened_at))
+        out.append((batch.superstep, events))
     return out
 
 

@@ -181,18 +181,20 @@ class Session:
             return await result_of(self.project, await operations.drive(host, await host.root_of(self.id)))
         return await result_of(self.project, await operations.standing(host, self.id))
 
-    async def ahistory(self, *, values: bool = False, since: int = 0, limit: int = 100, own: bool = False) -> Any:
+    async def ahistory(
+        self, *, values: bool = False, since: int = 0, limit: int = 100, own: bool = False, events: bool = False
+    ) -> Any:
         """The supersteps of this session: the `history` document."""
-        return await concurrency.in_trio(self._history, values, since, limit, own)
+        return await concurrency.in_trio(self._history, values, since, limit, own, events)
 
     history = concurrency.blocking(ahistory)
 
-    async def _history(self, values: bool, since: int, limit: int, own: bool) -> Any:
+    async def _history(self, values: bool, since: int, limit: int, own: bool, events: bool) -> Any:
         from graphagent.session.documents import history_document
 
         host = await self.project.host()
         row = await host.store.session(self.id)
-        return await history_document(host, row, values=values, since=since, limit=limit, own=own)
+        return await history_document(host, row, values=values, since=since, limit=limit, own=own, events=events)
 
     async def aat(self, snapshot: int | str) -> Any:
         """The state at a snapshot (`last`, or counted from the end where negative): the `show` document."""

@@ -33,8 +33,8 @@ def history_table(document: HistoryDocument) -> Rows:
     rows += [_superstep_row(step, document.session) for step in document.supersteps]
     if document.open is not None:
         tasks = document.open.tasks
-        used = _used([t.usage for t in tasks])
-        rows.append([str(document.open.superstep), "open", "", _tasks(tasks), "", used, "", ""])
+        spent = used([t.usage for t in tasks])
+        rows.append([str(document.open.superstep), "open", "", _tasks(tasks), "", spent, "", ""])
     return rows
 
 
@@ -47,7 +47,7 @@ def _superstep_row(step: Superstep, session: str) -> list[str]:
         seconds(step.wall_ms) if step.kind == "superstep" else "",
         ran + inherited,
         ", ".join(_change(change) for change in step.changes),
-        _used([step.usage]),
+        used([step.usage]),
         ", ".join(token.node for token in step.tokens),
         " ".join(step.forks),
     ]
@@ -81,7 +81,8 @@ def _change(change: Change) -> str:
     return f"{text} ({len(change.writers)} writers)" if len(change.writers) > 1 else text
 
 
-def _used(usages: Sequence[Usage]) -> str:
+def used(usages: Sequence[Usage]) -> str:
+    """Tokens and dollars; nothing where there are none."""
     tokens = sum(u.input_tokens + u.output_tokens for u in usages)
     cost = sum(u.cost_usd or 0 for u in usages)
     parts = [f"{tokens:,} tok"] if tokens else []
@@ -95,10 +96,20 @@ def history_text(document: HistoryDocument) -> str:
     if document.origin is not None:
         lines.append(f"fork of {document.origin.session} at snapshot {document.origin.snapshot}")
     lines += ["", table(history_table(document))]
+    for step in document.supersteps:
+        lines += _events(step)
     for task in document.open.tasks if document.open is not None else ():
         if task.error is not None:
             lines += ["", error_text(task.error)]
     return "\n".join(lines)
+
+
+def _events(step: Superstep) -> list[str]:
+    """The events of a superstep, if they were asked for."""
+    if isinstance(step.events, Unset):
+        return []
+    rows = [[str(e["seq"]), e["kind"], e["task"] or "", short(e["data"], 100)] for e in step.events]
+    return ["", f"superstep {step.superstep}", table([["", "", "", ""], *rows]).lstrip("\n")]
 
 
 def sessions_table(document: SessionsDocument) -> Rows:

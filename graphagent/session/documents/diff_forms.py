@@ -62,11 +62,6 @@ class Difference(Part):
     patch: list[PatchOp] | Unset = UNSET
     removed: list[Any] | Unset = UNSET
 
-    @property
-    def valued(self) -> bool:
-        """Whether values differ, and were asked for."""
-        return any(v is not UNSET for v in (self.before, self.after, self.added, self.patch))
-
 
 @dataclass(frozen=True, slots=True)
 class Delta(Part):

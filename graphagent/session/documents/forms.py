@@ -12,6 +12,7 @@ from graphagent.session.documents.parts import (
     Change,
     ChannelState,
     Digest,
+    Effect,
     Effects,
     Error,
     GraphRef,
@@ -89,7 +90,10 @@ class HistoryDocument(Document):
 
 @dataclass(frozen=True, slots=True)
 class ShowDocument(Document):
-    """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far."""
+    """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far.
+
+    `effects`, if they were asked for, are the calls of that superstep; at the head also those of the open one.
+    """
 
     table = "tables_text:show_text"
 
@@ -110,6 +114,7 @@ class ShowDocument(Document):
     interrupts: list[Interrupt]
     error: Error | None
     usage: Usage
+    effects: list[Effect] | Unset = UNSET
 
     @property
     def values(self) -> dict[str, Any]:

@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 
 
 async def history_document(
-    host: Host, row: SessionRow, *, values: bool = False, since: int = 0, limit: int = 100, own: bool = False
-) -> HistoryDocument:
+    host: Host, row: SessionRow, *, values: bool = False, since: int = 0, limit: int = 100, own: bool = False,
+    events: bool = False,
+) -> HistoryDocument:  # fmt: skip
     """The supersteps of a session.
 
     Args:
         values: Also what the channels were and became.
         since: The first superstep.
         own: Leave out what a fork inherited.
+        events: Also the events of each superstep.
     """
     lo = max(since, row.lineage[-1].superstep if own and row.lineage else 0)
     page = await read_page(host, row, lo, limit)
     last = page.records[-1].superstep if page.records else lo
     return HistoryDocument(
         row.session, row.name, graph_ref(row, host.settings.root), row.status, row.reason, origin_of(row),
-        head_of(row), 0, await supersteps_of(host, row, page, values=values),
+        head_of(row), 0, await supersteps_of(host, row, page, values=values, events=events),
         None if page.more else await open_superstep(host, row), str(last + 1) if page.more else None,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from graphagent.ids import CheckpointId, InterruptId, RunId, SessionId, StepId
 from graphagent.session.documents.part import Part
-from graphagent.snapshot import UNSET, InterruptStatus, Status, Unset
+from graphagent.snapshot import UNSET, EffectClass, InterruptStatus, Status, Unset
 
 Digest = Annotated[str, "sha256:[0-9a-f]{64}"]
 Time = Annotated[str, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"]
@@ -18,8 +18,8 @@ InterruptKind = Literal["approve", "choose", "form", "edit", "tool_approval", "t
 Op = Literal["set", "append", "patch"]
 
 __all__ = [
-    "AnswerCause", "Change", "ChannelState", "Digest", "Effects", "Error", "GraphRef", "Head", "Interrupt", "Kind",
-    "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task", "TaskEffects",
+    "AnswerCause", "Change", "ChannelState", "Digest", "Effect", "Effects", "Error", "GraphRef", "Head", "Interrupt",
+    "Kind", "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task", "TaskEffects",
     "TaskStatus", "Time", "TimerCause", "Token", "UpdateCause", "Usage", "Value", "ValueRef", "WaitingToken",
 ]  # fmt: skip
 
@@ -272,11 +272,40 @@ class WaitingToken(Part):
     due_at: Time | None
 
 
+EffectStatus = Literal["intent", "in_doubt", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect(Part):
+    """A call in the journal: `--before TASK:ORDINAL` of the superstep names it. A child's is that of its session.
+
+    `request` and `outcome` are null where nothing is kept or nothing has come; what a secret channel could be told from
+    stands as `***`. A failed call has an `error` instead of an outcome.
+    """
+
+    superstep: int
+    task: str
+    attempt: int
+    ordinal: int
+    kind: str
+    name: str
+    class_: EffectClass
+    state: EffectStatus
+    tries: int
+    started_at: Time
+    wall_ms: int | None
+    usage: Usage
+    request: Value | None
+    outcome: Value | None
+    error: dict[str, Any] | None
+    child: SessionId | None
+
+
 @dataclass(frozen=True, slots=True)
 class Superstep(Part):
     """One superstep. `snapshot` is what it left, `session` the one that wrote it: an ancestor's for a fork's prefix.
 
-    `wall_ms` is how long its tasks took.
+    `wall_ms` is how long its tasks took. `events` are there if they were asked for, as `--jsonl` prints them.
     """
 
     superstep: int
@@ -296,6 +325,7 @@ class Superstep(Part):
     opened: list[InterruptId]
     forks: list[SessionId]
     usage: Usage
+    events: list[dict[str, Any]] | Unset = UNSET
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ from graphagent.graph.plan import REDACTED
 from graphagent.graph.types import describe
 from graphagent.ids import InterruptId, RunId, SessionId
 from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part, shown, usage_of
+from graphagent.session.documents.effects import effects_of
 from graphagent.session.documents.forms import ChannelDocument, ShowDocument
 from graphagent.session.documents.page import Page, State, read_page, states_of
 from graphagent.session.documents.part import maybe_time
-from graphagent.session.documents.parts import ChannelState, Interrupt, WaitingToken
+from graphagent.session.documents.parts import ChannelState, Effect, Interrupt, WaitingToken
 from graphagent.session.documents.supersteps import supersteps_of, tokens_of
 from graphagent.session.loading import load_value
 from graphagent.session.operations import open_interrupts
@@ -28,17 +29,24 @@ if TYPE_CHECKING:
     from graphagent.session.host import Host
 
 
+PAGE = 100
+
+
 async def show_document(
-    host: Host, row: SessionRow, snapshot: int, *, full: bool = False, values: bool = True
-) -> ShowDocument:
+    host: Host, row: SessionRow, snapshot: int, *, full: bool = False, values: bool = True, changed: bool = False,
+    node: str | None = None, effects: bool = False,
+) -> ShowDocument:  # fmt: skip
     """The state at a snapshot.
 
     Args:
         full: Show values whole, however large they are.
         values: Also what the changed channels were and became.
+        changed: Only the channels that the superstep wrote which made the snapshot.
+        node: Only what this node did in that superstep: its tasks, what it wrote, its calls.
+        effects: Also the calls of that superstep, and at the head those of the open one.
 
     Raises:
-        NotFound: the session has no such snapshot.
+        NotFound: the session has no such snapshot, or the graph no such node.
     """
     checkpoint = await checkpoint_at(host.store, row, snapshot)
     state = (await states_of(host, row, [checkpoint]))[0]
@@ -52,13 +60,48 @@ async def show_document(
         if row.status == "failed" and (record := await last_error(host.store, row)) is not None:
             error = error_of(record, row.session, record.get("superstep", snapshot), state.graph)
     asked = await _asked(host, row, state, snapshot)
+    if node is not None and node not in state.graph.node_index:
+        names = ", ".join(state.graph.node_index)
+        raise NotFound(f"{row.graph} has no node {node!r}", hint=f"nodes are: {names}")
+    tasks = [t for t in (made[0].tasks if made else []) if node in (None, t.node)]
+    changes = [c for c in (made[0].changes if made else []) if node is None or node in c.writers]
+    channels = await _channels(host, row, state, checkpoint, full=full)
+    if changed or node is not None:
+        wrote = {c.channel for c in changes}
+        channels = [c for c in channels if c.name in wrote]
     return ShowDocument(
         row.session, graph_ref(row, host.settings.root), row.status, row.reason, snapshot, checkpoint.kind,
-        checkpoint.checkpoint, show_digest(checkpoint.digest), await _channels(host, row, state, checkpoint, full=full),
-        tokens_of(state), await _waiting(host, row, state, snapshot, asked), made[0].tasks if made else [],
-        made[0].changes if made else [], await _interrupts(host, row, state, asked, at_head=at_head), error,
-        usage_of(spent),
+        checkpoint.checkpoint, show_digest(checkpoint.digest), channels, tokens_of(state),
+        await _waiting(host, row, state, snapshot, asked), tasks, changes,
+        await _interrupts(host, row, state, asked, at_head=at_head), error, usage_of(spent),
+        await _effects(host, row, state, page, at_head=at_head, node=node, full=full) if effects else UNSET,
     )  # fmt: skip
+
+
+async def _effects(
+    host: Host, row: SessionRow, state: State, page: Page, *, at_head: bool, node: str | None, full: bool
+) -> list[Effect]:
+    """The calls of the superstep that made the snapshot, and at the head those of the open one."""
+    out = []
+    for record in page.records:
+        writer = row if record.session == row.session else await host.store.session(record.session)
+        out += effects_of(writer, record.before, record.journal, node, full=full)
+    if at_head:
+        out += effects_of(row, state, await host.store.effects(row.spans(row.head_superstep)), node, full=full)
+    return out
+
+
+async def last_snapshot_of(host: Host, row: SessionRow, node: str) -> int:
+    """The newest snapshot that a superstep made in which a node ran; that of the head if it never has."""
+    hi = row.head_superstep
+    while hi > 0:
+        lo = max(hi - PAGE, 0)
+        bodies = [(b.superstep, decode(b.body)) for b in await host.store.events(row.spans(lo, hi))]
+        ran = [k for k, body in bodies if not body.get("parked") and any(t[0] == node for t in body.get("tasks", []))]
+        if ran:
+            return max(ran) + 1
+        hi = lo
+    return row.head_superstep
 
 
 async def channel_document(

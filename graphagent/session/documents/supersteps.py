@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from graphagent.codec import show_digest
@@ -9,6 +10,7 @@ from graphagent.engine.spending import of_rows
 from graphagent.ids import InterruptId, RunId
 from graphagent.session.documents.changes import Values, changes_of
 from graphagent.session.documents.common import usage_of
+from graphagent.session.documents.events import event_data, events_by_superstep
 from graphagent.session.documents.page import Page, Record, State, interrupt_id
 from graphagent.session.documents.part import time_text
 from graphagent.session.documents.parts import Change, Superstep, Token
@@ -19,14 +21,25 @@ if TYPE_CHECKING:
     from graphagent.session.host import Host
 
 
-async def supersteps_of(host: Host, row: SessionRow, page: Page, *, values: bool) -> list[Superstep]:
-    """The documents of a page's supersteps."""
+async def supersteps_of(
+    host: Host, row: SessionRow, page: Page, *, values: bool, events: bool = False
+) -> list[Superstep]:
+    """The documents of a page's supersteps.
+
+    Args:
+        values: Also what the channels were and became.
+        events: Also their events.
+    """
     changes = [changes_of(record) for record in page.records]
     if values and page.records:
         reader = Values(host.store, row)
         await reader.read(page.records, changes)
         changes = [[await reader.fill(r, c) for c in found] for r, found in zip(page.records, changes, strict=True)]
-    return [superstep_part(r, found) for r, found in zip(page.records, changes, strict=True)]
+    parts = [superstep_part(r, found) for r, found in zip(page.records, changes, strict=True)]
+    if events and parts:
+        found = await events_by_superstep(host, row, parts[0].superstep, parts[-1].superstep + 1)
+        parts = [replace(part, events=[event_data(e) for e in found[part.superstep]]) for part in parts]
+    return parts
 
 
 def superstep_part(record: Record, changes: list[Change]) -> Superstep:

@@ -153,6 +153,12 @@ def task_part(place: Place, course: Course) -> Task:
 
 def reads_of(before: State, node: NodePlan) -> dict[str, int]:
     """The channels that a node's own expressions read, with the versions that it saw."""
+    roots, entries = names_read(node), before.entries
+    return {c.name: entries[c.name].version for c in before.graph.channels if c.name in roots and c.name in entries}
+
+
+def names_read(node: NodePlan) -> set[str]:
+    """The names that a node's own expressions read: channels, and others."""
     values = [v for _, v in (*node.arguments, *node.writes)] + list(node.values.values())
     local: set[str] = set()
     roots = {read.root for value in values for read in value.reads}
@@ -165,8 +171,7 @@ def reads_of(before: State, node: NodePlan) -> dict[str, int]:
             roots.add(body.history.channel)
     if node.item is not None:
         roots |= {read.root for _, value in node.item.arguments for read in value.reads} - local
-    entries = before.entries
-    return {c.name: entries[c.name].version for c in before.graph.channels if c.name in roots and c.name in entries}
+    return roots
 
 
 def _causes(record: Record, path: str, attempt: int, names: Sequence[str]) -> list[Cause]:

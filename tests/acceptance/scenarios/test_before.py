@@ -6,7 +6,7 @@ import pytest
 
 from graphagent.errors import ForkOpenWrite, InputInvalid, NotFound
 from graphagent.ids import SessionId
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario_of_calls
 
 AGENT = """
     outputs: { log: "list[str]", n: int }
@@ -52,7 +52,7 @@ def made(world: World, before: list[object]) -> list[str]:
     return [x for x in CALLS if x in new]
 
 
-@scenario
+@scenario_of_calls
 async def test_a_fork_before_each_call(world: World) -> None:
     """The prefix isn't made again, the call and what follows it is; siblings stay; seeds of the superstep are the
     origin's, so the prefix fits."""
@@ -73,7 +73,7 @@ async def test_a_fork_before_each_call(world: World) -> None:
         assert outcome.outputs["log"][0].split(" ")[: ordinal + 1] == kept
 
 
-@scenario
+@scenario_of_calls
 async def test_a_fork_before_a_sibling_or_an_opaque_call(world: World) -> None:
     """Only that node runs again, and what follows."""
     session, log = await started(world)
@@ -92,7 +92,7 @@ async def test_a_fork_before_a_sibling_or_an_opaque_call(world: World) -> None:
     assert [e.session for e in again.row.lineage] == [session]
 
 
-@scenario
+@scenario_of_calls
 async def test_what_before_refuses(world: World) -> None:
     session, _ = await started(world)
     count = len(await world.sessions())
@@ -113,7 +113,7 @@ async def test_what_before_refuses(world: World) -> None:
     assert len(await world.sessions()) == count
 
 
-@scenario
+@scenario_of_calls
 async def test_before_a_call_of_an_open_superstep(world: World) -> None:
     """A question is pending: the fork goes on before an earlier call. A write without an outcome refuses it."""
     world.replays_call = True
@@ -149,7 +149,7 @@ async def test_before_a_call_of_an_open_superstep(world: World) -> None:
     assert (world.calls("one"), world.calls("two")) == (1, 2)
 
 
-@scenario
+@scenario_of_calls
 async def test_before_a_call_of_a_map_item(world: World) -> None:
     """The other items stay; the map's result is put together anew."""
     world.functions("""
@@ -174,7 +174,7 @@ async def test_before_a_call_of_a_map_item(world: World) -> None:
     assert world.calls("b") > counts[1]
 
 
-@scenario
+@scenario_of_calls
 async def test_before_a_call_of_a_task_that_was_resumed(world: World) -> None:
     """The task failed, a person resumed it, it went on. A fork before a call of its second attempt, or of a sibling,
     takes it as it went, not as failed."""
@@ -216,7 +216,7 @@ async def test_before_a_call_of_a_task_that_was_resumed(world: World) -> None:
     assert first.outputs == {"log": ["first3 second3", "look1"]}
 
 
-@scenario
+@scenario_of_calls
 async def test_before_a_call_next_to_a_write_in_doubt(world: World) -> None:
     """Nothing may be forked there but fresh."""
     world.replays_call = True

@@ -9,7 +9,15 @@ from graphagent.ids import SessionId
 from graphagent.session.documents import fork_document
 from graphagent.snapshot import SessionRow
 from tests.acceptance.scenarios.test_subgraphs import levels
-from tests.acceptance.scenarios.world import World, scenario
+from tests.acceptance.scenarios.world import World, scenario_of_calls
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies after each barrier of three levels dies more often in one superstep of the hub than a session
+    usually stands."""
+    monkeypatch.setattr("graphagent.session.host.MOST_ATTEMPTS", 100)
+
 
 NESTED = """
     outputs: { said: str, log: "list[str]" }
@@ -53,7 +61,7 @@ async def family(world: World, session: SessionId) -> list[SessionRow]:
     return [await world.row(s) for s in await levels(world, session)]
 
 
-@scenario
+@scenario_of_calls
 async def test_44_a_fork_inside_a_spoke(world: World) -> None:
     """A fork inside a spoke at an older checkpoint: its edit is in the hub's final result; earlier siblings weren't run
     again; the origin family is unchanged. Three levels deep."""
@@ -81,7 +89,7 @@ async def test_44_a_fork_inside_a_spoke(world: World) -> None:
     assert [(r.commit_n, r.event_n, r.head) for r in after] == [(r.commit_n, r.event_n, r.head) for r in old]
 
 
-@scenario
+@scenario_of_calls
 async def test_44b_a_fork_of_a_spoke_that_waits(world: World) -> None:
     """The question is asked anew under the fork's id; the origin's stays open. Each family goes on by itself."""
     world.functions(WORK)
@@ -103,7 +111,7 @@ async def test_44b_a_fork_of_a_spoke_that_waits(world: World) -> None:
     assert first.outputs == {"said": "yes hub/one/two", "log": ["other", "more"]}
 
 
-@scenario
+@scenario_of_calls
 async def test_44c_a_fork_of_a_fork_inside_a_spoke(world: World) -> None:
     """A second fork in the forked family, before and after that ran; it carries what the first one carried."""
     world.functions(WORK)
@@ -124,7 +132,7 @@ async def test_44c_a_fork_of_a_fork_inside_a_spoke(world: World) -> None:
     assert len({first.root, second.root, third.root, outcome.row.session}) == 3
 
 
-@scenario
+@scenario_of_calls
 async def test_44d_alone(world: World) -> None:
     """`alone` forks the spoke only, as a session of its own."""
     world.functions(WORK)
@@ -139,7 +147,7 @@ async def test_44d_alone(world: World) -> None:
     assert made.row.graph == old[2].graph
 
 
-@scenario
+@scenario_of_calls
 async def test_44e_the_running_origin_and_what_cant_be(world: World) -> None:
     """A fork reads only: the origin may be owned by a living worker. Snapshot 0 of a spoke holds no run; a caller that
     isn't there any more is said to be gone; a refused fork leaves nothing."""
@@ -187,7 +195,7 @@ MAPPED = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_44f_a_map_item(world: World) -> None:
     """A fork inside the spoke of one item: the other items aren't run again, and the map's result has the edit."""
     world.functions(WORK)
@@ -234,7 +242,7 @@ FLAKY = """
 """
 
 
-@scenario
+@scenario_of_calls
 async def test_44g_a_later_attempt(world: World) -> None:
     """The spoke of a retried call: the failed attempts before it are carried, and the fork goes on with its own."""
     world.functions(FLAKY)
@@ -251,8 +259,8 @@ async def test_44g_a_later_attempt(world: World) -> None:
     assert world.calls("side") == sides
 
 
-@scenario
-async def test_45_a_fork_of_the_hub(world: World) -> None:
+@scenario_of_calls
+async def test_45b_a_fork_of_the_hub_before_its_call(world: World) -> None:
     """A fork of the hub before the call gives the spoke a new session; after the call, the recorded outcome."""
     world.functions(WORK)
     outcome = await world.start("""

@@ -4,7 +4,8 @@ import json
 
 import yaml
 
-from graphagent.cli.segment import event_data, readable
+from graphagent.cli.segment import readable
+from graphagent.session.documents.events import event_data
 from tests.unit.cli.plans import LOOKS, plan, played
 
 

@@ -82,3 +82,88 @@ def test_diff_refuses_what_isnt_there(project: Path) -> None:
         assert (code, text) == (2, "")
         assert "error: " in told
     assert "is no snapshot" in command(project, "diff", session, f"{session}@x")[2]
+
+
+NODES = """
+async def work(context):
+    one = await context.effect("one", len, "x", effects="read")
+    two = await context.effect("two", len, "yy", effects="read")
+    return one + two
+"""
+CALLING = """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: { name: hub }
+outputs: { n: int }
+channels: { n: { type: int, default: 0 } }
+start: call
+nodes:
+  call: { kind: graph, graph: spoke, writes: { n: "${ out.n }" }, next: end }
+graphs:
+  spoke:
+    outputs: { n: int }
+    channels: { n: { type: int, default: 0 }, m: { type: int, default: 1 } }
+    start: work
+    nodes:
+      work: { kind: code, python: "nodes:work", writes: { n: "${ out }" }, next: more }
+      more: { kind: set, writes: { n: "${ n + m }" }, next: end }
+"""
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> tuple[Path, str, str]:
+    """A project, a session in it, and the child session that it called."""
+    (tmp_path / "hub.graph.yaml").write_text(CALLING)
+    (tmp_path / "nodes.py").write_text(NODES)
+    session = document(tmp_path, "run", str(tmp_path / "hub.graph.yaml"))["session"]
+    return tmp_path, session, document(tmp_path, "show", session, "--node", "call")["tasks"][0]["child"]
+
+
+def test_a_fork_in_a_child_takes_its_caller_along(hub: tuple[Path, str, str]) -> None:
+    project, session, child = hub
+    code, told, said = command(project, "fork", child, "--at", "2", "--set", "m=10")
+    assert code == 0
+    root = said.split("resume ")[1].strip()
+    assert "forked with it: " + root in said
+    assert command(project, "resume", root)[1].strip() == "n: 13"
+    assert document(project, "show", told.strip())["status"] == "done"
+    made = document(project, "fork", child, "--at", "2", "--set", "m=20", "--run")
+    assert [f["origin"]["session"] for f in made["family"]] == [session]
+    assert made["run"]["outputs"] == {"n": 23}
+    assert made["run"]["session"] == made["family"][0]["session"]
+    alone = document(project, "fork", child, "--at", "2", "--alone", "--run")
+    assert (alone["family"], alone["run"]["session"]) == ([], alone["session"])
+    code, _, told = command(project, "fork", child, "--at", "0")
+    assert code == 7
+    assert f"fork {session} --at 1" in told
+
+
+def test_a_fork_before_a_call(hub: tuple[Path, str, str]) -> None:
+    project, _, child = hub
+    made = document(project, "fork", child, "--at", "1", "--before", "work:1", "--run")
+    assert made["run"]["outputs"] == {"n": 4}
+    assert [s["name"] for s in made["preview"]["side_effects"]] == ["two"]
+    for words, code in (
+        (["--before", "work:7"], 2), (["--before", "work"], 2), (["--before", "work:1", "--fresh"], 2),
+        (["--before", "work:1", "--set", "m=1"], 2),
+    ):  # fmt: skip
+        assert command(project, "fork", child, "--at", "1", *words)[0] == code
+    assert "work:0, work:1" in command(project, "fork", child, "--at", "1", "--before", "x:0")[2]
+
+
+def test_show_tells_of_nodes_changes_and_calls(hub: tuple[Path, str, str]) -> None:
+    project, session, child = hub
+    code, text, _ = command(project, "show", child, "--node", "work")
+    assert code == 0
+    assert "work:1" in text
+    assert "n: differs  (unset to version 1 by work)" in text
+    assert "--at 1 --before work:1" in text
+    changed = command(project, "show", f"{child}@3", "--changed")[1]
+    assert ("- 3" in changed, "+ 4" in changed) == (True, True)
+    assert "work:0" in command(project, "show", f"{child}@2", "--effects")[1]
+    assert "no calls" in command(project, "show", f"{child}@3", "--effects")[1]
+    assert command(project, "show", session, "--node", "nope")[0] == 2
+    assert command(project, "show", session, "--channel", "n", "--changed")[0] == 2
+    assert "x.task.finished" in command(project, "history", session, "--events")[1]
+    (step,) = document(project, "history", child, "--events", "--since", "2")["supersteps"]
+    assert step["events"][-1]["kind"] == "RunCompleted"

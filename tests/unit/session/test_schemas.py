@@ -13,7 +13,7 @@ PAGE = {
     "started_at ended_at wall_ms origin next",
     "history": "schema session name graph status reason origin head floor supersteps open next",
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
-    "interrupts error usage",
+    "interrupts error usage effects",
     "channel": "schema name type reducer scope version changed writers size value value_ref",
     "fork": "schema session created origin graph edits head family preview run",
     "replay": "schema session mode from to floor identical supersteps effects first_difference wall_ms",
@@ -37,7 +37,7 @@ PARTS = {
     "Change": "channel reducer version previous_version writers op before after added patch",
     "Task": "node task step kind status attempts started_at wall_ms causes reads effects usage child error",
     "Superstep": "superstep kind snapshot checkpoint parent digest session run started_at committed_at wall_ms tasks "
-    "changes tokens opened forks usage",
+    "changes tokens opened forks usage events",
     "Preview": "kept_supersteps due reachable spent_after estimate side_effects diagnostics",
     "Diagnostic": "code severity message file span path label notes help frame fix",
     "SessionEntry": "session name graph status reason tags origin parent runs supersteps head interrupts usage "
