@@ -290,11 +290,21 @@ class CachedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Binding:
+    """The plan to which a superstep binds its session from then on; `version` and `file` are labels."""
+
+    plan: bytes
+    version: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """Everything of one superstep (with `checkpoint`), or of a park (without). All of it is stored, or nothing.
 
     It is a compare-and-swap on (session, epoch, commit_n); `token` names it, so that a commit whose
-    acknowledgement was lost can be sent again without harm. With `release` the owner lets go in the same transaction.
+    acknowledgement was lost can be sent again without harm. With `release` the owner lets go in the same transaction;
+    with `bound` the authority row names another plan from then on, whose blob comes with it.
     """
 
     session: SessionId
@@ -315,6 +325,7 @@ class Commit:
     at: int = 0
     release: bool = False
     cached: Sequence[CachedResult] = ()
+    bound: Binding | None = None
 
     @property
     def size(self) -> int:

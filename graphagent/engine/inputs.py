@@ -117,6 +117,33 @@ def apply_inputs(
     return state
 
 
+def apply_migration(
+    graph: GraphPlan, plan: bytes, moved: Snapshot, session: SessionId, values: Mapping[str, Any],
+    data: Mapping[str, Any],
+) -> Applied:  # fmt: skip
+    """The state with which a session goes on under another plan.
+
+    Args:
+        moved: Its snapshot, in the order of the new graph.
+        values: Channels whose type is another one, and what they hold from now on.
+        data: What the event says.
+    """
+    state = apply_inputs(graph, plan, moved, session, (), dead=False)
+    state.kind = "edit"
+    _set(graph, state, moved.superstep, values)
+    state.begin.append(["x.session.migrated", dict(data)])
+    return state
+
+
+def _set(graph: GraphPlan, state: Applied, superstep: int, values: Mapping[str, Any]) -> None:
+    """Give channels new values, stored anew."""
+    for name, value in values.items():
+        index = graph.channel_index[name]
+        state.values[index], state.versions[index] = value, superstep
+        state.changed[index] = list(value) if isinstance(value, list) else None
+        state.replaced.add(index)
+
+
 def _run(
     graph: GraphPlan, plan: bytes, state: Applied, session: SessionId, row: InputRow, body: Mapping[str, Any], *,
     dead: bool,
@@ -228,11 +255,7 @@ def _child(graph: GraphPlan, state: Applied, session: SessionId, body: Mapping[s
 
 def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body: Mapping[str, Any]) -> None:
     state.kind = "edit"
-    for name, value in body["set"].items():
-        index = graph.channel_index[name]
-        state.values[index], state.versions[index] = value, superstep
-        state.changed[index] = list(value) if isinstance(value, list) else None
-        state.replaced.add(index)
+    _set(graph, state, superstep, body["set"])
     state.begin.append(["x.session.edited", {"channels": sorted(body["set"]), "by": row.principal}])
 
 

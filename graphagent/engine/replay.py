@@ -14,7 +14,7 @@ from graphagent.codec import show_digest
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, task_entry
 from graphagent.engine.execute import run_tasks
-from graphagent.engine.inputs import apply_inputs, begin_queued, place_start
+from graphagent.engine.inputs import apply_inputs, apply_migration, begin_queued, place_start
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Limit, budget_of, cut_short, wall_limit
 from graphagent.engine.results import TaskResult
@@ -30,6 +30,11 @@ from graphagent.ports import Clock, Node, TaskServices
 from graphagent.snapshot import NOTHING_SPENT, CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
 
 
+def migration_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a batch of events says of a migration; None if it isn't one's."""
+    return next((data for kind, data in body.get("begin", ()) if kind == "x.session.migrated"), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """One superstep as it was recorded. `session` is the one that wrote it, `seed` its seed."""
@@ -42,6 +47,11 @@ class Recorded:
     journal: Sequence[EffectRow]
     inputs: Sequence[InputRow]
     body: Mapping[str, Any]
+
+    @property
+    def migrated(self) -> Mapping[str, Any] | None:
+        """What the event says of a superstep that bound the session to another plan."""
+        return migration_of(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +157,11 @@ class Replayer:
         """Apply what came from outside, as it was recorded."""
         graph, plan = self.graph, recorded.checkpoint.plan
         dead = recorded.body.get("dead", False)
-        if recorded.inputs or not state.control.queue:
+        if recorded.migrated is not None:
+            values = {c.name: recorded.after.values[c.index] for c in graph.channels
+                      if c.name in recorded.migrated["channels"]}  # fmt: skip
+            applied = apply_migration(graph, plan, state, recorded.session, values, recorded.migrated)
+        elif recorded.inputs or not state.control.queue:
             applied = apply_inputs(graph, plan, state, recorded.session, recorded.inputs, dead=dead)
         else:
             applied = begin_queued(graph, plan, state, recorded.session, recorded.after.run_started_at)

@@ -20,7 +20,15 @@ from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
 from graphagent.engine.failures import record
-from graphagent.engine.inputs import Applied, apply_inputs, begin_queued, child_of, interrupt_of, place_start
+from graphagent.engine.inputs import (
+    Applied,
+    apply_inputs,
+    apply_migration,
+    begin_queued,
+    child_of,
+    interrupt_of,
+    place_start,
+)
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Limit, budget_of, child_limited, cut_short, deadline, wall_limit
 from graphagent.engine.results import TaskResult
@@ -37,6 +45,8 @@ from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
     NOTHING_SPENT,
+    Binding,
+    Blob,
     CachedResult,
     Commit,
     Control,
@@ -420,6 +430,20 @@ class Line:
             await self._close_questions(applied)
         await self._commit_applied(applied, rows[-1].n, dead=dead)
 
+    async def migrate(self, plan: Plan, moved: Snapshot, values: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """Bind the session to another plan, in a superstep of kind `edit`. Nothing runs on this line afterwards.
+
+        Args:
+            moved: The head in the order of the new graph.
+            values: What channels of another type hold from now on.
+            data: What the event says.
+        """
+        self.plan, self.graph, self.snapshot = plan, plan.graph, moved
+        applied = apply_migration(plan.graph, plan.hash, moved, self.session, values, data)
+        if self.status == "failed" and self.reason != "limit" and moved.control.due:
+            self.status, self.reason = "waiting", "paused"  # what failed is run by the new plan, if anybody asks
+        await self._commit_applied(applied, self.taken_n, bound=Binding(plan.hash, plan.version, plan.file))
+
     async def _close_questions(self, applied: Applied) -> None:
         """Nobody waits any more for what the old run asked, inside its open superstep too, or for its children."""
         known = {interrupt for interrupt, _ in applied.closed}
@@ -440,7 +464,9 @@ class Line:
             await self._close_questions(applied)
         await self._commit_applied(applied, self.taken_n)
 
-    async def _commit_applied(self, applied: Applied, taken_n: int, *, dead: bool = False) -> None:
+    async def _commit_applied(
+        self, applied: Applied, taken_n: int, *, dead: bool = False, bound: Binding | None = None
+    ) -> None:
         place_start(self.graph, applied, self.snapshot.superstep)
         batch = Batch.empty()
         batch.dead = dead
@@ -449,8 +475,9 @@ class Line:
         self.journal.close(self.snapshot.superstep)
         self.snapshot = replace(self.snapshot, run_id=applied.run_id, run_started_at=applied.run_started_at)
         await self._commit(
-            applied.change, batch, status, reason, applied.kind, (), (), taken_n=taken_n, closed=applied.closed
-        )
+            applied.change, batch, status, reason, applied.kind, (), (), taken_n=taken_n, closed=applied.closed,
+            bound=bound,
+        )  # fmt: skip
         self.outputs = self.error = None
         if self.status == "failed" and applied.limit is not None:
             self.error = applied.limit.error
@@ -473,7 +500,7 @@ class Line:
     async def _commit(
         self, change: Change, batch: Batch, status: Status, reason: str | None,
         kind: SuperstepKind, rows: Sequence[Any], opened: Sequence[InterruptRow], *,
-        taken_n: int, closed: Sequence[Any] = (), cached: Sequence[CachedResult] = (),
+        taken_n: int, closed: Sequence[Any] = (), cached: Sequence[CachedResult] = (), bound: Binding | None = None,
     ) -> None:  # fmt: skip
         """Seal the superstep and make it durable."""
         snap = self.snapshot
@@ -482,11 +509,12 @@ class Line:
         stamp = Stamp(self.session, self.plan.hash, kind, snap.committed_at, now, snap.run_id, snap.run_started_at)
         sealed = seal(self.graph, snap, change, batch.chained(), rows, stamp)
         events = EventBatch(snap.superstep, batch.count(), batch.body(snap.run_id), now)
+        blobs = sealed.blobs if bound is None else (*sealed.blobs, Blob(bound.plan, self.plan.document))
         commit = Commit(
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
-            sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, sealed.blobs, opened, closed,
+            sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, blobs, opened, closed,
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
-            cached=cached,
+            cached=cached, bound=bound,
         )  # fmt: skip
         inside = kind == "superstep" and status == "running" and not opened and not closed
         await self._send(commit, sealed, may_wait=inside)

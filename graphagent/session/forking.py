@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from graphagent.codec import decode, digest, encode
+from graphagent.engine.replay import migration_of
 from graphagent.engine.run import waiting_reason
 from graphagent.errors import Conflict, ForkDepth, InputInvalid
 from graphagent.graph.compatibility import conflicts
@@ -183,8 +184,8 @@ async def plan_of_superstep(host: Host, row: SessionRow, superstep: int) -> Plan
 
 async def _migrated(host: Host, row: SessionRow, superstep: int) -> bool:
     """Whether a superstep bound the session to another plan; a fork with another graph runs that from the first on."""
-    bodies = [decode(b.body) for b in await host.store.events(row.spans(superstep, superstep + 1))]
-    return any(kind == "x.session.migrated" for body in bodies for kind, _ in body.get("begin", []))
+    batches = await host.store.events(row.spans(superstep, superstep + 1))
+    return any(migration_of(decode(batch.body)) is not None for batch in batches)
 
 
 async def _journal(host: Host, row: SessionRow, at: int, chosen: Options) -> list[EffectRow]:

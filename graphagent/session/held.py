@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from graphagent.engine.manifest import read_manifest
 from graphagent.graph.compatibility import conflicts
 from graphagent.graph.plan import Plan
 from graphagent.graph.rules.session_plan import findings
@@ -36,4 +35,4 @@ async def held(host: Host, row: SessionRow) -> Held:
     """What a session holds at its head. Raises NotFound."""
     plan = await host.plan_of(row)
     checkpoint = await checkpoint_at(host.store, row, row.head_superstep)
-    return Held(row.session, row.head_superstep, plan, read_manifest(plan.graph, checkpoint.manifest).control)
+    return Held(row.session, row.head_superstep, plan, await host.control_at(row, plan, checkpoint))

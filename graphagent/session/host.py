@@ -15,7 +15,8 @@ import trio
 from graphagent.codec import encode, freeze
 from graphagent.engine.inputs import child_of, interrupt_of
 from graphagent.engine.journal import Journal
-from graphagent.engine.manifest import control_data, write_manifest
+from graphagent.engine.manifest import control_data, read_manifest, write_manifest
+from graphagent.engine.moving import moved, moved_control
 from graphagent.engine.run import Line, Stop, waiting_reason
 from graphagent.engine.seal import genesis_digest
 from graphagent.errors import NotFound, SessionBusy, SessionPoisoned
@@ -89,6 +90,18 @@ class Host:
         known = self.plans.get(plan)
         return known or load_plan((await self.store.blobs(row.family, [plan]))[plan])
 
+    async def snapshot_at(self, row: SessionRow, plan: Plan, checkpoint: CheckpointRow) -> Snapshot:
+        """The snapshot of a checkpoint in a session's line, for a plan that may not be the one that made it."""
+        if checkpoint.plan == plan.hash:
+            return await load_snapshot(self.store, row, plan.graph, checkpoint)
+        made = (await self.plan_at(row, checkpoint.plan)).graph
+        return moved(await load_snapshot(self.store, row, made, checkpoint), made, plan.graph)
+
+    async def control_at(self, row: SessionRow, plan: Plan, checkpoint: CheckpointRow) -> Control:
+        """The control state of a checkpoint in the same way."""
+        made = plan if checkpoint.plan == plan.hash else await self.plan_at(row, checkpoint.plan)
+        return moved_control(read_manifest(made.graph, checkpoint.manifest).control, made.graph, plan.graph)
+
     def services_of(self, plan: Plan) -> Services:
         """What the plan's nodes are given."""
         if plan.hash not in self.services:
@@ -151,7 +164,7 @@ class Host:
         if warm is not None and warm.digest == row.head_digest and warm.checkpoint == row.head:
             snapshot = warm
         else:
-            snapshot = await load_snapshot(self.store, row, plan.graph, opened.checkpoint)
+            snapshot = await self.snapshot_at(row, plan, opened.checkpoint)
         services = self.services_of(plan)
         hub = Hub(self, observer)
         line = Line(

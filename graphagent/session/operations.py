@@ -13,7 +13,8 @@ from typing import Any, Literal
 import trio
 
 from graphagent.codec import decode, digest, encode
-from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport
+from graphagent.engine.moving import moved
+from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport, migration_of
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
@@ -26,7 +27,6 @@ from graphagent.session.host import Host
 from graphagent.session.hub import outputs_of
 from graphagent.session.inputs import check_inputs
 from graphagent.session.limits import bounds_of, check_raised
-from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
@@ -314,30 +314,36 @@ async def replay(
 ) -> ReplayReport:  # fmt: skip
     """Replay a session's line from its journal. Makes no external call and writes nothing."""
     row = await host.store.session(session)
-    own = await host.plan_of(row)
     stop = row.head_superstep if stop_at is None else min(stop_at, row.head_superstep)
     report = ReplayReport(row.session, mode, start_at, stop, 0)
     began = host.clock.now_us()
-    used = plan or own
-    services = host.services_of(used)
-    replayer = Replayer(services.plan, services.kinds(), services, host.clock, await host.depth(row))
-    await _replay(host, row, own, replayer, report)
+    await _replay(host, row, plan, report)
     report.wall_ms = (host.clock.now_us() - began) // 1000
     return report
 
 
-async def _replay(host: Host, row: SessionRow, own: Plan, replayer: Replayer, report: ReplayReport) -> None:
-    state = None
+async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: ReplayReport) -> None:
+    """Replay superstep by superstep, each under the plan that it ran under, or all under a chosen one."""
+    state, before = None, None
     writers = {row.session: row}
+    replayers: dict[bytes, Replayer] = {}
+    depth = await host.depth(row)
     for number in range(report.start, report.stop):
-        recorded = await _recorded(host, row, own, number, writers)
+        recorded, plan = await _recorded(host, row, chosen, number, writers)
         effects = sum(r.ordinal >= 0 for r in recorded.journal)
         tasks = len(recorded.body.get("tasks", []))
         if report.mode == "view":
             report.supersteps.append(ReplayedStep(number, recorded.checkpoint.digest, None, tasks, effects))
             continue
-        state = recorded.before if state is None else state
-        state, difference = await replayer.verify(recorded, state)
+        if plan.hash not in replayers:
+            services = host.services_of(plan)
+            replayers[plan.hash] = Replayer(services.plan, services.kinds(), services, host.clock, depth)
+        if state is None or before is None:
+            state = recorded.before
+        elif before.hash != plan.hash:
+            state = moved(state, before.graph, plan.graph)
+        state, difference = await replayers[plan.hash].verify(recorded, state)
+        before = plan
         found = None if difference and state.superstep == number else state.digest
         report.supersteps.append(ReplayedStep(number, recorded.checkpoint.digest, found, tasks, effects))
         report.effects_replayed += effects
@@ -347,8 +353,10 @@ async def _replay(host: Host, row: SessionRow, own: Plan, replayer: Replayer, re
 
 
 async def _recorded(
-    host: Host, row: SessionRow, plan: Plan, superstep: int, writers: dict[SessionId, SessionRow]
-) -> Recorded:
+    host: Host, row: SessionRow, chosen: Plan | None, superstep: int, writers: dict[SessionId, SessionRow]
+) -> tuple[Recorded, Plan]:
+    """A superstep as it was recorded, and the plan under which it is run again. One that bound the session to another
+    plan is of the new one."""
     store = host.store
     spans = row.spans(superstep, superstep + 1)
     writer = spans[-1].session
@@ -363,13 +371,14 @@ async def _recorded(
     kind = after.kind
     journal = await store.effects(spans) if kind == "superstep" else []
     inputs = []
-    if kind != "superstep":
+    if kind != "superstep" and migration_of(bodies[-1]) is None:
         inputs = [i for i in await store.inputs(writer) if i.taken_by == superstep + 1]
-    return Recorded(
-        writer, writers[writer].seed_at(superstep), after, await load_snapshot(store, row, plan.graph, before),
-        await load_snapshot(store, row, plan.graph, after), journal, inputs,
-        bodies[-1],
+    plan = chosen or await host.plan_at(row, after.plan)
+    recorded = Recorded(
+        writer, writers[writer].seed_at(superstep), after, await host.snapshot_at(row, plan, before),
+        await host.snapshot_at(row, plan, after), journal, inputs, bodies[-1],
     )  # fmt: skip
+    return recorded, plan
 
 
 def raise_difference(report: ReplayReport) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from graphagent.codec import encode
 from graphagent.engine.inputs import child_of, interrupt_of
-from graphagent.engine.manifest import read_manifest
 from graphagent.engine.waits import timer_of
 from graphagent.errors import NotFound
 from graphagent.graph.plan import NodePlan
@@ -58,10 +57,11 @@ async def parked_tokens(host: Host, row: SessionRow, control: Control | None = N
     Args:
         control: The control state of its head, if that is known.
     """
-    graph = (await host.plan_of(row)).graph
+    plan = await host.plan_of(row)
+    graph = plan.graph
     if control is None:
         assert row.head is not None
-        control = read_manifest(graph, (await host.store.checkpoint(row.head)).manifest).control
+        control = await host.control_at(row, plan, await host.store.checkpoint(row.head))
     for waiting in control.waiting:
         node = graph.nodes[waiting.token.node]
         if waiting.reason == "child":

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 from graphagent.codec import encode, freeze
-from graphagent.engine.manifest import read_manifest
 from graphagent.errors import Conflict, InputInvalid
 from graphagent.ids import SessionId, encode128
 from graphagent.session.host import Host
@@ -41,8 +40,7 @@ async def send(
     if row.status in ("done", "cancelled", "idle") and not any(i.kind == "run" for i in waiting_inputs):
         raise Conflict(f"{session} is {row.status}: no run waits for events", hint=f"graphagent show {session}")
     assert row.head is not None
-    graph = (await host.plan_of(row)).graph
-    control = read_manifest(graph, (await host.store.checkpoint(row.head)).manifest).control
+    control = await host.control_at(row, await host.plan_of(row), await host.store.checkpoint(row.head))
     if len(control.events) + sum(i.kind == "event" for i in waiting_inputs) >= KEPT_EVENTS:
         message = f"{session} keeps {KEPT_EVENTS} events already that nothing has taken"
         raise Conflict(message, hint=f"graphagent show {session}")

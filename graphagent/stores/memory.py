@@ -206,6 +206,9 @@ class MemoryStore:
         s.commit_n += 1
         s.token, s.status, s.reason = commit.token, commit.status, commit.reason
         s.head_superstep, s.updated_at = commit.head_superstep, commit.at
+        if commit.bound is not None:
+            bound = commit.bound
+            s.base = replace(s.base, plan=bound.plan, graph_version=bound.version, graph_file=bound.file)
         if commit.release:
             s.owner, s.attempts = None, max(s.attempts - 1, 0)
 

@@ -8,7 +8,7 @@ and while the server is away the caller waits; only its wait can be cancelled, a
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Self, TypeVar
 
@@ -30,6 +30,7 @@ from graphagent.snapshot import (
     InputRow,
     InterruptRow,
     InterruptStatus,
+    NewFork,
     NewInput,
     Opened,
     SessionEntry,
@@ -128,19 +129,32 @@ class PostgresStore:
 
         return await self._write("create", run)
 
-    async def fork(self, row: SessionRow, inputs: Sequence[NewInput], blobs: Sequence[Blob] = ()) -> None:
-        if row.head is None:
-            raise NotFound(f"session {row.session} has no checkpoint to begin at")
-        values = session_values(with_inputs(row, None, inputs), None, blobs, inputs, self._clock.now_us())
+    async def fork(self, forks: Sequence[NewFork], blobs: Sequence[Blob] = ()) -> None:
+        now = self._clock.now_us()
+        values = []
+        for row, inputs in ((f.row, f.inputs) for f in forks):
+            if row.head is None:
+                raise NotFound(f"session {row.session} has no checkpoint to begin at")
+            values.append(session_values(with_inputs(row, None, inputs), None, blobs, inputs, now))
 
-        async def run(db: Connection, again: bool) -> None:
-            if await fetch_value(db, "insert_session", **values):
+        async def store(db: Connection, row: SessionRow, given: Mapping[str, Any]) -> None:
+            if await fetch_value(db, "insert_session", **given):
                 return
             there = await fetch_row(db, "session", sid=raw(row.session))
             if there is None or session_row(there).head != row.head or session_row(there).seed != row.seed:
                 raise Conflict(f"session {row.session} is there already")
 
-        await self._write("fork", run, gone=f"checkpoint {row.head} of session {row.origin} is gone")
+        async def run(db: Connection, again: bool) -> None:
+            if len(forks) == 1:  # one statement is one transaction
+                await store(db, forks[0].row, values[0])
+                return
+            async with db.transaction():
+                for fork, given in zip(forks, values, strict=True):
+                    await store(db, fork.row, given)
+                    fault("fork.row")
+
+        heads = ", ".join(f"{f.row.head} of session {f.row.origin}" for f in forks)
+        await self._write("fork", run, gone=f"checkpoint {heads} is gone")
 
     async def takeover(self, session: SessionId, worker: WorkerId, new: NewInput | None = None) -> Opened:
         values = {"sid": raw(session), "worker": raw(worker), **input_values(session, new, self._clock.now_us())}

@@ -76,7 +76,7 @@ def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
         "sid": raw(first.session), "epoch": first.epoch, "commit_n": first.commit_n, "commits": len(commits),
         "token": last.token, "status": last.status, "reason": last.reason, "head_superstep": last.head_superstep,
         "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release,
-        "taken_n": max(c.taken_n for c in commits),
+        "taken_n": max(c.taken_n for c in commits), "bound": _bound(commits),
         "taken_up_to": [c.taken_n for c in commits], "taken_by": [c.head_superstep for c in commits],
         "event_total": sum(c.events.count for c in commits if c.events is not None),
         **_columns(_EVENTS, _events(commits)),
@@ -88,6 +88,12 @@ def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
         "closed_iid": [raw(interrupt) for interrupt, _ in closed], "closed_status": [status for _, status in closed],
         **_cached(result for c in commits for result in c.cached),
     }  # fmt: skip
+
+
+def _bound(commits: Sequence[Commit]) -> bytes | None:
+    """The plan to which one of them binds the session; None if they leave it as it is."""
+    found = [c.bound for c in commits if c.bound is not None]
+    return rows.bound_value(raw(commits[0].session), found[-1]) if found else None
 
 
 def _events(commits: Sequence[Commit]) -> list[tuple[Any, ...]]:

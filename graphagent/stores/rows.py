@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, TypeVar, get_args
 
 from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
+    Binding,
     Blob,
     Carried,
     CheckpointRow,
@@ -51,7 +52,8 @@ _FIXED = 15
 OPEN_N = 33
 """The column of a session that counts the journal rows of its open superstep."""
 CARRIED = 34
-"""The column of a session that names the rows which it carries, in SQLite; under the seal, where it isn't null."""
+"""The column of a session that names the rows which it carries, in SQLite; under the seal, where it isn't null. The one
+behind it names the plan that the session was bound to after its birth."""
 
 
 class Damage(Exception):
@@ -140,15 +142,30 @@ def session_row(r: Row, carried: int = CARRIED) -> SessionRow:
         raise Damage(f"the row of session {session} is damaged")
     lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
     tags = tuple(json.loads(r[17]))
+    bound = Binding(r[2], r[13], r[14]) if r[carried + 1] is None else _bound(r[0], r[carried + 1])
     return SessionRow(
-        session=session, family=SessionId.of(r[1]), plan=r[2], graph=r[3], seed=r[4], mode=r[5],
+        session=session, family=SessionId.of(r[1]), plan=bound.plan, graph=r[3], seed=r[4], mode=r[5],
         origin=_id_or_none(SessionId, r[6]), origin_checkpoint=_id_or_none(CheckpointId, r[7]), lineage=lineage,
         caller=_id_or_none(SessionId, r[9]), caller_superstep=r[10], caller_path=r[11], created_at=r[12],
-        graph_version=r[13], graph_file=r[14], name=r[16], tags=tags, status=r[18], reason=r[19], epoch=r[20],
+        graph_version=bound.version, graph_file=bound.file, name=r[16], tags=tags, status=r[18], reason=r[19],
+        epoch=r[20],
         owner=_id_or_none(WorkerId, r[21]), attempts=r[22], commit_n=r[23], commit_token=r[24],
         head=CheckpointId.of(r[25]), head_superstep=r[26], head_digest=r[27], event_n=r[28], input_n=r[29],
         taken_n=r[30], updated_at=r[32], carried=None if r[carried] is None else _carried(r[carried]),
     )  # fmt: skip
+
+
+def bound_value(session: bytes, bound: Binding) -> bytes:
+    """The column `bound`: 8 bytes of seal, then zlib of JSON."""
+    body = zlib.compress(json.dumps([bound.plan.hex(), bound.version, bound.file]).encode())
+    return seal((session,), body) + body
+
+
+def _bound(session: bytes, data: bytes) -> Binding:
+    if seal((session,), data[8:]) != data[:8]:
+        raise Damage(f"the row of session {SessionId.of(session)} is damaged")
+    plan, version, file = json.loads(zlib.decompress(data[8:]))
+    return Binding(bytes.fromhex(plan), version, file)
 
 
 def _session_seal(fixed: tuple[Any, ...], carried: bytes | None) -> bytes:

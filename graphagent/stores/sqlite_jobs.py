@@ -33,6 +33,7 @@ from graphagent.stores.rows import (
     Damage,
     Row,
     blob_values,
+    bound_value,
     checkpoint_row,
     checkpoint_values,
     delta_values,
@@ -253,6 +254,8 @@ def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> 
         cursor.execute(SQL["drop_expired"], (c.at,))
     for result in c.cached:
         cursor.execute(SQL["insert_cached"], (result.key, digest(result.data), *pack(result.data), result.expires_at))
+    if c.bound is not None:
+        cursor.execute(SQL["bind"], (raw(c.session), bound_value(raw(c.session), c.bound)))
     if c.checkpoint is not None:
         cursor.execute(SQL["insert_checkpoint"], checkpoint_values(c.session, c.checkpoint, plan))
 

@@ -18,7 +18,6 @@ from graphagent.session.documents.page import State, states_of
 from graphagent.session.documents.part import maybe_time, milliseconds, time_text
 from graphagent.session.documents.parts import Effects, Interrupt, WaitingToken
 from graphagent.session.limits import raising
-from graphagent.session.loading import load_snapshot
 from graphagent.session.operations import open_interrupts
 from graphagent.session.parked import parked_tokens
 from graphagent.session.reading import checkpoint_at, last_error
@@ -104,7 +103,7 @@ async def _run_at(host: Host, row: SessionRow, superstep: int) -> Any:
 async def outputs_at(host: Host, row: SessionRow, plan: Plan, checkpoint: CheckpointRow) -> dict[str, Any] | None:
     """The graph's `result` on the newest snapshot; None if no run has ended there."""
     graph = plan.graph
-    snap = await load_snapshot(host.store, row, graph, checkpoint)
+    snap = await host.snapshot_at(row, plan, checkpoint)
     if not snap.control.run:
         return None
     facts = RunFacts(snap.run_id or "", row.session)

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagent.codec import digest
 from graphagent.ids import CheckpointId
-from graphagent.snapshot import Blob, Carried
+from graphagent.snapshot import Binding, Blob, Carried
 from graphagent.stores.rows import (
     Damage,
     blob_data,
     blob_values,
+    bound_value,
     effect_row,
     effect_values,
     interrupt_row,
@@ -67,8 +70,20 @@ def test_what_a_session_carries_is_under_its_seal() -> None:
     carried = Carried(3, b"their seed", ((other, (("each[1]", 0, 2), ("node", 1, -1))),))
     for row in (contract.session_row(2, head=head), contract.session_row(3, head=head, carried=carried)):
         *values, stored = session_values(row, 0)
-        assert session_row([*values, 0, stored]) == row
+        assert session_row([*values, 0, stored, None]) == row
         damaged = [None, stored[:-1] + bytes([stored[-1] ^ 1])] if stored else [b"", b"x"]
         for wrong in damaged:
             with pytest.raises(Damage):
-                session_row([*values, 0, wrong])
+                session_row([*values, 0, wrong, None])
+
+
+def test_the_plan_that_a_session_was_bound_to_later_is_under_a_seal() -> None:
+    row = contract.session_row(2, head=CheckpointId.derive("x"))
+    values = session_values(row, 0)
+    bound = Binding(b"p" * 32, "2.0.0", "other.graph.yaml")
+    stored = bound_value(row.session.raw, bound)
+    found = session_row([*values[:-1], 0, values[-1], stored])
+    assert found == replace(row, plan=bound.plan, graph_version=bound.version, graph_file=bound.file)
+    for wrong in (b"", stored[:-1] + bytes([stored[-1] ^ 1]), bound_value(contract.session_row(3).session.raw, bound)):
+        with pytest.raises(Damage):
+            session_row([*values[:-1], 0, values[-1], wrong])

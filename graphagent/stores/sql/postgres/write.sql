@@ -12,7 +12,8 @@ with f as (
            owner = case when :release::boolean then null else owner end,
            head_ckp = coalesce(:head_ckp::bytea, head_ckp), head_digest = coalesce(:head_digest::bytea, head_digest),
            head_superstep = :head_superstep::bigint, event_n = event_n + :event_total::int,
-           taken_n = greatest(taken_n, :taken_n::bigint), updated_at = :at::bigint
+           taken_n = greatest(taken_n, :taken_n::bigint), updated_at = :at::bigint,
+           bound = coalesce(:bound::bytea, bound)
      where sid = :sid and epoch = :epoch and commit_n = :commit_n
     returning sid, family, event_n),
 c as (

@@ -107,6 +107,10 @@ update sessions set epoch = epoch + 1, owner = ?2, attempts = attempts + 1 where
 -- A clean release takes back what the takeover added to `attempts`.
 update sessions set owner = null, attempts = max(attempts - 1, 0) where sid = ?1 and epoch = ?2
 
+-- name: bind
+-- Another plan from this commit on.
+update sessions set bound = ?2 where sid = ?1
+
 -- name: label
 -- Null leaves name or tags as they are.
 update sessions set name = coalesce(?2, name), tags = coalesce(?3, tags) where sid = ?1
