@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         RunFailed,
         RunLimited,
         RunWaiting,
+        SchemaMismatch,
         SchemaTooNew,
         SecretMissing,
         SessionBusy,
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
         ToolRetry,
     )
     from graphagent.graph.builder import X, channel, end, fail, file, route, use
-    from graphagent.marks import reducer, trio_node
+    from graphagent.marks import reducer, trio_node, upcaster
     from graphagent.session.graph import Graph, load, loads, validate
     from graphagent.session.operations import Options as RunOptions
     from graphagent.session.project import Project
@@ -109,6 +110,7 @@ __all__ = [
     "RunLimited",
     "RunOptions",
     "RunWaiting",
+    "SchemaMismatch",
     "SchemaTooNew",
     "SecretMissing",
     "Session",
@@ -134,13 +136,14 @@ __all__ = [
     "reducer",
     "route",
     "trio_node",
+    "upcaster",
     "use",
     "validate",
 ]
 
 _HOMES = {
     "graph.builder": ("X", "channel", "end", "fail", "file", "route", "use"),
-    "marks": ("reducer", "trio_node"),
+    "marks": ("reducer", "trio_node", "upcaster"),
     "session.graph": ("Graph", "load", "loads", "validate"),
     "session.operations": ("RunOptions",),
     "session.project": ("Project",),

@@ -30,6 +30,7 @@
     │  ├─ SessionPoisoned            its process died too often in one superstep
     │  ├─ ForkOpenWrite              the open superstep has a write without an outcome
     │  ├─ ForkDepth                  forks of forks, too many of them
+    │  ├─ SchemaMismatch             a channel holds a type that another plan doesn't have
     │  ├─ InterruptAnswered
     │  └─ InterruptExpired
     └─ StoreError
@@ -255,6 +256,11 @@ class ForkOpenWrite(Conflict):
 
 class ForkDepth(Conflict):
     """A fork of a fork of a fork, and so on: the line would go through more sessions than a reader follows."""
+
+
+class SchemaMismatch(Conflict):
+    """A session holds a channel of another type than the plan that it is to go on with, and nobody says how to make one
+    of the other."""
 
 
 class InterruptAnswered(Conflict):

@@ -9,6 +9,8 @@ TRIO_MARK: Final = "__graphagent_trio__"
 
 REDUCER_MARK: Final = "__graphagent_reducer__"
 
+UPCASTER_MARK: Final = "__graphagent_upcaster__"
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -28,6 +30,23 @@ def reducer(*, commutative: bool = False, ordered: bool = False) -> Callable[[F]
 
     def mark(function: F) -> F:
         setattr(function, REDUCER_MARK, "commutative" if commutative else "ordered" if ordered else "unmarked")
+        return function
+
+    return mark
+
+
+def upcaster(graph: str, channel: str, before: str, after: str) -> Callable[[F], F]:
+    """Mark a function `upcast(value)` that gives a channel's value the type which it has in a newer graph.
+
+    Args:
+        graph: The name of the graph, which both have.
+        before: The type that the channel had, as its author writes it: `list[str]`.
+        after: The type that it has.
+    """
+
+    def mark(function: F) -> F:
+        keys = getattr(function, UPCASTER_MARK, ())
+        setattr(function, UPCASTER_MARK, (*keys, (graph, channel, before, after)))
         return function
 
     return mark

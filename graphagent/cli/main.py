@@ -43,7 +43,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "fmt": ("graphagent.cli.fmt:fmt", "Write graphs in the one style; comments, order and meaning stay."),
     "migrate": (
         "graphagent.cli.migrate:migrate",
-        "Bring graphs to another version of the language; comments and order stay.",
+        "Bring graphs to another version of the language, or a session to another version of its graph.",
     ),
     "explain": ("graphagent.cli.explain:explain", "Explain a finding, a key, an exit code or a kind of event."),
     "visualize": ("graphagent.cli.visualize:visualize", "Draw a graph, or a session over its graph."),

@@ -23,21 +23,39 @@ PREFIX = "graphagent/"
 
 def migrate(
     ctx: typer.Context,
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Graphs, libraries, or folders with some.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...|S", help="Graphs, libraries, or folders with some; or a session, for --to FILE."
+        ),
+    ],
     to: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Such as v1; by default the newest that this release reads.")
+        str | None,
+        typer.Option(
+            metavar="VERSION|FILE",
+            help="Such as v1; by default the newest that this release reads. For a session the graph to go on with.",
+        ),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the files, instead of showing what changes.")] = False,
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Of a session: only tell whether it could go on, and what would change.")
+    ] = False,
 ) -> int:
-    """Bring graphs to another version of the language; comments and order stay.
+    """Bring graphs to another version of the language, or a session to another version of its graph.
 
-    The result is formatted as `fmt` does it, and checked as `validate` does it before it is written: with errors the
-    file is left as it is, and the exit code is 3. Files that have the version already are only checked.
+    Of files comments and order stay. The result is formatted as `fmt` does it, and checked as `validate` does it before
+    it is written: with errors the file is left as it is, and the exit code is 3. Files that have the version already
+    are only checked.
     """
-    from graphagent.cli.targets import project_folder
+    from graphagent.cli.targets import looks_like_session, project_folder
+    from graphagent.errors import InputInvalid
     from graphagent.session.graph_file import find_own_graphs
 
     terminal = terminal_of(ctx)
+    if looks_like_session(files[0]):
+        return _session(terminal, files, to, write=write, check=only_check)
+    if only_check:
+        raise InputInvalid("--check", "it is for sessions", hint="without --write files are only checked")
     target = version_of(to)
     moved = [bring(file, target) for file in find_own_graphs(files)]
     planned = {one.path: one.result.text.encode() for one in moved if one.result.text is not None}
@@ -52,6 +70,20 @@ def migrate(
     if refused:
         return Exit.REFUSED
     return Exit.OK if all(one.sound for one in checked) else Exit.INVALID
+
+
+def _session(terminal: Terminal, given: Sequence[str], to: str | None, *, write: bool, check: bool) -> int:
+    """The same command for a session."""
+    from graphagent.cli.session_migrate import migrate_session
+    from graphagent.errors import InputInvalid
+
+    if len(given) > 1:
+        raise InputInvalid("S", "one session at a time", hint=f"graphagent migrate {given[0]} --to FILE")
+    if to is None:
+        raise InputInvalid("--to", "the graph is missing", hint=f"graphagent migrate {given[0]} --to FILE")
+    if write:
+        raise InputInvalid("--write", "it is for files", hint="--check only tells what would change")
+    return migrate_session(terminal, given[0], to, check=check)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from graphagent.graph.plan import ChannelPlan, GraphPlan, Plan, PortPlan
@@ -20,33 +20,47 @@ class Conflict:
     help: str
 
 
-def conflicts(old: Plan, new: Plan, control: Control) -> list[Conflict]:
+def conflicts(old: Plan, new: Plan, control: Control, upcast: Set[str] = frozenset()) -> list[Conflict]:
     """Why a session of `old` that stands at `control` can't go on under `new`; empty if it can.
 
     Child sessions keep the plan that they were started with, so other graphs of the document don't count.
+
+    Args:
+        upcast: Channels that are given values of the new type.
     """
     graph = new.graphs.get(old.entry)
     if graph is None:
         message = f"the session runs the sub-graph `{old.entry}`, which is gone"
         return [Conflict(message, ("graphs",), f"keep `{old.entry}` under `graphs`")]
     at: Path = ("graphs", old.entry) if old.entry else ()
-    return [*_channels(old.graph, graph, at), *_nodes(old.graph, graph, control, at), *_inputs(graph, control, at)]
+    return [
+        *_channels(old.graph, graph, at, upcast),
+        *_nodes(old.graph, graph, control, at),
+        *_inputs(graph, control, at),
+    ]
 
 
-def _channels(old: GraphPlan, new: GraphPlan, at: Path) -> Iterator[Conflict]:
+def other_types(old: GraphPlan, new: GraphPlan) -> list[str]:
+    """The channels that stay, and whose values don't fit: of another type, or kept in another form."""
+    pairs = [(c, new.channels[new.channel_index[c.name]]) for c in old.channels if c.name in new.channel_index]
+    return [was.name for was, now in pairs if not assignable(was.type, now.type) or was.appends != now.appends]
+
+
+def _channels(old: GraphPlan, new: GraphPlan, at: Path, upcast: Set[str]) -> Iterator[Conflict]:
     """A channel that stays has to take every value that it may hold."""
     for channel in old.channels:
         index = new.channel_index.get(channel.name)
         if index is not None:
-            yield from _channel(channel, new.channels[index], (*at, "channels", channel.name))
+            path = (*at, "channels", channel.name)
+            yield from _channel(channel, new.channels[index], path, upcast=channel.name in upcast)
 
 
-def _channel(old: ChannelPlan, new: ChannelPlan, path: Path) -> Iterator[Conflict]:
+def _channel(old: ChannelPlan, new: ChannelPlan, path: Path, *, upcast: bool) -> Iterator[Conflict]:
     rename = "keep it as it was, and declare a channel with another name beside it"
-    if not assignable(old.type, new.type):
+    if not upcast and not assignable(old.type, new.type):
         message = f"the session's channel `{old.name}` is a `{describe(old.type)}`, not a `{describe(new.type)}`"
         yield Conflict(message, path, rename)
-    elif old.appends != new.appends:
+    elif not upcast and old.appends != new.appends:
         message = f"the session keeps `{old.name}` under the reducer `{old.reducer}`, not `{new.reducer}`"
         yield Conflict(message, path, rename)
     elif old.secret and not new.secret:

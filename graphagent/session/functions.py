@@ -43,6 +43,14 @@ class Functions:
             self._found[reference] = found
         return self._found[reference]
 
+    def marked(self, module: str, mark: str) -> list[Callable[..., Any]]:
+        """The functions of a module that bear a mark, in order.
+
+        Raises:
+            NodeError: kind `code_failed`: there is no such module, or importing it failed.
+        """
+        return [f for f in vars(self._module(module)).values() if callable(f) and hasattr(f, mark)]
+
     def fingerprint(self, reference: str) -> bytes:
         """SHA-256 of the function's source, 32 bytes; of its name where there is no source."""
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagent import concurrency
@@ -14,6 +14,7 @@ from graphagent.session.operations import DEFAULTS, Options
 from graphagent.snapshot import SessionRow
 
 if TYPE_CHECKING:
+    from graphagent.graph.plan import Plan
     from graphagent.session.graph import Graph
     from graphagent.session.project import Project
     from graphagent.session.stream import Stream
@@ -260,6 +261,27 @@ class Session:
     async def _root(self) -> Session:
         host = await self.project.host()
         return Session(self.project, await host.store.session(await host.root_of(self.id)))
+
+    async def amigrate(
+        self, graph: Graph, *, upcasters: Sequence[Callable[[Any], Any]] = (), by: str | None = None
+    ) -> Session:
+        """Bind the session to a newer version of its graph, from its newest snapshot on. Nothing runs yet.
+
+        Raises:
+            Conflict: the graph has no place for something that the session holds; nothing was written.
+            SchemaMismatch: a channel has another type, and nothing in `upcasters` or in the modules of the settings
+                says how to make one of the other.
+        """
+        return await concurrency.in_trio(self._migrate, graph.compile(), upcasters, by)
+
+    migrate = concurrency.blocking(amigrate)
+
+    async def _migrate(self, plan: Plan, upcasters: Sequence[Callable[[Any], Any]], by: str | None) -> Session:
+        from graphagent.session import migrating
+
+        host = await self.project.host()
+        await migrating.migrate(host, self.id, plan, upcasters=upcasters, by=by)
+        return Session(self.project, await host.store.session(self.id))
 
     async def areplay(
         self, *, mode: Literal["verify", "view"] = "verify", start: int = 0, stop: int | None = None,

@@ -51,6 +51,9 @@ SETTINGS: Final = {
         str, "of new sessions: `strict`, or `pipelined`: commits become durable behind the run; `memory`: nothing is "
         "stored", "GRAPHAGENT_DURABILITY", "--durability",
     ),
+    "upcasters": Setting(
+        list, "modules of the project with functions `@graphagent.upcaster`, for `graphagent migrate S --to FILE`"
+    ),
     "allow_modules": Setting(
         list, "modules outside of the project that graphs may name; `pkg` stands for all that is in it"
     ),
@@ -69,6 +72,7 @@ class Settings:
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         redis: The URL of a Redis beside the store.
+        upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
     """
 
@@ -80,6 +84,7 @@ class Settings:
     allow_modules: tuple[str, ...] = ()
     durability: Literal["strict", "pipelined"] = "strict"
     redis: str | None = None
+    upcasters: tuple[str, ...] = ()
 
     @property
     def store_file(self) -> Path | None:
@@ -134,9 +139,11 @@ def load_settings(
     allowed = _modules(data.get("allow_modules") or ()) if allow_modules is None else tuple(allow_modules)
     secrets = _secrets(data.get("secrets") or {})
     redis = os.environ.get("GRAPHAGENT_REDIS") or data.get("redis")
+    upcasters = _modules(data.get("upcasters") or (), "upcasters")
     return Settings(
-        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis
-    )
+        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
+        upcasters,
+    )  # fmt: skip
 
 
 def allowed_modules(folder: Path) -> tuple[str, ...]:
@@ -145,11 +152,11 @@ def allowed_modules(folder: Path) -> tuple[str, ...]:
     return () if root is None else _modules(_read(root / PROJECT_FILE).get("allow_modules") or ())
 
 
-def _modules(given: Sequence[Any]) -> tuple[str, ...]:
+def _modules(given: Sequence[Any], key: str = "allow_modules") -> tuple[str, ...]:
     for name in given:
         if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
             message = f"{name!r} is no name of a module"
-            raise InputInvalid(f"$.allow_modules of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
+            raise InputInvalid(f"$.{key} of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
     return tuple(given)
 
 

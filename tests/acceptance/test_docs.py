@@ -15,6 +15,10 @@ def test_the_tutorial(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "tutorial" / "first-graph.md", tmp_path, {}) == 15
 
 
+def test_travel_in_time(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "travel-in-time.md", tmp_path, {}) == 16
+
+
 def test_classes_as_types(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "use-classes-as-types.md", tmp_path, {}) == 2
 

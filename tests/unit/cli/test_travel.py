@@ -167,3 +167,49 @@ def test_show_tells_of_nodes_changes_and_calls(hub: tuple[Path, str, str]) -> No
     assert "x.task.finished" in command(project, "history", session, "--events")[1]
     (step,) = document(project, "history", child, "--events", "--since", "2")["supersteps"]
     assert step["events"][-1]["kind"] == "RunCompleted"
+
+
+def test_a_session_goes_on_with_another_version(project: Path) -> None:
+    """With a report first; with upcasters from a module that the settings name."""
+    session = started(project)
+    text = GRAPH.replace("1.0.0", "2.0.0").replace("tell:", "told:").replace("to: tell }", "to: told }")
+    (project / "new.graph.yaml").write_text(text)
+    new = str(project / "new.graph.yaml")
+    code, told, _ = command(project, "migrate", session, "--to", new, "--check")
+    assert (code, "could go on with" in told, "+ told, - tell" in told) == (0, True, True)
+    checked = document(project, "migrate", session, "--to", new, "--check")
+    assert (checked["ok"], checked["migrated"], checked["conflicts"]) == (True, False, [])
+    assert document(project, "show", session)["graph"]["version"] == "1.0.0"
+    code, told, said = command(project, "migrate", session, "--to", new)
+    assert (code, "goes on with" in told, "resume" in said) == (0, True, True)
+    assert document(project, "show", session)["graph"]["version"] == "2.0.0"
+    assert "runs this graph already" in command(project, "migrate", session, "--to", new)[1]
+    assert command(project, "replay", session)[0] == 0
+    again = document(project, "run", new, "--session", session, "-i", "n=2")
+    assert again["status"] == "done"
+    typed = text.replace('notes: { type: "list[str]"', 'notes: { type: "list[int]"').replace("'note ' + str(i)", "i")
+    (project / "typed.graph.yaml").write_text(typed)
+    code, _, said = command(project, "migrate", session, "--to", str(project / "typed.graph.yaml"))
+    assert (code, "list[str] -> list[int]" in said, "graphagent.toml" in said) == (7, True, True)
+    assert command(project, "migrate", session, "--to", str(project / "typed.graph.yaml"), "--check")[0] == 7
+    (project / "graphagent.toml").write_text('upcasters = ["casts"]\n')
+    (project / "casts.py").write_text(
+        "import graphagent\n\n\n"
+        '@graphagent.upcaster("count", "notes", "list[str]", "list[int]")\n'
+        "def numbers(notes):\n    return [int(note.split()[1]) for note in notes]\n"
+    )
+    assert command(project, "migrate", session, "--to", str(project / "typed.graph.yaml"))[0] == 0
+    assert json.loads(command(project, "show", session, "--channel", "notes")[1]) == [0, 1]
+    assert command(project, "replay", session)[0] == 0
+
+
+def test_migrate_keeps_files_and_sessions_apart(project: Path) -> None:
+    session = started(project)
+    file = str(project / "count.graph.yaml")
+    for words in (
+        [session], [session, file, "--to", file], [session, "--to", file, "--write"], [file, "--check"],
+        [session, "--to", "nope.graph.yaml"], ["ses_nope00", "--to", file],
+    ):  # fmt: skip
+        code, text, told = command(project, "migrate", *words)
+        assert (code, text, "error: " in told) == (2, "", True), words
+    assert command(project, "migrate", file)[0] == 0
