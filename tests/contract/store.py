@@ -26,6 +26,7 @@ from graphagent.errors import (
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import (
+    Binding,
     Blob,
     CachedResult,
     Carried,
@@ -632,6 +633,32 @@ async def a_fork_is_stored_once(world: World) -> None:
     assert len(await store.inputs(row.session)) == 1
     with pytest.raises(Conflict):
         await store.fork([NewFork(replace(row, seed=b"other"))])
+
+
+async def a_commit_can_bind_its_session_to_another_plan(world: World) -> None:
+    store = await world.open()
+    row = await run_on(store, (await started(store)).row, 2)
+    plan = Blob(digest(b"newer"), b"newer")
+    bound = Binding(plan.hash, "2.0.0", "newer.graph.yaml")
+    late = replace(next_commit(row, 2), epoch=row.epoch - 1, bound=bound, blobs=[plan])
+    with pytest.raises(Fenced):
+        await store.commit(late)
+    assert (await store.session(row.session)).plan == row.plan
+    sealed = replace(checkpoint_row(row, 2, row.head), kind="edit", plan=plan.hash)
+    commit = next_commit(row, 2, checkpoint=sealed, bound=bound, blobs=[plan])
+    for _ in range(2):
+        await store.commit(commit)
+        after = await store.session(row.session)
+        assert (after.plan, after.graph_version, after.graph_file) == (plan.hash, "2.0.0", "newer.graph.yaml")
+    plans = [c.plan for c in await store.checkpoints(after.spans(), limit=10)]
+    assert plans == [row.plan, row.plan, row.plan, plan.hash]
+    assert (await store.checkpoint(sealed.checkpoint)).plan == plan.hash
+    opened = await store.takeover(row.session, ANN)
+    assert (opened.row.plan, opened.checkpoint.plan) == (plan.hash, plan.hash)
+    later = await run_on(store, replace(opened.row), 1)
+    assert later.plan == plan.hash
+    assert [e.row.plan for e in await store.sessions(SessionQuery())] == [plan.hash]
+    assert (await store.blobs(row.family, [plan.hash]))[plan.hash] == b"newer"
 
 
 async def a_family_is_forked_whole_or_not_at_all(world: World) -> None:

@@ -13,8 +13,11 @@ from graphagent.codec import digest, encode
 from graphagent.errors import GraphAgentError, InputInvalid, SchemaTooNew, StoreCorrupt, StoreUnavailable
 from graphagent.snapshot import Blob, Delta
 from graphagent.stores.postgres import PostgresStore
+from graphagent.stores.queries import migrations
 from graphagent.testing.services.postgres import PostgresServer
 from tests.contract.store import ANN, batch, effect_row, interrupt_row, next_commit, run_input, started
+
+NEWEST = str(len(migrations("postgres")))
 
 
 async def open_and_close(url: str) -> None:
@@ -44,7 +47,7 @@ def test_a_store_says_what_it_is_and_keeps_to_its_schema(database: Database) -> 
     database.sql("create table public.sessions (mine text)")
     database.open()
     meta = dict(line.split("|") for line in database.sql("select key, value from meta").splitlines())
-    assert (meta["schema_version"], meta["min_reader"], len(meta["store_id"])) == ("1", "1", 32)
+    assert (meta["schema_version"], meta["min_reader"], len(meta["store_id"])) == (NEWEST, "1", 32)
     database.open()
     assert database.sql("select value from meta where key = 'store_id'") == meta["store_id"]
     assert database.sql("select mine from public.sessions") == ""
@@ -58,16 +61,17 @@ def test_many_may_open_a_new_store_at_once(database: Database) -> None:
                 nursery.start_soon(open_and_close, database.url)
 
     concurrency.run_sync(main)
-    assert database.sql("select count(*) from migrations") == "1"
+    assert database.sql("select count(*) from migrations") == NEWEST
 
 
 def test_what_a_changed_or_newer_copy_wrote_is_refused(database: Database) -> None:
     database.open()
-    checksum = database.sql("select checksum from migrations")
-    database.sql("update migrations set checksum = '\\x00'")
+    checksum = database.sql("select checksum from migrations where version = 1")
+    database.sql("update migrations set checksum = '\\x00' where version = 1")
     with pytest.raises(StoreCorrupt, match="migration 1 isn't the one of this release"):
         database.open()
-    database.sql(f"update migrations set checksum = '{checksum}'; update meta set value = '9' where key = 'min_reader'")
+    database.sql(f"update migrations set checksum = '{checksum}' where version = 1")
+    database.sql("update meta set value = '9' where key = 'min_reader'")
     with pytest.raises(SchemaTooNew, match="newer release"):
         database.open()
     database.sql("update meta set value = 'x' where key = 'min_reader'")
