@@ -438,11 +438,16 @@ class Line:
             values: What channels of another type hold from now on.
             data: What the event says.
         """
-        self.plan, self.graph, self.snapshot = plan, plan.graph, moved
+        before = self.plan, self.graph, self.snapshot
         applied = apply_migration(plan.graph, plan.hash, moved, self.session, values, data)
+        self.plan, self.graph, self.snapshot = plan, plan.graph, moved
         if self.status == "failed" and self.reason != "limit" and moved.control.due:
             self.status, self.reason = "waiting", "paused"  # what failed is run by the new plan, if anybody asks
-        await self._commit_applied(applied, self.taken_n, bound=Binding(plan.hash, plan.version, plan.file))
+        try:
+            await self._commit_applied(applied, self.taken_n, bound=Binding(plan.hash, plan.version, plan.file))
+        except BaseException:
+            self.plan, self.graph, self.snapshot = before  # whoever keeps the head warm keeps that of the old plan
+            raise
 
     async def _close_questions(self, applied: Applied) -> None:
         """Nobody waits any more for what the old run asked, inside its open superstep too, or for its children."""

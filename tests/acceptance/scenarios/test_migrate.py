@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from graphagent.errors import Conflict, SchemaMismatch, SessionBusy
+from graphagent.errors import Conflict, SchemaMismatch, SessionBusy, StoreFull
 from graphagent.graph.plan import Plan
 from graphagent.ids import SessionId
 from graphagent.marks import upcaster
@@ -115,6 +115,22 @@ async def test_50b_every_superstep_keeps_its_plan(world: World) -> None:
         outcome = await world.drive(made.row.session)
         assert outcome.outputs is not None
         assert outcome.outputs["said"] == said
+
+
+@scenario_of_calls
+async def test_50c_a_migration_that_isnt_stored_changes_nothing(world: World) -> None:
+    """The commit is refused: the session goes on with the old graph, in this process too."""
+    session = (await world.start(OLD)).row.session
+    before = await world.row(session)
+    world.wire.faults = [StoreFull("the disk is full")]
+    with pytest.raises(StoreFull):
+        await migrate(world, session, NEW)
+    after = await world.row(session)
+    assert (after.plan, after.head, after.status) == (before.plan, before.head, "waiting")
+    await world.answer((await world.open(session))[0], "yes")
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"said": "yes"}
+    assert (await world.values(session))["gone"] == 2
 
 
 TYPED = NEW.replace(
