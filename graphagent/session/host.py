@@ -172,12 +172,28 @@ class Host:
             self.clock, services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
         )  # fmt: skip
         line.watcher = observer.watcher(line) if observer is not None else None
-        if row.status == "poisoned" or (row.attempts > MOST_ATTEMPTS and row.status in ("running", "waiting", "idle")):
+        if row.status == "poisoned" or await self._dies(line):
             await self._poisoned(line, force=force)
         if row.status == "running":
             line.rolled_back()  # another process had it, and what that one showed may have been seen
         await self._rearm(line, opened)
         return line
+
+    async def _dies(self, line: Line) -> bool:
+        """Whether processes died in a session's open superstep too often.
+
+        What others of the same process commit meanwhile, the root and all that it called, is progress too.
+        """
+        row, since = line.row, line.snapshot.committed_at
+        if row.attempts <= MOST_ATTEMPTS or row.status not in ("running", "waiting", "idle"):
+            return False
+        root = await self.store.session(await self.root_of(row.session))
+        return row.attempts > MOST_ATTEMPTS + await self._commits_below(root, since)
+
+    async def _commits_below(self, row: SessionRow, since: int) -> int:
+        """How often the sessions below this one have committed, of those that did at `since` or later."""
+        rows = [child for child in await self.store.children(row.session) if child.updated_at >= since]
+        return sum([child.commit_n + await self._commits_below(child, since) for child in rows])
 
     async def _poisoned(self, line: Line, *, force: bool) -> None:
         """Refuse a session in which processes die, or let it run once more."""

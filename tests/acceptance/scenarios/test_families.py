@@ -11,14 +11,6 @@ from graphagent.snapshot import SessionRow
 from tests.acceptance.scenarios.test_subgraphs import levels
 from tests.acceptance.scenarios.world import World, scenario_of_calls
 
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies after each barrier of three levels dies more often in one superstep of the hub than a session
-    usually stands."""
-    monkeypatch.setattr("graphagent.session.host.MOST_ATTEMPTS", 100)
-
-
 NESTED = """
     outputs: { said: str, log: "list[str]" }
     channels: { said: { type: str, default: "" }, log: { type: "list[str]", reducer: append } }
