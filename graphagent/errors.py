@@ -39,6 +39,7 @@
        ├─ StoreReplaced              another or an older store stands where the known one stood
        ├─ StoreFull
        ├─ StoreCorrupt               a stored byte isn't what was written: `checkpoint`
+       ├─ ArchiveInvalid             a file to import isn't an exported session as it was written
        └─ SchemaTooNew
 
 Catch `RunError` around `.outputs`, `NodeError` never (a graph routes it), `Conflict` to try again,
@@ -297,6 +298,10 @@ class StoreCorrupt(StoreError):
     def __init__(self, message: str, *, checkpoint: str | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.checkpoint = checkpoint
+
+
+class ArchiveInvalid(StoreError):
+    """A file that should be imported isn't an exported session, or isn't as it was written; nothing was stored."""
 
 
 class SchemaTooNew(StoreError):

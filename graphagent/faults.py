@@ -19,7 +19,12 @@ POINTS = (
     "commit.encode", "commit.ack", "intent.before", "intent.after", "effect.before", "effect.during", "effect.after",
     "task.done", "park.before", "park.after", "timer.fire", "fork.row", "child.create", "child.attach", "child.outcome",
 )  # fmt: skip
-"""Every point of this release; a test fails if one of them is never passed."""
+"""Every point that sessions pass; a test fails if one of them is never passed."""
+KEEPING = (
+    *(f"{write}.{when}" for write in ("import", "delete", "collect") for when in ("before", "sent", "after")),
+    "import.rows", "migrate.before", "migrate.after",
+)  # fmt: skip
+"""The points of what is done to stored sessions: import, deletion, each batch of a collection, each migration."""
 
 _armed = os.environ.get("GRAPHAGENT_FAULT", "")
 _hits: Counter[str] = Counter()

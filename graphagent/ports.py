@@ -27,10 +27,12 @@ from graphagent.snapshot import (
     NewFork,
     NewInput,
     Opened,
+    SessionCopy,
     SessionEntry,
     SessionQuery,
     SessionRow,
     Span,
+    Sweep,
 )
 
 __all__ = [
@@ -126,6 +128,38 @@ class Store(Protocol):
             InterruptAnswered: it has another answer.
             InterruptExpired: it is expired or cancelled.
         """
+        ...
+
+    async def adopt(self, copies: Sequence[SessionCopy], blobs: Sequence[Blob]) -> None:
+        """Store whole sessions as they are, with numbers and times, but without an owner: all of them or nothing.
+
+        They are of one family. Batches of events and inputs keep their numbers.
+
+        Raises:
+            Conflict: the id of a session, checkpoint or interrupt, or a write key, is in use.
+        """
+        ...
+
+    async def delete(self, sessions: Sequence[SessionId]) -> None:
+        """Remove sessions with all their rows, and the blobs of a family of which none is left.
+
+        Raises:
+            NotFound: one of them isn't there.
+            SessionBusy: a living worker owns one.
+            Conflict: a session that isn't among them is a fork of one, called one, or was called by one.
+        """
+        ...
+
+    async def sweep(self, sweep: Sweep) -> bool:
+        """Remove what a collection has found to be unused; False, and nothing happened, if the family has changed."""
+        ...
+
+    async def family(self, family: SessionId) -> list[SessionRow]:
+        """All sessions of a family, oldest first."""
+        ...
+
+    async def blob_hashes(self, family: SessionId) -> list[bytes]:
+        """The hashes of all blobs that a family holds, in order."""
         ...
 
     async def session(self, session: SessionId) -> SessionRow:

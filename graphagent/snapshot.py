@@ -84,11 +84,38 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Writer:
+    """Supersteps below `until` that no earlier writer of a list made: they were run as `session`, with `seed`.
+
+    Its inputs had numbers that are higher by `shift` than those under which they are stored.
+    """
+
+    until: int
+    session: SessionId
+    seed: bytes
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What an imported session was before: its rows stand under its own id, whoever wrote them.
+
+    `writers` are in order of `until`. A fork was made at the snapshot `forked_at`; its origin may be elsewhere. The
+    `inputs` that ancestors of a fork had taken are stored with the numbers up to 0.
+    """
+
+    writers: tuple[Writer, ...] = ()
+    forked_at: int | None = None
+    inputs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SessionRow:
     """The authority row: what it says is the head, is the head. Every write is gated by it.
 
     `head_superstep` is the number of the head snapshot, which is that of the open superstep. `lineage` goes from
-    the oldest ancestor to the origin. `name`, `tags`, `graph_version` and `graph_file` are labels only.
+    the oldest ancestor to the origin. `name`, `tags`, `graph_version` and `graph_file` are labels only. From
+    `floor_superstep` on all of the session's own rows are there; below it only some checkpoints are.
     """
 
     session: SessionId
@@ -123,6 +150,15 @@ class SessionRow:
     graph_version: str | None = None
     graph_file: str | None = None
     carried: Carried | None = None
+    past: Past | None = None
+    floor_superstep: int = 0
+
+    @property
+    def forked_at(self) -> int | None:
+        """The snapshot at which a fork begins; None for a session that isn't one."""
+        if self.lineage:
+            return self.lineage[-1].superstep
+        return None if self.past is None else self.past.forked_at
 
     def timed_from(self, run_started_at: int) -> int:
         """From when the time of a run counts: its start, or in a fork that took it over the fork's own."""
@@ -130,8 +166,21 @@ class SessionRow:
 
     def seed_at(self, superstep: int) -> bytes:
         """The seed of a superstep of this session: its own, or in a carried one that of the carried rows."""
+        return self.writer_at(superstep).seed
+
+    def writer_at(self, superstep: int) -> Writer:
+        """As which session a superstep stored here was run: as this one, but for what was imported."""
+        for writer in self.past.writers if self.past is not None else ():
+            if superstep < writer.until:
+                return writer
         carried = self.carried
-        return carried.seed if carried is not None and carried.superstep == superstep else self.seed
+        seed = carried.seed if carried is not None and carried.superstep == superstep else self.seed
+        return Writer(superstep + 1, self.session, seed)
+
+    @property
+    def first_input(self) -> int:
+        """The number before that of the first input stored here."""
+        return 0 if self.past is None else -self.past.inputs
 
     def spans(self, lo: int = -1, hi: int | None = None) -> list[Span]:
         """Where the rows of supersteps lo <= k < hi are, oldest first. An origin holds those before the fork."""
@@ -344,6 +393,44 @@ class Opened:
     journal: tuple[EffectRow, ...]
     inputs: tuple[InputRow, ...]
     interrupts: tuple[InterruptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCopy:
+    """All rows of one session, each kind in the order of its key."""
+
+    row: SessionRow
+    checkpoints: tuple[CheckpointRow, ...] = ()
+    deltas: tuple[Delta, ...] = ()
+    effects: tuple[EffectRow, ...] = ()
+    events: tuple[EventBatch, ...] = ()
+    inputs: tuple[InputRow, ...] = ()
+    interrupts: tuple[InterruptRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One batch of what a collection removes from a family.
+
+    It is done only if the family still has exactly the sessions `seen`, each with that number of commits: then no
+    commit and no fork has come to count on anything in it.
+
+    Attributes:
+        seen: Session and `commit_n` of every session of the family.
+        floors: What `floor_superstep` is raised to; it is never lowered.
+        journal: Spans whose effects go.
+        events: Spans whose events go.
+        deltas: Channels, and spans in which what was added to them goes.
+    """
+
+    family: SessionId
+    seen: tuple[tuple[SessionId, int], ...]
+    floors: tuple[tuple[SessionId, int], ...] = ()
+    journal: tuple[Span, ...] = ()
+    events: tuple[Span, ...] = ()
+    checkpoints: tuple[CheckpointId, ...] = ()
+    deltas: tuple[tuple[str, Span], ...] = ()
+    blobs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

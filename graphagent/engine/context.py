@@ -104,7 +104,7 @@ class TaskContext:
         hashed = request_hash(kind, name, effect_class, request)
         occurrence = self.occurrence(hashed)
         call = EffectCall(
-            digest128(self.step.session, self.superstep, self.path, name, hashed, occurrence), self.step_id(ordinal)
+            write_key(self.step.session, self.superstep, self.path, name, hashed, occurrence), self.step_id(ordinal)
         )
         row = journal.find(self.superstep, self.path, self.attempt, ordinal)
         if row is not None:
@@ -421,6 +421,16 @@ class TaskContext:
         """See `ports.Task.random_bytes`."""
         self._counter += 1
         return digest128(self.step.seed, self.superstep, self.path, self.attempt, self._counter)
+
+
+def write_key(session: SessionId, superstep: int, path: str, name: str, hashed: bytes, occurrence: int) -> bytes:
+    """The key of a write that its peer gets: equal across retries and takeovers, another one in another session.
+
+    Args:
+        hashed: The hash of its request.
+        occurrence: How many equal requests the attempt had made before.
+    """
+    return digest128(session, superstep, path, name, hashed, occurrence)
 
 
 def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> SessionId:

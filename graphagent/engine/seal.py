@@ -60,7 +60,7 @@ class Stamp:
 
 def genesis_digest(plan: bytes, seed: bytes) -> bytes:
     """The digest of snapshot 0."""
-    return _chain(b"genesis", plan, seed)
+    return chain(b"genesis", plan, seed)
 
 
 def seal(
@@ -70,7 +70,7 @@ def seal(
     entries, deltas, blobs = store_channels(graph, before, change)
     control = encode(control_data(graph, change.control))
     effects = encode(digest_rows(rows)) if rows else NO_EFFECTS
-    digest = _chain(before.digest, values_part(graph, entries), control, chained, effects)
+    digest = chain(before.digest, values_part(graph, entries), control, chained, effects)
     manifest = write_manifest(graph, entries, control, stamp.run_id, stamp.run_started_at)
     superstep = before.superstep
     checkpoint = checkpoint_id(stamp.session, stamp.committed_at, digest)
@@ -128,5 +128,6 @@ def values_part(graph: GraphPlan, entries: Sequence[Entry | None]) -> bytes:
     )  # fmt: skip
 
 
-def _chain(*parts: bytes) -> bytes:
+def chain(*parts: bytes) -> bytes:
+    """The digest of some parts, each with its length before it."""
     return hashlib.sha256(b"1" + b"".join([len(part).to_bytes(8, "big") + part for part in parts])).digest()

@@ -359,23 +359,25 @@ async def _recorded(
     plan is of the new one."""
     store = host.store
     spans = row.spans(superstep, superstep + 1)
-    writer = spans[-1].session
-    if writer not in writers:
-        writers[writer] = await store.session(writer)
+    stored = spans[-1].session
+    if stored not in writers:
+        writers[stored] = await store.session(stored)
+    writer = writers[stored].writer_at(superstep)
     before = await checkpoint_at(store, row, superstep)
     after = await checkpoint_at(store, row, superstep + 1)
     bodies = [body for b in await store.events(spans) if not (body := decode(b.body)).get("parked")]
     if not bodies:
-        message = f"{store.name}: the events of superstep {superstep} of session {writer} are missing"
+        message = f"{store.name}: the events of superstep {superstep} of session {stored} are missing"
         raise StoreCorrupt(message, checkpoint=after.checkpoint, hint="restore a backup")
     kind = after.kind
     journal = await store.effects(spans) if kind == "superstep" else []
     inputs = []
     if kind != "superstep" and migration_of(bodies[-1]) is None:
-        inputs = [i for i in await store.inputs(writer) if i.taken_by == superstep + 1]
+        taken = await store.inputs(stored, after=writers[stored].first_input)
+        inputs = [replace(i, n=i.n + writer.shift) for i in taken if i.taken_by == superstep + 1]
     plan = chosen or await host.plan_at(row, after.plan)
     recorded = Recorded(
-        writer, writers[writer].seed_at(superstep), after, await host.snapshot_at(row, plan, before),
+        writer.session, writer.seed, after, await host.snapshot_at(row, plan, before),
         await host.snapshot_at(row, plan, after), journal, inputs, bodies[-1],
     )  # fmt: skip
     return recorded, plan

@@ -100,7 +100,7 @@ async def due_at(host: Host, row: SessionRow, waiting: Waiting) -> tuple[int | N
 
 async def _parked_at(host: Host, row: SessionRow, waiting: Waiting) -> int:
     """When a token began to wait: the commit that parked it. A fork's tokens began when the fork was made."""
-    if row.lineage and waiting.superstep < row.lineage[-1].superstep:
+    if row.forked_at is not None and waiting.superstep < row.forked_at:
         return row.created_at
     return (await checkpoint_at(host.store, row, waiting.superstep + 1)).committed_at
 

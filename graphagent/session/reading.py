@@ -52,6 +52,16 @@ def shared_until(a: SessionRow, a_at: int, b: SessionRow, b_at: int) -> int | No
     return shared
 
 
+async def floor_of(store: Store, row: SessionRow) -> int:
+    """The first superstep of this session's line from which on all of it can be replayed."""
+    floor = row.floor_superstep
+    for span in row.spans()[:-1]:
+        trimmed = (await store.session(span.session)).floor_superstep
+        if trimmed > span.lo:
+            floor = max(floor, trimmed if span.hi is None else min(trimmed, span.hi))
+    return floor
+
+
 async def read_events(
     store: Store, row: SessionRow, graph: GraphPlan, *, lo: int = 0, hi: int | None = None
 ) -> list[Event]:

@@ -26,12 +26,23 @@ from graphagent.snapshot import (
     NewFork,
     NewInput,
     Opened,
+    SessionCopy,
     SessionEntry,
     SessionQuery,
     SessionRow,
     Span,
+    Sweep,
 )
-from graphagent.stores.rules import fold, id_bounds, settle, supersedes, with_carried, with_inputs
+from graphagent.stores.rules import (
+    carries,
+    check_deletion,
+    fold,
+    id_bounds,
+    settle,
+    supersedes,
+    with_carried,
+    with_inputs,
+)
 from graphagent.stores.wall import WallClock
 
 T = TypeVar("T")
@@ -283,6 +294,79 @@ class MemoryStore:
             s.base, name=s.base.name if name is None else name, tags=s.base.tags if tags is None else tuple(tags)
         )
 
+    async def adopt(self, copies: Sequence[SessionCopy], blobs: Sequence[Blob]) -> None:
+        self._check_free(copies)
+        family = self._blobs.setdefault(copies[0].row.family, {})
+        for blob in blobs:
+            family.setdefault(blob.hash, blob.data)
+        for copy in copies:
+            s = self._sessions[copy.row.session] = _Session(replace(copy.row, owner=None))
+            s.checkpoints = list(copy.checkpoints)
+            self._checkpoints |= {c.checkpoint: c for c in copy.checkpoints}
+            s.events = [(batch.first, batch) for batch in copy.events]
+            for delta in copy.deltas:
+                s.deltas.setdefault(delta.channel, []).append(delta)
+            self._upsert(s, copy.effects)
+            s.inputs = list(copy.inputs)
+            s.messages = {row.message_id: row for row in copy.inputs}
+            s.run_n = sum(row.kind == "run" for row in copy.inputs if row.n > 0)
+            self._interrupts |= {row.interrupt: row for row in copy.interrupts}
+
+    def _check_free(self, copies: Sequence[SessionCopy]) -> None:
+        """Raise Conflict if an id of a copy is in use."""
+        for copy in copies:
+            session = copy.row.session
+            if session in self._sessions:
+                raise Conflict(f"session {session} is there already")
+            if any(c.checkpoint in self._checkpoints for c in copy.checkpoints) or any(
+                e.write_key in self._write_keys for e in copy.effects if e.write_key is not None
+            ):
+                raise Conflict(f"a checkpoint or write key of session {session} is there already")
+            for row in copy.interrupts:
+                if row.interrupt in self._interrupts:
+                    raise Conflict(f"interrupt {row.interrupt} of session {session} is there already")
+
+    async def delete(self, sessions: Sequence[SessionId]) -> None:
+        gone = {session: self._session(session) for session in sessions}
+        for session, s in gone.items():
+            if s.owner is not None and s.owner not in self._dead:
+                raise SessionBusy(f"session {session} is owned by worker {s.owner}", hint="stop that process first")
+        families = {s.base.family for s in gone.values()}
+        check_deletion(gone.keys(), self._rows(lambda row: row.family in families))
+        for session, s in gone.items():
+            del self._sessions[session]
+            for checkpoint in s.checkpoints:
+                del self._checkpoints[checkpoint.checkpoint]
+        self._interrupts = {i: row for i, row in self._interrupts.items() if row.session not in gone}
+        self._write_keys = {k: mine for k, mine in self._write_keys.items() if mine[0] not in gone}
+        for family in families - {s.base.family for s in self._sessions.values()}:
+            self._blobs.pop(family, None)
+
+    async def sweep(self, sweep: Sweep) -> bool:
+        there = {(s.base.session, s.commit_n) for s in self._sessions.values() if s.base.family == sweep.family}
+        if there != set(sweep.seen):
+            return False
+        for session, floor in sweep.floors:
+            s = self._sessions[session]
+            s.base = replace(s.base, floor_superstep=max(s.base.floor_superstep, floor))
+        for span, s in self._spans(sweep.journal):
+            for superstep in [k for k in s.journal if _inside(k, span)]:
+                for effect in s.journal.pop(superstep).values():
+                    self._write_keys.pop(effect.write_key or b"", None)
+        for span, s in self._spans(sweep.events):
+            s.events = [pair for pair in s.events if not _inside(pair[1].superstep, span)]
+        for checkpoint in sweep.checkpoints:
+            self._checkpoints.pop(checkpoint, None)
+        for session, _ in sweep.seen:
+            s = self._sessions[session]
+            s.checkpoints = [c for c in s.checkpoints if c.checkpoint in self._checkpoints]
+        for channel, span in sweep.deltas:
+            s = self._sessions[span.session]
+            s.deltas[channel] = [d for d in s.deltas.get(channel, []) if not _inside(d.superstep, span)]
+        for hash in sweep.blobs:
+            self._blobs.get(sweep.family, {}).pop(hash, None)
+        return True
+
     # ---- reads
 
     async def cached(self, key: bytes) -> bytes | None:
@@ -317,6 +401,12 @@ class MemoryStore:
 
     async def children(self, session: SessionId) -> list[SessionRow]:
         return self._rows(lambda row: row.caller == session)
+
+    async def family(self, family: SessionId) -> list[SessionRow]:
+        return self._rows(lambda row: row.family == family)
+
+    async def blob_hashes(self, family: SessionId) -> list[bytes]:
+        return sorted(self._blobs.get(family, {}))
 
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return self._rows(lambda row: row.origin == session)
@@ -361,14 +451,14 @@ class MemoryStore:
     async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
         out: list[EffectRow] = []
         for span, s in self._spans(spans):
-            carried = s.base.carried
+            carried = carries(s.base)
             for superstep in sorted(s.journal.keys() | ({carried.superstep} if carried else set())):
                 if superstep >= span.lo and (span.hi is None or superstep < span.hi):
                     out += self._journal(s, superstep)
         return out
 
     def _journal(self, s: _Session, superstep: int) -> list[EffectRow]:
-        own, carried = s.journal.get(superstep, {}), s.base.carried
+        own, carried = s.journal.get(superstep, {}), carries(s.base)
         if carried is None or carried.superstep != superstep:
             return [own[key] for key in sorted(own)]
         found = {source: self._sessions[source].journal.get(superstep, {}).values() for source, _ in carried.sources}
@@ -399,6 +489,10 @@ class MemoryStore:
 
     def _spans(self, spans: Sequence[Span]) -> list[tuple[Span, _Session]]:
         return [(span, self._sessions[span.session]) for span in spans if span.session in self._sessions]
+
+
+def _inside(superstep: int, span: Span) -> bool:
+    return superstep >= span.lo and (span.hi is None or superstep < span.hi)
 
 
 def _within(rows: list[T], span: Span, superstep: Callable[[T], Any]) -> list[T]:

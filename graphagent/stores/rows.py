@@ -30,10 +30,12 @@ from graphagent.snapshot import (
     InterruptStatus,
     LineageEntry,
     NewInput,
+    Past,
     SessionEntry,
     SessionRow,
     Status,
     SuperstepKind,
+    Writer,
 )
 
 Row = Sequence[Any]
@@ -52,8 +54,9 @@ _FIXED = 15
 OPEN_N = 33
 """The column of a session that counts the journal rows of its open superstep."""
 CARRIED = 34
-"""The column of a session that names the rows which it carries, in SQLite; under the seal, where it isn't null. The one
-behind it names the plan that the session was bound to after its birth."""
+"""The column of a session that names the rows which it carries, in SQLite; under the seal, where it isn't null. Behind
+it stand the plan that the session was bound to after its birth, what it was before its import (under the seal, where it
+isn't null), and its floor."""
 
 
 class Damage(Exception):
@@ -127,10 +130,12 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
         row.created_at, row.graph_version, row.graph_file,
     )  # fmt: skip
     carried = None if row.carried is None else _carried_bytes(row.carried)
+    past = None if row.past is None else _past_bytes(row.past)
     return (
-        *fixed, _session_seal(fixed, carried), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
+        *fixed, _session_seal(fixed, carried, past), row.name, json.dumps(row.tags), row.status, row.reason, row.epoch,
         raw_or_none(row.owner), row.attempts, row.commit_n, row.commit_token, raw_or_none(row.head),
         row.head_superstep, row.head_digest, row.event_n, row.input_n, row.taken_n, run_n, row.updated_at, carried,
+        past, row.floor_superstep,
     )  # fmt: skip
 
 
@@ -138,7 +143,7 @@ def session_values(row: SessionRow, run_n: int) -> tuple[Any, ...]:
 def session_row(r: Row, carried: int = CARRIED) -> SessionRow:
     """An authority row."""
     session = SessionId.of(r[0])
-    if _session_seal(tuple(r[:_FIXED]), r[carried]) != r[_FIXED] or r[18] not in _STATUSES:
+    if _session_seal(tuple(r[:_FIXED]), r[carried], r[carried + 2]) != r[_FIXED] or r[18] not in _STATUSES:
         raise Damage(f"the row of session {session} is damaged")
     lineage = tuple(LineageEntry(SessionId.of(s), k, n) for s, k, n in _LINEAGE.iter_unpack(r[8]))
     tags = tuple(json.loads(r[17]))
@@ -152,6 +157,7 @@ def session_row(r: Row, carried: int = CARRIED) -> SessionRow:
         owner=_id_or_none(WorkerId, r[21]), attempts=r[22], commit_n=r[23], commit_token=r[24],
         head=CheckpointId.of(r[25]), head_superstep=r[26], head_digest=r[27], event_n=r[28], input_n=r[29],
         taken_n=r[30], updated_at=r[32], carried=None if r[carried] is None else _carried(r[carried]),
+        past=None if r[carried + 2] is None else _past(r[carried + 2]), floor_superstep=r[carried + 3],
     )  # fmt: skip
 
 
@@ -168,8 +174,21 @@ def _bound(session: bytes, data: bytes) -> Binding:
     return Binding(bytes.fromhex(plan), version, file)
 
 
-def _session_seal(fixed: tuple[Any, ...], carried: bytes | None) -> bytes:
+def _session_seal(fixed: tuple[Any, ...], carried: bytes | None, past: bytes | None) -> bytes:
+    if past is not None:
+        return seal(fixed, carried, past)
     return seal(fixed) if carried is None else seal(fixed, carried)
+
+
+def _past_bytes(past: Past) -> bytes:
+    writers = [[w.until, w.session, w.seed.hex(), w.shift] for w in past.writers]
+    return zlib.compress(json.dumps([past.forked_at, past.inputs, writers], separators=(",", ":")).encode())
+
+
+def _past(data: bytes) -> Past:
+    forked_at, inputs, writers = json.loads(zlib.decompress(data))
+    named = tuple(Writer(n, SessionId(s), bytes.fromhex(seed), shift) for n, s, seed, shift in writers)
+    return Past(named, forked_at, inputs)
 
 
 def _carried_bytes(carried: Carried) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 
-from graphagent.errors import InterruptAnswered, InterruptExpired, StoreCorrupt
+from graphagent.errors import Conflict, InterruptAnswered, InterruptExpired, StoreCorrupt
 from graphagent.ids import SessionId
 from graphagent.snapshot import Carried, CheckpointRow, EffectRow, EffectState, InterruptRow, NewInput, SessionRow
 
@@ -79,6 +79,36 @@ def supersedes(new: EffectRow, there: EffectRow) -> bool:
     if there.state >= EffectState.DONE:
         return False
     return new.state >= EffectState.DONE or (new.tries, new.state) > (there.tries, there.state)
+
+
+def carries(row: SessionRow) -> Carried | None:
+    """What a fork carries, as long as the journal of that superstep is kept."""
+    carried = row.carried
+    return None if carried is None or carried.superstep < row.floor_superstep else carried
+
+
+def check_deletion(gone: Set[SessionId], family: Iterable[SessionRow]) -> None:
+    """Refuse to delete sessions on which others of their family depend.
+
+    Raises:
+        Conflict: a fork reads what one of them wrote, or one of them called or was called by a session that stays.
+    """
+    for row in family:
+        if row.session in gone:
+            if row.caller is not None and row.caller not in gone:
+                what = f"session {row.session} was called by {row.caller}"
+                raise Conflict(what, hint=f"delete that one, with all that it called: {_delete(row.caller)}")
+            continue
+        read = sorted(gone & {entry.session for entry in row.lineage})
+        if read:
+            what = f"session {row.session} is a fork of {read[-1]} and shares its history"
+            raise Conflict(what, hint=f"delete the fork too, or export it first: graphagent export {row.session}")
+        if row.caller in gone:
+            raise Conflict(f"session {row.session} was called by {row.caller}", hint="delete both")
+
+
+def _delete(session: SessionId) -> str:
+    return f"graphagent sessions delete {session}"
 
 
 def settle(row: InterruptRow, given: bytes, by: str | None, now: int) -> InterruptRow:

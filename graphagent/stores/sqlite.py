@@ -34,12 +34,14 @@ from graphagent.snapshot import (
     NewFork,
     NewInput,
     Opened,
+    SessionCopy,
     SessionEntry,
     SessionQuery,
     SessionRow,
     Span,
+    Sweep,
 )
-from graphagent.stores import sqlite_file, sqlite_jobs
+from graphagent.stores import sqlite_file, sqlite_jobs, sqlite_keeping
 from graphagent.stores.queries import queries
 from graphagent.stores.rows import (
     Damage,
@@ -56,7 +58,7 @@ from graphagent.stores.rows import (
     session_row,
     unpack,
 )
-from graphagent.stores.rules import fold, id_bounds, with_inputs
+from graphagent.stores.rules import carries, fold, id_bounds, with_inputs
 from graphagent.stores.sqlite_writer import Job, Writer
 from graphagent.stores.wall import WallClock
 from graphagent.stores.worker_locks import WorkerLocks
@@ -170,6 +172,17 @@ class SqliteStore:
     async def label(self, session: SessionId, name: str | None, tags: Sequence[str] | None) -> None:
         await self._write(sqlite_jobs.label, session, name, tags)
 
+    async def adopt(self, copies: Sequence[SessionCopy], blobs: Sequence[Blob]) -> None:
+        await self._write(sqlite_keeping.adopt, copies, blobs, point="import", heavy=True)
+
+    async def delete(self, sessions: Sequence[SessionId]) -> None:
+        await self._write(
+            sqlite_keeping.delete, tuple(dict.fromkeys(sessions)), self._locks, point="delete", heavy=True
+        )
+
+    async def sweep(self, sweep: Sweep) -> bool:
+        return await self._write(sqlite_keeping.sweep, sweep, point="collect", heavy=True)
+
     async def _write(self, run: Callable[..., T], *args: Any, point: str = "write", heavy: bool = False) -> T:
         return await self._writer.submit(Job(partial(run, *args), point, heavy))
 
@@ -209,6 +222,12 @@ class SqliteStore:
     async def children(self, session: SessionId) -> list[SessionRow]:
         return await self._read_long(lambda db: [session_row(r) for r in db.execute(SQL["children"], (raw(session),))])
 
+    async def family(self, family: SessionId) -> list[SessionRow]:
+        return await self._read_long(lambda db: [session_row(r) for r in db.execute(SQL["family"], (raw(family),))])
+
+    async def blob_hashes(self, family: SessionId) -> list[bytes]:
+        return await self._read_long(lambda db: [hash for (hash,) in db.execute(SQL["blob_hashes"], (raw(family),))])
+
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return await self._read_long(lambda db: [session_row(r) for r in db.execute(SQL["forks"], (raw(session),))])
 
@@ -225,7 +244,8 @@ class SqliteStore:
             out: list[CheckpointRow] = []
             for span in reversed(spans) if newest else spans:
                 found = [checkpoint_row(r) for r in db.execute(SQL[name], (*_bounds(span), limit - len(out)))]
-                _check_order(span.session, sorted(c.superstep for c in found), "checkpoint after superstep")
+                numbers = sorted(c.superstep for c in found)
+                _check_order(span.session, numbers, "checkpoint after superstep", partial(_floor, db, span.session))
                 out += found
             return out[::-1] if newest else out
 
@@ -359,17 +379,22 @@ def _found(db: apsw.Connection, name: str, id: Any, missing: str) -> Row:
     return row
 
 
-def _check_order(session: SessionId, numbers: Sequence[int], what: str) -> None:
-    """A damaged index may hide a row: there must be no gap."""
+def _floor(db: apsw.Connection, session: SessionId) -> int:
+    """The superstep from which on all rows of a session are there."""
+    return next((int(floor) for (floor,) in db.execute(SQL["floor"], (raw(session),))), 0)
+
+
+def _check_order(session: SessionId, numbers: Sequence[int], what: str, floor: Callable[[], int] = lambda: 0) -> None:
+    """A damaged index may hide a row: there must be no gap, but where a collection has made it, below the floor."""
     for low, high in pairwise(numbers):
-        if high != low + 1:
+        if high != low + 1 and high >= floor():
             raise Damage(f"{what} {low + 1} of session {session} is missing")
 
 
 def _read_effects(db: apsw.Connection, span: Span) -> list[EffectRow]:
     rows = [effect_row(r) for r in db.execute(SQL["effects"], _bounds(span))]
     found = next(db.execute(SQL["session"], (raw(span.session),)), None)
-    carried = None if found is None else session_row(found).carried
+    carried = None if found is None else carries(session_row(found))
     if carried is None or not _bounds(span)[1] <= carried.superstep < _bounds(span)[2]:
         return rows
     k = carried.superstep
@@ -384,7 +409,7 @@ def _read_events(db: apsw.Connection, spans: Iterable[Span], limit: int) -> list
         following = None
         for r in db.execute(SQL["events"], (*_bounds(span), limit - len(out))):
             batch = events_row(span.session, r)
-            if following not in (None, batch.first):
+            if following not in (None, batch.first) and batch.superstep >= _floor(db, span.session):
                 raise Damage(f"events {following} to {batch.first - 1} of session {span.session} are missing")
             following = batch.first + batch.count
             out.append(batch)

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 
 from graphagent.errors import GraphAgentError, SchemaTooNew, StoreCorrupt, StoreFull, StoreUnavailable
+from graphagent.faults import fault
 from graphagent.stores.queries import migrations
 from graphagent.stores.rows import Damage
 
@@ -118,9 +119,11 @@ def _migrate(connection: apsw.Connection, created_by: str) -> None:
     done: set[int] = set() if fresh else {v for (v,) in connection.execute("select version from migrations")}
     for migration in migrations("sqlite"):
         if migration.version not in done:
+            fault("migrate.before")
             connection.execute(migration.text)
             row = (migration.version, migration.name, migration.checksum, time.time_ns() // 1000)
             connection.execute("insert into migrations values (?, ?, ?, ?)", row)
+            fault("migrate.after")
     meta = {"schema_version": str(len(migrations("sqlite"))), "min_reader": str(MIN_READER)}
     if fresh:
         connection.execute(f"pragma application_id={APPLICATION_ID}")

@@ -195,7 +195,7 @@ def _check_counters(opened: Opened, cursor: apsw.Cursor) -> None:
     row = opened.row
     last = one(cursor, "last_event", raw(row.session))
     inputs_fit = [row.taken_n, *(new.n for new in opened.inputs)] == list(range(row.taken_n, row.input_n + 1))
-    if (last is not None and last[0] != row.event_n) or not inputs_fit:
+    if (last is not None and last[0] != row.event_n) or not inputs_fit or row.floor_superstep > row.head_superstep:
         raise Damage(f"the counters of session {row.session} disagree with its events and inputs")
 
 

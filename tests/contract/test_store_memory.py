@@ -6,6 +6,7 @@ import trio
 from graphagent.ids import WorkerId
 from graphagent.ports import Store
 from graphagent.stores.memory import MemoryStore
+from tests.contract.keeping import KEEPING
 from tests.contract.store import CASES, Case, HandClock
 
 
@@ -21,6 +22,6 @@ class MemoryWorld:
         self._store.worker_died(worker)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*CASES, *KEEPING], ids=lambda case: case.__name__)
 def test_memory_store(case: Case) -> None:
     trio.run(case, MemoryWorld())

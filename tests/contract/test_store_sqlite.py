@@ -9,6 +9,7 @@ import trio
 from graphagent.ids import WorkerId
 from graphagent.ports import Store
 from graphagent.stores.sqlite import SqliteStore
+from tests.contract.keeping import KEEPING
 from tests.contract.store import CASES, Case, HandClock
 
 
@@ -37,7 +38,7 @@ async def run(case: Case, world: SqliteWorld) -> None:
 
 
 @pytest.mark.parametrize("on_loop_s", [0.0, math.inf], ids=["thread", "loop"])
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*CASES, *KEEPING], ids=lambda case: case.__name__)
 def test_sqlite_store(case: Case, on_loop_s: float, tmp_path: Path) -> None:
     trio.run(run, case, SqliteWorld(tmp_path, on_loop_s))
     assert {p.name for p in tmp_path.iterdir()} <= {"sessions.db"}

@@ -49,9 +49,9 @@ def head_of(row: SessionRow) -> Head:
 
 def origin_of(row: SessionRow) -> Origin | None:
     """Where a fork begins; None for a session that isn't one."""
-    if row.origin is None or row.origin_checkpoint is None:
+    if row.origin is None or row.origin_checkpoint is None or row.forked_at is None:
         return None
-    return Origin(row.origin, row.origin_checkpoint, row.lineage[-1].superstep)
+    return Origin(row.origin, row.origin_checkpoint, row.forked_at)
 
 
 def error_of(

@@ -30,7 +30,7 @@ async def history_document(
         own: Leave out what a fork inherited.
         events: Also the events of each superstep.
     """
-    lo = max(since, row.lineage[-1].superstep if own and row.lineage else 0)
+    lo = max(since, row.forked_at or 0 if own else 0)
     page = await read_page(host, row, lo, limit)
     last = page.records[-1].superstep if page.records else lo
     return HistoryDocument(

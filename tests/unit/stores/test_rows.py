@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from graphagent.codec import digest
 from graphagent.ids import CheckpointId
-from graphagent.snapshot import Binding, Blob, Carried
+from graphagent.snapshot import Binding, Blob, Carried, Past, Writer
 from graphagent.stores.rows import (
     Damage,
     blob_data,
@@ -68,22 +69,29 @@ def test_a_damaged_blob_inflates_to_no_more_than_its_size() -> None:
 def test_what_a_session_carries_is_under_its_seal() -> None:
     head, other = CheckpointId.derive("x"), contract.session_row(1).session
     carried = Carried(3, b"their seed", ((other, (("each[1]", 0, 2), ("node", 1, -1))),))
-    for row in (contract.session_row(2, head=head), contract.session_row(3, head=head, carried=carried)):
-        *values, stored = session_values(row, 0)
-        assert session_row([*values, 0, stored, None]) == row
-        damaged = [None, stored[:-1] + bytes([stored[-1] ^ 1])] if stored else [b"", b"x"]
-        for wrong in damaged:
+    past = Past((Writer(3, other, b"its seed"),), 2)
+    some: list[dict[str, Any]] = [{}, {"carried": carried}, {"past": past}, {"carried": carried, "past": past}]
+    for fields in some:
+        row = contract.session_row(3, head=head, floor_superstep=7, **fields)
+        *values, one, two, floor = session_values(row, 0)
+        assert session_row([*values, 0, one, None, two, floor]) == row
+        wrongs = [(w, two, floor) for w in _damaged(one)] + [(one, w, floor) for w in _damaged(two)]
+        for wrong in wrongs:
             with pytest.raises(Damage):
-                session_row([*values, 0, wrong, None])
+                session_row([*values, 0, wrong[0], None, *wrong[1:]])
+
+
+def _damaged(stored: bytes | None) -> list[bytes | None]:
+    return [None, stored[:-1] + bytes([stored[-1] ^ 1])] if stored else [b"", b"x"]
 
 
 def test_the_plan_that_a_session_was_bound_to_later_is_under_a_seal() -> None:
     row = contract.session_row(2, head=CheckpointId.derive("x"))
-    values = session_values(row, 0)
+    *values, carried, past, floor = session_values(row, 0)
     bound = Binding(b"p" * 32, "2.0.0", "other.graph.yaml")
     stored = bound_value(row.session.raw, bound)
-    found = session_row([*values[:-1], 0, values[-1], stored])
+    found = session_row([*values, 0, carried, stored, past, floor])
     assert found == replace(row, plan=bound.plan, graph_version=bound.version, graph_file=bound.file)
     for wrong in (b"", stored[:-1] + bytes([stored[-1] ^ 1]), bound_value(contract.session_row(3).session.raw, bound)):
         with pytest.raises(Damage):
-            session_row([*values[:-1], 0, values[-1], wrong])
+            session_row([*values, 0, carried, wrong, past, floor])

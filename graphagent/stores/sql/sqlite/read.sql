@@ -30,6 +30,18 @@ select sid, owner from sessions
 -- name: children
 select * from sessions where caller = ?1 order by created_at, sid
 
+-- name: family
+select * from sessions where family = ?1 order by created_at, sid
+
+-- name: family_commits
+select sid, commit_n from sessions where family = ?1
+
+-- name: floor
+select floor_superstep from sessions where sid = ?1
+
+-- name: blob_hashes
+select hash from blobs where family = ?1 order by hash
+
 -- name: forks
 select * from sessions where origin = ?1 order by created_at, sid
 

@@ -5,9 +5,9 @@
 insert into sessions (sid, family, plan, graph, seed, mode, origin, origin_ckp, lineage, caller, caller_superstep,
                       caller_path, created_at, graph_version, graph_file, seal, name, tags, status, reason, epoch,
                       owner, attempts, commit_n, commit_token, head_ckp, head_superstep, head_digest, event_n, input_n,
-                      taken_n, run_n, updated_at, carried)
+                      taken_n, run_n, updated_at, carried, past, floor_superstep)
 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,
-        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)
+        ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)
 on conflict (sid) do nothing
 returning 1
 
@@ -121,3 +121,56 @@ insert into cache (key, hash, codec, data, expires_at) values (?1, ?2, ?3, ?4, ?
 
 -- name: drop_expired
 delete from cache where expires_at <= ?1
+
+-- name: take_input
+-- An imported input that a superstep had taken.
+update inputs set taken_by = ?3 where sid = ?1 and n = ?2
+
+-- name: recount_open
+-- How many journal rows the open superstep of an imported session has.
+update sessions
+   set open_n = (select count(*) from effects e where e.sid = ?1 and e.superstep = sessions.head_superstep)
+ where sid = ?1
+
+-- name: delete_session
+delete from sessions where sid = ?1
+
+-- name: delete_checkpoints
+delete from checkpoints where sid = ?1
+
+-- name: delete_deltas
+delete from deltas where sid = ?1
+
+-- name: delete_events
+delete from events where sid = ?1
+
+-- name: delete_effects
+delete from effects where sid = ?1
+
+-- name: delete_inputs
+delete from inputs where sid = ?1
+
+-- name: delete_interrupts
+delete from interrupts where sid = ?1
+
+-- name: delete_family_blobs
+-- Once no session of the family is left.
+delete from blobs where family = ?1 and not exists (select 1 from sessions where family = ?1)
+
+-- name: raise_floor
+update sessions set floor_superstep = max(floor_superstep, ?2) where sid = ?1
+
+-- name: sweep_effects
+delete from effects where sid = ?1 and superstep >= ?2 and superstep < ?3
+
+-- name: sweep_events
+delete from events where sid = ?1 and superstep >= ?2 and superstep < ?3
+
+-- name: sweep_checkpoint
+delete from checkpoints where ckp = ?1
+
+-- name: sweep_deltas
+delete from deltas where sid = ?1 and superstep >= ?2 and superstep < ?3 and channel = ?4
+
+-- name: sweep_blob
+delete from blobs where family = ?1 and hash = ?2
