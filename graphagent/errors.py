@@ -223,7 +223,10 @@ class ReplayFloor(GraphAgentError):
     """The journal was trimmed: only supersteps from `floor` on can be replayed."""
 
     def __init__(self, floor: int) -> None:
-        super().__init__(f"supersteps below {floor} can no longer be replayed")
+        super().__init__(
+            f"supersteps below {floor} can no longer be replayed: their journal was collected",
+            hint=f"replay the rest: --from {floor}",
+        )
         self.floor = floor
 
 

@@ -36,7 +36,8 @@ from graphagent.snapshot import (
 )
 
 __all__ = [
-    "Clock", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node", "Parked", "Store", "Task", "TaskServices",
+    "Clock", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node", "Parked", "Store", "StoreState", "Task",
+    "TaskServices",
 ]  # fmt: skip
 
 
@@ -46,6 +47,28 @@ class Clock(Protocol):
     def now_us(self) -> int:
         """The wall clock in microseconds, UTC."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """Versions and state of a store, read without changing it.
+
+    Attributes:
+        schema: The newest migration that it has.
+        newest: The newest one that this release knows.
+        min_reader: The oldest release that may open it, by the newest migration that it knows.
+        pending: Migrations that it lacks.
+        problems: What a quick check of its files found.
+    """
+
+    name: str
+    schema: int
+    newest: int
+    min_reader: int
+    store_id: str
+    created_by: str
+    pending: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class Store(Protocol):

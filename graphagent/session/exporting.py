@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
-from graphagent.errors import Conflict
+from graphagent.codec import digest
+from graphagent.errors import Conflict, InputInvalid
 from graphagent.session.archive import Archive, write_archive
+from graphagent.session.documents.events import event_data
 from graphagent.session.gathering import gather
+from graphagent.session.reading import floor_of, read_events
 from graphagent.snapshot import SessionRow
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
+
+FORMS: Final = (".gasession", ".jsonl")
+Write = Callable[[bytes], object]
 
 
 async def export_session(host: Host, row: SessionRow) -> Archive:
@@ -39,6 +47,48 @@ def _inside(file: str | None, root: Path) -> str | None:
     return Path(file).relative_to(root).as_posix()
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. `sessions` and `secret_channels` are those of a `.gasession` file."""
+
+    size: int
+    digest: bytes
+    sessions: int = 1
+    secret_channels: tuple[str, ...] = ()
+
+
+async def export_to(host: Host, row: SessionRow, file: Path, write: Write | None = None) -> Exported:
+    """Write a session to a file, in the form that its name says.
+
+    Args:
+        write: Takes the bytes instead of the file.
+
+    Raises:
+        InputInvalid: the name says no form.
+        Conflict: it can't be written, or the session is being written too quickly to be read.
+    """
+    if file.suffix not in FORMS:
+        hint = f"{file.name}.gasession is the whole session; .jsonl are its events"
+        raise InputInvalid("-o", f"{file.name!r} must end in {' or '.join(FORMS)}", hint=hint)
+    if file.suffix == ".jsonl":
+        data = await events_lines(host, row)
+        done = Exported(len(data), digest(data))
+    else:
+        archive = await export_session(host, row)
+        data = archive_bytes(archive)
+        done = Exported(len(data), digest(data), len(archive.sessions), tuple(await secret_channels(host, archive)))
+    await trio.to_thread.run_sync(write or partial(_write, file), data)
+    return done
+
+
+async def events_lines(host: Host, row: SessionRow) -> bytes:
+    """The committed events of a session's line, one JSON object a line."""
+    plan = await host.plan_of(row)
+    events = await read_events(host.store, row, plan.graph, lo=await floor_of(host.store, row))
+    lines = [json.dumps(event_data(event), ensure_ascii=False, separators=(",", ":")) for event in events]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 async def secret_channels(host: Host, archive: Archive) -> list[str]:
     """The channels marked as secret whose values an archive holds."""
     found = set()
@@ -48,21 +98,12 @@ async def secret_channels(host: Host, archive: Archive) -> list[str]:
     return sorted(found)
 
 
-async def write_file(file: Path, pieces: Iterable[bytes]) -> None:
-    """Write a file whole or not at all, readable by nobody else; one that is there is replaced.
-
-    Raises:
-        Conflict: it can't be written.
-    """
-    await trio.to_thread.run_sync(_write, file, pieces)
-
-
-def _write(file: Path, pieces: Iterable[bytes]) -> None:
+def _write(file: Path, data: bytes) -> None:
+    """Write a file whole or not at all, readable by nobody else; one that is there is replaced."""
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            for piece in pieces:
-                opened.write(piece)
+            opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())
         part.replace(file)

@@ -6,7 +6,7 @@ Everything here is awaited from trio. The public API and the command line are tw
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from graphagent.engine.moving import moved
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport, migration_of
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.spending import add, of_rows
-from graphagent.errors import Conflict, NotFound, ReplayDivergence, SessionBusy, StoreCorrupt
+from graphagent.errors import Conflict, NotFound, ReplayDivergence, ReplayFloor, SessionBusy, StoreCorrupt
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
@@ -30,7 +30,7 @@ from graphagent.session.limits import bounds_of, check_raised
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
-from graphagent.session.reading import checkpoint_at, last_error
+from graphagent.session.reading import checkpoint_at, floor_of, last_error
 from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import InterruptRow, NewInput, SessionRow
 
@@ -300,6 +300,23 @@ async def cancel(host: Host, session: SessionId, reason: str | None = None, by: 
     return Outcome(line.row, line.plan, None, None, line.snapshot.superstep)
 
 
+async def delete(host: Host, sessions: Sequence[SessionId]) -> list[SessionId]:
+    """Delete sessions with all that they called; gives them all.
+
+    Raises:
+        NotFound: one of them isn't there.
+        SessionBusy: a living process owns one.
+        Conflict: a fork of one shares its history, or a session that stays called it.
+    """
+    gone = list(dict.fromkeys(sessions))
+    for session in gone:
+        gone += [row.session for row in await host.store.children(session) if row.session not in gone]
+    await host.store.delete(gone)
+    for session in gone:
+        host.warm.pop(session, None)
+    return gone
+
+
 async def snapshot_number(host: Host, row: SessionRow, at: int | str | CheckpointId) -> int:
     """The number of a snapshot: itself, `last`, or counted from the end where negative."""
     if at == "last":
@@ -312,10 +329,17 @@ async def replay(
     host: Host, session: SessionId, *, mode: Literal["verify", "view"] = "verify", start_at: int = 0,
     stop_at: int | None = None, plan: Plan | None = None,
 ) -> ReplayReport:  # fmt: skip
-    """Replay a session's line from its journal. Makes no external call and writes nothing."""
+    """Replay a session's line from its journal. Makes no external call and writes nothing.
+
+    Raises:
+        ReplayFloor: the journal below a later superstep was collected.
+    """
     row = await host.store.session(session)
+    floor = await floor_of(host.store, row)
+    if start_at < floor:
+        raise ReplayFloor(floor)
     stop = row.head_superstep if stop_at is None else min(stop_at, row.head_superstep)
-    report = ReplayReport(row.session, mode, start_at, stop, 0)
+    report = ReplayReport(row.session, mode, start_at, stop, floor)
     began = host.clock.now_us()
     await _replay(host, row, plan, report)
     report.wall_ms = (host.clock.now_us() - began) // 1000

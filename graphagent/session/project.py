@@ -94,6 +94,26 @@ class Project:
 
         return await sessions_document(await self.host(), query)
 
+    async def aimport_session(self, path: str | Path, *, new_ids: bool = False) -> Any:
+        """Store the session of an exported file. Everything is checked first, and nothing of it runs.
+
+        Args:
+            new_ids: Give it other ids, so that it can stand beside the original.
+
+        Raises:
+            ArchiveInvalid: the file isn't an exported session as it was written.
+            Conflict: an id of it is in use.
+        """
+        return await concurrency.in_trio(self._import, Path(path), new_ids)
+
+    import_session = concurrency.blocking(aimport_session)
+
+    async def _import(self, path: Path, new_ids: bool) -> Any:
+        from graphagent.session.importing import import_session
+        from graphagent.session.session import Session
+
+        return Session(self, await import_session(await self.host(), path, new_ids=new_ids))
+
     async def aclose(self) -> None:
         """Close the store and the models. A project can be used again afterwards."""
         await concurrency.in_trio(self._close)

@@ -35,6 +35,8 @@ async def checkpoint_at(store: Store, row: SessionRow, snapshot: int) -> Checkpo
     found = await store.checkpoints(row.spans(snapshot - 1, snapshot), limit=1)
     if not found or found[0].snapshot != snapshot:
         message = f"{row.session} has no snapshot {snapshot}; the newest is {row.head_superstep}"
+        if 0 <= snapshot < await floor_of(store, row):
+            message = f"snapshot {snapshot} of {row.session} was collected"
         raise NotFound(message, hint=f"graphagent history {row.session}")
     return found[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from graphagent import concurrency
@@ -298,6 +299,37 @@ class Session:
         host = await self.project.host()
         plan = graph.compile() if graph is not None else None
         return Replay(await operations.replay(host, self.id, mode=mode, start_at=start, stop_at=stop, plan=plan))
+
+    async def aexport(self, path: str | Path) -> Path:
+        """Write this session, with all that it called, to a file: `.gasession`, or its events as `.jsonl`.
+
+        Raises:
+            InputInvalid: the name has another ending.
+            Conflict: it can't be written, or the session is being written too quickly to be read.
+        """
+        return await concurrency.in_trio(self._export, Path(path))
+
+    export = concurrency.blocking(aexport)
+
+    async def _export(self, path: Path) -> Path:
+        from graphagent.session.exporting import export_to
+
+        await export_to(await self.project.host(), self.row, path)
+        return path
+
+    async def adelete(self) -> None:
+        """Delete this session, with all that it called.
+
+        Raises:
+            SessionBusy: a living process owns one of them.
+            Conflict: a fork shares its history, or another session called it.
+        """
+        await concurrency.in_trio(self._delete)
+
+    delete = concurrency.blocking(adelete)
+
+    async def _delete(self) -> None:
+        await operations.delete(await self.project.host(), [self.id])
 
     async def acancel(self, reason: str | None = None) -> None:
         """Cancel the current run and close its questions."""

@@ -95,6 +95,8 @@ def history_text(document: HistoryDocument) -> str:
     lines = [f"{document.session}  {document.graph.name}{name}  {state(document.status, document.reason)}"]
     if document.origin is not None:
         lines.append(f"fork of {document.origin.session} at snapshot {document.origin.snapshot}")
+    if document.floor:
+        lines.append(f"supersteps below {document.floor} were collected")
     lines += ["", table(history_table(document))]
     for step in document.supersteps:
         lines += _events(step)

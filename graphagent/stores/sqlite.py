@@ -20,7 +20,7 @@ import trio
 from graphagent.codec import digest
 from graphagent.errors import NotFound, StoreUnavailable
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
-from graphagent.ports import Clock
+from graphagent.ports import Clock, StoreState
 from graphagent.snapshot import (
     Blob,
     CheckpointRow,
@@ -115,6 +115,11 @@ class SqliteStore:
         locks = WorkerLocks(file)
         writer = await trio.to_thread.run_sync(_open, file, connect, locks, created_by, on_loop_s)
         return cls(file, writer, locks, partial(connect, reader=True), clock or WallClock())
+
+    @staticmethod
+    async def inspect(path: Path | str) -> StoreState:
+        """Versions and quick integrity of a file, which isn't changed. See `sqlite_file.inspect`."""
+        return await trio.to_thread.run_sync(sqlite_file.inspect, Path(path).absolute())
 
     async def aclose(self) -> None:
         """Finish what was submitted; then close the file and give up its workers' locks."""

@@ -12,6 +12,7 @@ import apsw
 
 from graphagent.errors import GraphAgentError, SchemaTooNew, StoreCorrupt, StoreFull, StoreUnavailable
 from graphagent.faults import fault
+from graphagent.ports import StoreState
 from graphagent.stores.queries import migrations
 from graphagent.stores.rows import Damage
 
@@ -77,6 +78,40 @@ def prepare(connection: apsw.Connection, path: Path, created_by: str) -> None:
         if connection.in_transaction:
             connection.execute("rollback")
         raise
+
+
+def inspect(path: Path) -> StoreState:
+    """The state of a file, which isn't changed. Integrity is checked page by page, but for indexes.
+
+    Raises:
+        StoreUnavailable: it can't be read.
+        StoreCorrupt: it is so damaged that its versions can't be read, or it belongs to another program.
+        SchemaTooNew: a newer release has written it.
+    """
+    try:
+        connection = connect(path, reader=True)
+        try:
+            _is_current(connection, path, len(migrations("sqlite")))
+            return _state(connection, path)
+        finally:
+            connection.close(True)
+    except apsw.Error as error:
+        raise explained(error, path) from error
+
+
+def _state(connection: apsw.Connection, path: Path) -> StoreState:
+    known = migrations("sqlite")
+    if _pragma(connection, "schema_version") == 0:
+        pending = tuple(f"{m.version:04} {m.name}" for m in known)
+        return StoreState(str(path), 0, len(known), MIN_READER, "", "", pending)
+    meta = dict(connection.execute("select key, value from meta"))
+    applied = {version for (version,) in connection.execute("select version from migrations")}
+    found = [str(line) for (line,) in connection.execute("pragma quick_check(20)")]
+    return StoreState(
+        str(path), max(applied, default=0), len(known), int(meta["min_reader"]), meta.get("store_id", ""),
+        meta.get("created_by", ""), tuple(f"{m.version:04} {m.name}" for m in known if m.version not in applied),
+        () if found == ["ok"] else tuple(found),
+    )  # fmt: skip
 
 
 def _pragma(connection: apsw.Connection, name: str) -> int:

@@ -418,6 +418,104 @@ class SentDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class ExportDocument(Document):
+    """A session that was written to a file. `sessions` counts those that it called too; `secret_channels` are the
+    channels marked as secret whose values the file holds."""
+
+    schema: Literal["graphagent/export@1"] = field(default="graphagent/export@1", init=False)
+    session: SessionId
+    file: str
+    bytes: int
+    digest: Digest
+    sessions: int
+    secret_channels: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportDocument(Document):
+    """A session that was read from a file; `sessions` are those that it called too."""
+
+    schema: Literal["graphagent/import@1"] = field(default="graphagent/import@1", init=False)
+    session: SessionId
+    file: str
+    status: Status
+    head: Head
+    sessions: list[SessionId]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsDocument(Document):
+    """The name and the tags of a session."""
+
+    schema: Literal["graphagent/labels@1"] = field(default="graphagent/labels@1", init=False)
+    session: SessionId
+    name: str | None
+    tags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedDocument(Document):
+    """The sessions that were deleted, those that they called included."""
+
+    schema: Literal["graphagent/deleted@1"] = field(default="graphagent/deleted@1", init=False)
+    sessions: list[SessionId]
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged(Part):
+    """Something in a store that is damaged. `checkpoint` is the first one that it touches, if it is one."""
+
+    session: SessionId | None
+    superstep: int | None
+    checkpoint: CheckpointId | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreDocument(Document):
+    """Versions and state of a store. `pending` are migrations that it lacks, `applied` those that were made now."""
+
+    schema: Literal["graphagent/store@1"] = field(default="graphagent/store@1", init=False)
+    store: str
+    ok: bool
+    schema_version: int
+    newest_version: int
+    min_reader: int
+    store_id: str
+    created_by: str
+    pending: list[str]
+    applied: list[str]
+    problems: list[Damaged]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyDocument(Document):
+    """What was read of a store, and what of it is damaged."""
+
+    schema: Literal["graphagent/verify@1"] = field(default="graphagent/verify@1", init=False)
+    store: str
+    ok: bool
+    sessions: int
+    checkpoints: int
+    blobs: int
+    problems: list[Damaged]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectDocument(Document):
+    """What a collection removed, or with `dry_run` would remove. `skipped` families changed while it worked."""
+
+    schema: Literal["graphagent/collect@1"] = field(default="graphagent/collect@1", init=False)
+    store: str
+    dry_run: bool
+    sessions: list[SessionId]
+    trimmed: list[SessionId]
+    checkpoints: int
+    blobs: int
+    skipped: list[SessionId]
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorDocument(Document):
     """Why nothing was started."""
 
@@ -438,14 +536,22 @@ DOCUMENTS: dict[str, type[Document]] = {
     "sessions": SessionsDocument,
     "answer": AnswerDocument,
     "sent": SentDocument,
+    "export": ExportDocument,
+    "import": ImportDocument,
+    "labels": LabelsDocument,
+    "deleted": DeletedDocument,
+    "store": StoreDocument,
+    "verify": VerifyDocument,
+    "collect": CollectDocument,
     "error": ErrorDocument,
 }
 """By the name in `schema`."""
 
 __all__ = [
-    "DOCUMENTS", "AnswerDocument", "ChannelDocument", "Counts", "Diagnostic", "DiffDocument", "DigestPair", "Edit",
-    "EditedChannel", "ErrorDocument", "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument",
-    "HistoryDocument", "InterruptId", "JsonDifference", "Note", "OpenSuperstep", "Preview", "Reachable",
-    "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument",
-    "ShowDocument", "SideEffect", "ValidateDocument", "ValidatedFile",
+    "DOCUMENTS", "AnswerDocument", "ChannelDocument", "CollectDocument", "Counts", "Damaged", "DeletedDocument",
+    "Diagnostic", "DiffDocument", "DigestPair", "Edit", "EditedChannel", "ErrorDocument", "ExportDocument",
+    "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument", "ImportDocument",
+    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "Reachable", "ReplayDocument",
+    "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument", "ShowDocument",
+    "SideEffect", "StoreDocument", "ValidateDocument", "ValidatedFile", "VerifyDocument",
 ]  # fmt: skip

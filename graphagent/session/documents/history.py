@@ -12,6 +12,7 @@ from graphagent.session.documents.page import read_page, states_of
 from graphagent.session.documents.supersteps import supersteps_of
 from graphagent.session.documents.tasks import Place, open_tasks
 from graphagent.session.operations import open_interrupts
+from graphagent.session.reading import floor_of
 from graphagent.snapshot import SessionRow
 
 if TYPE_CHECKING:
@@ -26,16 +27,17 @@ async def history_document(
 
     Args:
         values: Also what the channels were and became.
-        since: The first superstep.
+        since: The first superstep; those whose journal was collected are left out.
         own: Leave out what a fork inherited.
         events: Also the events of each superstep.
     """
-    lo = max(since, row.forked_at or 0 if own else 0)
+    floor = await floor_of(host.store, row)
+    lo = max(since, floor, row.forked_at or 0 if own else 0)
     page = await read_page(host, row, lo, limit)
     last = page.records[-1].superstep if page.records else lo
     return HistoryDocument(
         row.session, row.name, graph_ref(row, host.settings.root), row.status, row.reason, origin_of(row),
-        head_of(row), 0, await supersteps_of(host, row, page, values=values, events=events),
+        head_of(row), floor, await supersteps_of(host, row, page, values=values, events=events),
         None if page.more else await open_superstep(host, row), str(last + 1) if page.more else None,
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from graphagent.session.documents.supersteps import supersteps_of, tokens_of
 from graphagent.session.loading import load_value
 from graphagent.session.operations import open_interrupts
 from graphagent.session.parked import due_at
-from graphagent.session.reading import checkpoint_at, last_error, owner
+from graphagent.session.reading import checkpoint_at, floor_of, last_error, owner
 from graphagent.snapshot import UNSET, CheckpointRow, InterruptRow, SessionRow
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ async def show_document(
     """
     checkpoint = await checkpoint_at(host.store, row, snapshot)
     state = (await states_of(host, row, [checkpoint]))[0]
-    page = await read_page(host, row, snapshot - 1, 1) if snapshot > 0 else Page([])
+    floor = await floor_of(host.store, row)
+    page = await read_page(host, row, snapshot - 1, 1) if snapshot > floor else Page([])
     made = await supersteps_of(host, row, page, values=values)
     at_head = snapshot == row.head_superstep
     spent = state.control.spent
