@@ -211,6 +211,54 @@ def test_a_long_life_in_a_file(tmp_path: Path) -> None:
     assert concurrency.run_sync(main) >= 8
 
 
+async def forked_twice(life: Life) -> tuple[SessionRow, SessionRow, SessionRow]:
+    """A session, a fork of it, and a fork of that one whose open tail begins in the other two; all are done."""
+    first = await start(life.host, "ledger", {"rounds": 1})
+    second = (await ops.fork(life.host, first, 1)).row.session
+    await ops.resume(life.host, second)
+    third = (await ops.fork(life.host, second, 3)).row.session
+    await ops.resume(life.host, third)
+    for session in (first, second, third):
+        if (await life.store.session(session)).status == "waiting":
+            await answer(life.host, session)
+    return tuple([await life.store.session(session) for session in (first, second, third)])  # type: ignore[return-value]
+
+
+def test_what_forks_of_forks_need_stays() -> None:
+    async def main() -> None:
+        life = Life(MemoryStore())
+        first, second, third = await forked_twice(life)
+        await life.check()
+        life.clock.now += 31 * DAY_US
+        await ops.run_again(life.host, first.session, {"rounds": 1})
+        found = await collect(life.store, life.clock)
+        assert found.trimmed == [second.session, third.session]
+        assert found.checkpoints > 0
+        assert (await checkpoint_at(life.store, second, 3)).snapshot == 3, "a fork was made there"
+        for row in [await life.store.session(row.session) for row in (second, third)]:
+            assert await floor_of(life.store, row) == row.head_superstep
+        assert await floor_of(life.store, await life.store.session(first.session)) == 0
+        await life.check()
+        await life.end()
+
+    concurrency.run_sync(main)
+
+
+def test_what_a_young_fork_inherited_stays_whole() -> None:
+    async def main() -> None:
+        life = Life(MemoryStore())
+        first, second, third = await forked_twice(life)
+        life.clock.now += 31 * DAY_US
+        await ops.run_again(life.host, third.session, {"rounds": 1})
+        found = await collect(life.store, life.clock)
+        assert (found.deleted, found.trimmed) == ([], [])
+        for row in [await life.store.session(row.session) for row in (first, second, third)]:
+            assert await floor_of(life.store, row) == 0
+        await life.check()
+
+    concurrency.run_sync(main)
+
+
 def test_a_collection_that_lost_a_race_leaves_the_family_for_later() -> None:
     async def main() -> None:
         store = MemoryStore()
