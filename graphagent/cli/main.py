@@ -30,6 +30,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "send": ("graphagent.cli.send:send", "Post an event to a session, and run on."),
     "sessions": ("graphagent.cli.sessions:sessions", "List sessions."),
     "sessions cancel": ("graphagent.cli.sessions:cancel", "Cancel the current run of a session."),
+    "sessions rename": ("graphagent.cli.sessions:rename", "Give a session another name."),
+    "sessions tag": ("graphagent.cli.sessions:tag", "Add tags to a session, or take some away."),
+    "sessions delete": (
+        "graphagent.cli.sessions:delete",
+        "Delete sessions with all that they called. One that others need, or that is running, is refused.",
+    ),
     "show": ("graphagent.cli.show:show", "Show the state of a session at any snapshot."),
     "history": ("graphagent.cli.history:history", "List the supersteps of a session."),
     "diff": ("graphagent.cli.diff:diff", "Compare two sessions, or two snapshots, from their first difference on."),
@@ -39,6 +45,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "graphagent.cli.worker:worker",
         "Run what others left or asked for: abandoned runs, new inputs, timers that are due.",
     ),
+    "export": ("graphagent.cli.moving:export", "Write a session, with all that it called, to one file."),
+    "import": (
+        "graphagent.cli.moving:import_",
+        "Store an exported session. All of it is checked first, and nothing runs.",
+    ),
     "validate": ("graphagent.cli.validate:validate", "Check graphs; all findings at once."),
     "fmt": ("graphagent.cli.fmt:fmt", "Write graphs in the one style; comments, order and meaning stay."),
     "migrate": (
@@ -47,6 +58,19 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "explain": ("graphagent.cli.explain:explain", "Explain a finding, a key, an exit code or a kind of event."),
     "visualize": ("graphagent.cli.visualize:visualize", "Draw a graph, or a session over its graph."),
+    "db check": (
+        "graphagent.cli.db:check",
+        "Check the versions and the files of the store, quickly; nothing is changed.",
+    ),
+    "db verify": (
+        "graphagent.cli.db:verify",
+        "Read every row and blob of every session, and compute every digest again.",
+    ),
+    "db migrate": ("graphagent.cli.db:migrate", "Bring the store to the schema of this release, as opening it does."),
+    "db gc": (
+        "graphagent.cli.db:gc",
+        "Delete and trim sessions that are past their time; what runs, waits or is needed by others stays.",
+    ),
     "schema": (
         "graphagent.cli.schema:schema",
         "Print a JSON Schema (draft-07): of graphs for editors, of a JSON document, or of events.",

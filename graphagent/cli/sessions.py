@@ -1,7 +1,8 @@
-"""`graphagent sessions` and `graphagent sessions cancel`."""
+"""`graphagent sessions`, and what is done to a session as a whole: cancel, rename, tag, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -10,6 +11,7 @@ from graphagent.cli.flags import terminal_of
 from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
+    from graphagent.ids import SessionId
     from graphagent.session.documents.forms import SessionsDocument
     from graphagent.session.host import Host
     from graphagent.snapshot import SessionRow
@@ -69,4 +71,76 @@ def cancel(ctx: typer.Context, session: Annotated[str, typer.Argument(metavar="S
     if terminal.flags.json:
         terminal.document(document)
     terminal.say(f"{terminal.symbol('cancelled')} cancelled   {document['session']}")
+    return 0
+
+
+def rename(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    name: Annotated[str, typer.Argument(help='Its new name; "" takes the name away.')],
+) -> int:
+    """Give a session another name."""
+    return label(ctx, session, lambda row: (name, None))
+
+
+def tag(
+    ctx: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Take a tag away. May be repeated.")] = None,
+) -> int:
+    """Add tags to a session, or take some away."""
+    added, removed = tags or [], remove or []
+
+    def both(row: SessionRow) -> tuple[str | None, list[str] | None]:
+        return None, [t for t in dict.fromkeys([*row.tags, *added]) if t not in removed]
+
+    return label(ctx, session, both)
+
+
+def label(ctx: typer.Context, session: str, wanted: Callable[[SessionRow], tuple[str | None, list[str] | None]]) -> int:
+    """Set name or tags."""
+    from graphagent.cli.work import Work
+    from graphagent.session.documents.keeping import labels_document
+
+    terminal = terminal_of(ctx)
+
+    async def change(host: Host, row: SessionRow) -> SessionRow:
+        await host.store.label(row.session, *wanted(row))
+        return await host.store.session(row.session)
+
+    with Work(terminal) as work:
+        row = work.call(change, work.row(session))
+    if terminal.flags.json:
+        terminal.document(labels_document(row).data())
+    tags = f"   tags: {', '.join(row.tags)}" if row.tags else ""
+    terminal.say(f"{terminal.symbol('done')} {row.session}   {row.name or 'no name'}{tags}")
+    return 0
+
+
+def delete(
+    ctx: typer.Context,
+    sessions: Annotated[list[str], typer.Argument(metavar="S...", help="Sessions, each as for other commands.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> int:
+    """Delete sessions with all that they called. One that others need, or that is running, is refused."""
+    from graphagent.cli.db import sure
+    from graphagent.cli.work import Work
+    from graphagent.session import operations
+    from graphagent.session.documents.keeping import deleted_document
+
+    terminal = terminal_of(ctx)
+
+    async def run(host: Host, rows: list[SessionRow]) -> list[SessionId]:
+        return await operations.delete(host, [row.session for row in rows])
+
+    with Work(terminal) as work:
+        rows = [work.row(text) for text in sessions]
+        names = ", ".join(f"{row.session} ({row.name or row.graph}, {row.status})" for row in rows)
+        sure(terminal, f"Delete {names}?", yes=yes)
+        document = deleted_document(work.call(run, rows))
+    if terminal.flags.json:
+        terminal.document(document.data())
+    for session in document.sessions:
+        terminal.say(f"{terminal.symbol('done')} deleted   {session}")
     return 0

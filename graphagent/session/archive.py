@@ -53,6 +53,16 @@ class Archive:
     blobs: tuple[Blob, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written to a file. `sessions` and `secret_channels` are those of a `.gasession` file."""
+
+    size: int
+    digest: bytes
+    sessions: int = 1
+    secret_channels: tuple[str, ...] = ()
+
+
 # ---- fields ----------------------------------------------------------------------------------------------------------
 
 

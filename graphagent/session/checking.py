@@ -20,9 +20,10 @@ from graphagent.snapshot import CheckpointRow, EffectRow, SessionCopy
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is damaged. `checkpoint` is the first one that it touches, if it is one."""
+    """Something that is damaged. `checkpoint` is the first one that it touches, if it is one; `session` may be the
+    root of a whole family."""
 
-    session: SessionId
+    session: SessionId | None
     what: str
     checkpoint: CheckpointId | None = None
     superstep: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,7 +14,7 @@ import trio
 
 from graphagent.codec import digest
 from graphagent.errors import Conflict, InputInvalid
-from graphagent.session.archive import Archive, write_archive
+from graphagent.session.archive import Archive, Exported, write_archive
 from graphagent.session.documents.events import event_data
 from graphagent.session.gathering import gather
 from graphagent.session.reading import floor_of, read_events
@@ -45,16 +45,6 @@ def _inside(file: str | None, root: Path) -> str | None:
     if file is None or not Path(file).is_relative_to(root):
         return None
     return Path(file).relative_to(root).as_posix()
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What was written. `sessions` and `secret_channels` are those of a `.gasession` file."""
-
-    size: int
-    digest: bytes
-    sessions: int = 1
-    secret_channels: tuple[str, ...] = ()
 
 
 async def export_to(host: Host, row: SessionRow, file: Path, write: Write | None = None) -> Exported:

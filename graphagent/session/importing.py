@@ -52,7 +52,7 @@ async def import_session(host: Host, file: Path, *, new_ids: bool = False) -> Se
     try:
         await host.store.adopt(copies, archive.blobs)
     except Conflict as error:
-        hint = error.hint or f"give the import other ids: graphagent import {file} --new-ids"
+        hint = error.hint or f"graphagent import {file} --new-ids"
         raise Conflict(f"{file} can't be imported: {error.message}", hint=hint) from error
     return await host.store.session(archive.root)
 

@@ -21,16 +21,12 @@ BATCH = 100
 
 @dataclass(slots=True)
 class Verified:
-    """How much was read, and what is damaged. `problems` without a session are of a whole family or of the store."""
+    """How much was read, and what is damaged."""
 
     sessions: int = 0
     checkpoints: int = 0
     blobs: int = 0
-    problems: list[tuple[SessionId | None, str, CheckpointId | None, int | None]] = field(default_factory=list)
-
-    def add(self, problem: Problem) -> None:
-        """Note a problem of a session."""
-        self.problems.append((problem.session, problem.what, problem.checkpoint, problem.superstep))
+    problems: list[Problem] = field(default_factory=list)
 
 
 async def verify_store(store: Store) -> Verified:
@@ -39,7 +35,7 @@ async def verify_store(store: Store) -> Verified:
     try:
         entries = await store.sessions(SessionQuery(children=True, limit=ALL))
     except StoreCorrupt as error:
-        found.problems.append((None, f"the sessions can't be listed: {error.message}", None, None))
+        found.problems.append(Problem(None, f"the sessions can't be listed: {error.message}"))
         return found
     families: dict[SessionId, list[SessionRow]] = {}
     for entry in entries:
@@ -55,7 +51,7 @@ async def _verify_family(store: Store, family: SessionId, rows: list[SessionRow]
         async for part in _read_blobs(store, family, found):
             blobs |= part
     except StoreCorrupt as error:
-        found.problems.append((family, f"its blobs can't be listed: {error.message}", None, None))
+        found.problems.append(Problem(family, f"its blobs can't be listed: {error.message}"))
 
     @cache
     def graph(hash: bytes) -> GraphPlan:
@@ -82,7 +78,7 @@ async def _read_blobs(store: Store, family: SessionId, found: Verified) -> Async
                 try:
                     yield await store.blobs(family, [hash])
                 except StoreCorrupt as error:
-                    found.problems.append((family, error.message, None, None))
+                    found.problems.append(Problem(family, error.message))
 
 
 async def _verify_session(store: Store, row: SessionRow, checker: Checker, found: Verified) -> None:
@@ -97,17 +93,19 @@ async def _verify_session(store: Store, row: SessionRow, checker: Checker, found
         copy = await own_rows(store, row, [Span(row.session, first, None)])
     except NotFound:
         if await _is_there(store, row.session):
-            found.add(Problem(row.session, "the checkpoint of its origin from which it was forked is missing"))
+            found.problems.append(
+                Problem(row.session, "the checkpoint of its origin from which it was forked is missing")
+            )
         return  # else it was deleted meanwhile
     except StoreCorrupt as error:
         checkpoint = None if error.checkpoint is None else CheckpointId(error.checkpoint)
-        found.add(Problem(row.session, error.message, checkpoint))
+        found.problems.append(Problem(row.session, error.message, checkpoint))
         return
     found.checkpoints += len(copy.checkpoints)
     if not copy.checkpoints and (before is None or before.checkpoint != row.head):
-        found.add(Problem(row.session, f"its head, checkpoint {row.head}, is missing", row.head))
+        found.problems.append(Problem(row.session, f"its head, checkpoint {row.head}, is missing", row.head))
     for problem in checker.problems(copy, before):
-        found.add(problem)
+        found.problems.append(problem)
 
 
 async def _is_there(store: Store, session: SessionId) -> bool:

@@ -551,7 +551,7 @@ __all__ = [
     "DOCUMENTS", "AnswerDocument", "ChannelDocument", "CollectDocument", "Counts", "Damaged", "DeletedDocument",
     "Diagnostic", "DiffDocument", "DigestPair", "Edit", "EditedChannel", "ErrorDocument", "ExportDocument",
     "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument", "ImportDocument",
-    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "Reachable", "ReplayDocument",
-    "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument", "ShowDocument",
-    "SideEffect", "StoreDocument", "ValidateDocument", "ValidatedFile", "VerifyDocument",
+    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "Reachable",
+    "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument",
+    "ShowDocument", "SideEffect", "StoreDocument", "ValidateDocument", "ValidatedFile", "VerifyDocument",
 ]  # fmt: skip
