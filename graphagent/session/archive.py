@@ -266,9 +266,7 @@ def read_archive(data: bytes, name: str) -> Archive:
         raise ArchiveInvalid(what, hint="import it with a newer release" if version > VERSION else None)
     end = len(data) - _HASH
     if end < len(_HEAD) or data[end:] != _record(b"hash", digest(data[:end])):
-        raise ArchiveInvalid(
-            f"{name} is damaged or not whole: its checksum doesn't fit", hint="export or copy it again"
-        )
+        raise ArchiveInvalid(f"{name} is damaged or cut off: its checksum doesn't fit", hint="copy or export it again")
     try:
         return _Reader(data, end).archive()
     except (ValueError, TypeError, KeyError, RecursionError, CodecError) as error:

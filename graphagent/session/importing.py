@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -108,8 +108,8 @@ def _plan(document: bytes) -> Plan:
         raise ValueError(f"the plan can't be read: {error}") from error
 
 
-async def _load_heads(archive: Archive, plan: object) -> None:
-    """Load every head, and what a collection left below the floors, as whoever resumes or forks them will."""
+async def _load_heads(archive: Archive, plan: Callable[[bytes], Plan]) -> None:
+    """Load every head with the plan that it goes on with, and what a collection left below the floors."""
     store = MemoryStore()
     await store.adopt(archive.sessions, archive.blobs)
     for copy in archive.sessions:
@@ -117,7 +117,8 @@ async def _load_heads(archive: Archive, plan: object) -> None:
         kept = {c.snapshot for c in copy.checkpoints if c.superstep < row.floor_superstep}
         for snapshot in sorted({row.head_superstep} | kept):
             checkpoint = await checkpoint_at(store, row, snapshot)
-            await load_snapshot(store, row, plan(checkpoint.plan).graph, checkpoint)  # type: ignore[operator]
+            graph = plan(row.plan if snapshot == row.head_superstep else checkpoint.plan).graph
+            await load_snapshot(store, row, graph, checkpoint)
 
 
 def _shape(archive: Archive) -> str | None:

@@ -1,0 +1,201 @@
+"""Processes that are killed while they import, delete, collect or migrate: all of it happened, or nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from graphagent import concurrency
+from graphagent.faults import KEEPING
+from graphagent.ids import SessionId
+from graphagent.session import operations as ops
+from graphagent.session.host import Host
+from graphagent.session.importing import import_session
+from graphagent.session.reading import floor_of
+from graphagent.session.retention import DAY_US
+from graphagent.session.verifying import verify_store
+from graphagent.snapshot import SessionQuery
+from graphagent.stores.queries import migrations
+from graphagent.stores.sqlite import SqliteStore
+from tests.corpus.sessions import FOLDER, PROJECT, answer, host_on, start
+from tests.fault.harness import ROOT
+
+
+def graphagent(store: Path, *command: str, fault: str = "") -> int:
+    """The exit code of a command on a store."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
+    env |= {"PYTHONPATH": str(ROOT), "GRAPHAGENT_FAULT": fault} if fault else {"PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "graphagent", *command, "--store", str(store)]
+    return subprocess.run(line, cwd=PROJECT, env=env, capture_output=True, timeout=60, check=False).returncode
+
+
+def on(store: Path, afn: Callable[[Host], Any]) -> Any:
+    """What a coroutine function gives on an open store, of which everything is verified."""
+
+    async def main() -> Any:
+        host = host_on(await SqliteStore.open(store))
+        try:
+            assert (await verify_store(host.store)).problems == []
+            return await afn(host)
+        finally:
+            await host.aclose()
+
+    return concurrency.run_sync(main)
+
+
+async def sessions(host: Host) -> list[SessionId]:
+    return sorted(e.row.session for e in await host.store.sessions(SessionQuery(children=True)))
+
+
+@pytest.mark.parametrize("point", ["import.before:1", "import.rows:1", "import.rows:3", "import.sent:1"])
+def test_a_killed_import_stored_nothing(point: str, tmp_path: Path) -> None:
+    store, file = tmp_path / "s.db", str(FOLDER / "dived.gasession")
+    assert graphagent(store, "import", file, fault=f"{point}:kill") == -9
+    assert on(store, sessions) == []
+    assert graphagent(store, "import", file) == 0
+    assert len(on(store, sessions)) == 3
+
+
+def test_an_import_that_was_killed_when_it_had_landed_is_whole(tmp_path: Path) -> None:
+    store, file = tmp_path / "s.db", str(FOLDER / "dived.gasession")
+    assert graphagent(store, "import", file, fault="import.after:1:kill") == -9
+    assert len(on(store, sessions)) == 3
+    assert graphagent(store, "import", file) == 7
+
+
+@pytest.mark.parametrize("point", ["delete.before", "delete.sent", "delete.after"])
+def test_a_killed_deletion_took_all_or_nothing(point: str, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    for name in ("dived", "waits"):
+        assert graphagent(store, "import", str(FOLDER / f"{name}.gasession")) == 0
+    both = on(store, sessions)
+
+    async def dive(host: Host) -> SessionId:
+        entries = await host.store.sessions(SessionQuery(graph="dive"))
+        return entries[0].row.session
+
+    target = on(store, dive)
+    assert graphagent(store, "sessions", "delete", target, "--yes", fault=f"{point}:1:kill") == -9
+    left = on(store, sessions)
+    assert left == both if point != "delete.after" else len(left) == 1
+    assert graphagent(store, "sessions", "delete", target, "--yes") == (0 if left == both else 2)
+    assert len(on(store, sessions)) == 1
+
+
+class Before:
+    """A clock that is behind."""
+
+    def __init__(self, days: int) -> None:
+        self.days = days
+
+    def now_us(self) -> int:
+        from graphagent.session.services import SystemClock
+
+        return SystemClock().now_us() - self.days * DAY_US
+
+
+def old_family(store: Path) -> SessionId:
+    """A session that was used today, with an old fork of which much can be trimmed; the fork."""
+
+    async def main() -> SessionId:
+        past = Before(60)
+        host = host_on(await SqliteStore.open(store, clock=past), past)
+        first = await start(host, "ledger", {"rounds": 3})
+        fork = (await ops.fork(host, first, 1)).row.session
+        await ops.resume(host, fork)
+        for session in (first, fork):
+            await answer(host, session)
+        past.days = 0
+        await ops.run_again(host, first, {"rounds": 1})
+        await host.aclose()
+        return fork
+
+    return concurrency.run_sync(main)
+
+
+HITS = ["collect.before:1", "collect.sent:2", "collect.after:3"]
+MORE = [f"collect.{when}:{hit}" for when in ("before", "sent", "after") for hit in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("point", [*HITS, *(pytest.param(p, marks=pytest.mark.long) for p in MORE)])
+def test_a_killed_collection_lost_nothing_and_ends_later(point: str, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    fork = old_family(store)
+    assert graphagent(store, "db", "gc", "--yes", fault=f"{point}:kill") == -9
+
+    async def whole(host: Host) -> int:
+        row = await host.store.session(fork)
+        assert (await ops.replay(host, fork, start_at=await floor_of(host.store, row))).identical
+        again = (await ops.fork(host, fork, row.head_superstep)).row.session
+        assert (await ops.resume(host, again)).row.status == "done"
+        await ops.delete(host, [again])
+        return row.floor_superstep
+
+    on(store, whole)
+    assert graphagent(store, "db", "gc", "--yes") == 0
+    assert on(store, whole) > 0
+    assert graphagent(store, "db", "verify") == 0
+
+
+def as_before(store: Path) -> None:
+    """Take the newest migration back, so that the file is one of an earlier release."""
+    db = apsw.Connection(str(store))
+    db.execute("drop index sessions_family")
+    for column in ("past", "floor_superstep"):
+        db.execute(f"alter table sessions drop column {column}")
+    db.execute("delete from migrations where version >= 4")
+    db.execute("update meta set value = '3' where key = 'schema_version'")
+    db.close()
+
+
+@pytest.mark.parametrize("point", ["migrate.before", "migrate.after"])
+def test_a_killed_migration_left_the_old_schema_and_is_done_later(point: str, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    old_family(store)
+    before = on(store, sessions)
+    as_before(store)
+    assert graphagent(store, "db", "check") == 7
+    assert graphagent(store, "sessions", fault=f"{point}:1:kill") == -9
+    assert graphagent(store, "db", "check") == 7, "nothing was changed"
+    assert graphagent(store, "db", "migrate") == 0
+    assert graphagent(store, "db", "check") == 0
+    assert on(store, sessions) == before
+
+
+@pytest.mark.parametrize("point", ["migrate.before", "migrate.after"])
+def test_a_new_store_is_made_whole_or_not_at_all(point: str, tmp_path: Path) -> None:
+    store, file = tmp_path / "s.db", str(FOLDER / "waits.gasession")
+    for hit in (1, len(migrations("sqlite"))):
+        assert graphagent(store, "import", file, fault=f"{point}:{hit}:kill") == -9
+    assert graphagent(store, "import", file) == 0
+    assert len(on(store, sessions)) == 1
+
+
+def test_every_point_is_killed_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    names = {*(p.partition(":")[0] for p in HITS), *(p for p in KEEPING if f'"{p}' in text)}
+    assert names == set(KEEPING)
+
+
+def test_two_imports_at_once_store_it_once(tmp_path: Path) -> None:
+    async def main() -> None:
+        stores = [await SqliteStore.open(tmp_path / "s.db") for _ in range(2)]
+        outcomes = []
+        for store in stores:
+            try:
+                await import_session(host_on(store), FOLDER / "dived.gasession")
+                outcomes.append("stored")
+            except Exception as error:
+                outcomes.append(type(error).__name__)
+        assert sorted(outcomes) == ["Conflict", "stored"]
+        for store in stores:
+            await store.aclose()
+
+    concurrency.run_sync(main)
