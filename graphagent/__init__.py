@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphagent.errors import (
+        ArchiveInvalid,
         CodecError,
         Conflict,
         EffectOrder,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArchiveInvalid",
     "CodecError",
     "Conflict",
     "EffectOrder",
