@@ -23,6 +23,11 @@ def test_classes_as_types(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "use-classes-as-types.md", tmp_path, {}) == 2
 
 
+def test_sessions_are_kept_and_moved(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    assert follow(ROOT / "docs" / "howto" / "keep-and-move-sessions.md", tmp_path / "here", {}) == 12
+
+
 @pytest.mark.parametrize(
     ("shown", "printed", "same"),
     [
