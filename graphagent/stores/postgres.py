@@ -19,7 +19,7 @@ from graphagent.concurrency import aio, in_thread
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt, StoreReplaced
 from graphagent.faults import fault
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
-from graphagent.ports import Clock
+from graphagent.ports import Clock, StoreState
 from graphagent.snapshot import (
     Blob,
     CheckpointRow,
@@ -33,11 +33,14 @@ from graphagent.snapshot import (
     NewFork,
     NewInput,
     Opened,
+    SessionCopy,
     SessionEntry,
     SessionQuery,
     SessionRow,
     Span,
+    Sweep,
 )
+from graphagent.stores import postgres_keeping
 from graphagent.stores.postgres_driver import Away, Connection, asyncpg, explained, sqlstate
 from graphagent.stores.postgres_links import Target
 from graphagent.stores.postgres_opening import opened
@@ -54,12 +57,12 @@ from graphagent.stores.postgres_rows import (
     session_row,
     session_values,
 )
-from graphagent.stores.postgres_schema import prepare
+from graphagent.stores.postgres_schema import inspect, prepare
 from graphagent.stores.postgres_server import Server
 from graphagent.stores.postgres_statements import fetch, fetch_row, fetch_value
 from graphagent.stores.postgres_url import shown
 from graphagent.stores.rows import Damage, Row, blob_data, delta_row, effect_row, interrupt_values, raw, unpack
-from graphagent.stores.rules import fold, id_bounds, settle, with_carried, with_inputs
+from graphagent.stores.rules import carries, fold, id_bounds, settle, with_carried, with_inputs
 from graphagent.stores.wall import WallClock
 
 T = TypeVar("T")
@@ -102,6 +105,19 @@ class PostgresStore:
         target = Target(url, shown(url), deadline_s)
         await aio(_prepare, target, created_by)
         return cls(target, clock or WallClock())
+
+    @staticmethod
+    async def inspect(url: str, *, deadline_s: float = 10.0) -> StoreState:
+        """Versions of the store in a database, which isn't changed. Raises what `open` does."""
+        target = Target(url, shown(url), deadline_s)
+
+        async def look() -> StoreState:
+            async def state(connection: Connection) -> StoreState:
+                return await inspect(connection, target.name)
+
+            return await _connected(target, state)
+
+        return await aio(look)
 
     async def aclose(self) -> None:
         """Give up the workers' leases and close all connections of this loop."""
@@ -265,6 +281,25 @@ class PostgresStore:
 
         await self._write("write", run)
 
+    async def adopt(self, copies: Sequence[SessionCopy], blobs: Sequence[Blob]) -> None:
+        async def run(db: Connection, again: bool) -> None:
+            await postgres_keeping.adopt(db, copies, blobs, again)
+
+        size = sum(len(b.data) for b in blobs) + sum(len(e.body) for copy in copies for e in copy.events)
+        await self._write("import", run, size=size)
+
+    async def delete(self, sessions: Sequence[SessionId]) -> None:
+        async def run(db: Connection, again: bool) -> None:
+            await postgres_keeping.delete(db, tuple(dict.fromkeys(sessions)), again)
+
+        await self._write("delete", run)
+
+    async def sweep(self, sweep: Sweep) -> bool:
+        async def run(db: Connection, again: bool) -> bool:
+            return await postgres_keeping.sweep(db, sweep)
+
+        return await self._write("collect", run)
+
     async def _write(
         self, point: str, run: Callable[[Connection, bool], Awaitable[T]], session: SessionId | None = None, *,
         gone: str = "no such thing", effects: Sequence[EffectRow] = (), size: int = 0,
@@ -317,6 +352,12 @@ class PostgresStore:
     async def children(self, session: SessionId) -> list[SessionRow]:
         return await self._rows(session_row, "children", sid=raw(session))
 
+    async def family(self, family: SessionId) -> list[SessionRow]:
+        return await self._rows(session_row, "family", family=raw(family))
+
+    async def blob_hashes(self, family: SessionId) -> list[bytes]:
+        return await self._rows(lambda r: bytes(r[0]), "blob_hashes", family=raw(family))
+
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return await self._rows(session_row, "forks", sid=raw(session))
 
@@ -331,7 +372,9 @@ class PostgresStore:
         out: list[CheckpointRow] = []
         for span in reversed(spans) if newest else spans:
             found = await self._rows(checkpoint_row, name, **_bounds(span), limit=limit - len(out))
-            self._check_order(span.session, sorted(c.superstep for c in found), "checkpoint after superstep")
+            numbers = sorted(c.superstep for c in found)
+            floor = await self._floor(span.session, numbers)
+            self._check_order(span.session, [n for n in numbers if n >= floor - 1], "checkpoint after superstep")
             out += found
         return out[::-1] if newest else out
 
@@ -366,7 +409,7 @@ class PostgresStore:
             session = span.session
             found = await self._rows(lambda r, s=session: events_row(s, r), "events", **_bounds(span), limit=left)  # type: ignore[misc]
             for before, batch in pairwise(found):
-                if before.first + before.count != batch.first:
+                if before.first + before.count != batch.first and batch.superstep >= await self._floor(session):
                     missing = f"events {before.first + before.count} to {batch.first - 1}"
                     raise self._damage(f"{missing} of session {span.session} are missing")
             out += found
@@ -378,7 +421,7 @@ class PostgresStore:
             bounds = _bounds(span)
             rows = await self._rows(effect_row, "effects", **bounds)
             found = await self._rows(session_row, "session", sid=bounds["sid"])
-            carried = found[0].carried if found else None
+            carried = carries(found[0]) if found else None
             if carried is None or not bounds["lo"] <= carried.superstep < bounds["hi"]:
                 out += rows
                 continue
@@ -407,6 +450,12 @@ class PostgresStore:
             return await self._rows(interrupt_row, "open_interrupts")
         return await self._rows(interrupt_row, "all_interrupts", status=status)
 
+    async def _floor(self, session: SessionId, numbers: Sequence[int] | None = None) -> int:
+        """The superstep from which on all rows of a session are there; 0 where these numbers have no gap anyway."""
+        if numbers is not None and len(numbers) in (0, numbers[-1] - numbers[0] + 1 if numbers else 0):
+            return 0
+        return next(iter(await self._rows(lambda r: int(r[0]), "floor", sid=raw(session))), 0)
+
     def _check_order(self, session: SessionId, numbers: Sequence[int], what: str) -> None:
         """A damaged index may hide a row: there must be no gap."""
         for low, high in pairwise(numbers):
@@ -418,10 +467,15 @@ class PostgresStore:
 
 
 async def _prepare(target: Target, created_by: str) -> None:
+    await _connected(target, lambda connection: prepare(connection, target.name, created_by))
+
+
+async def _connected(target: Target, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """What is done on a connection of its own."""
     try:
         connection = await target.open()
         try:
-            await prepare(connection, target.name, created_by)
+            return await work(connection)
         finally:
             await connection.close(timeout=2)
     except Exception as error:

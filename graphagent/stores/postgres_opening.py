@@ -27,7 +27,7 @@ async def opened(db: Connection, session: SessionId, found: Row) -> Opened:
         rows = with_carried(rows, carried, there)
     inputs = tuple(input_row(r) for r in untaken)
     in_order = [row.taken_n, *(i.n for i in inputs)] == list(range(row.taken_n, row.input_n + 1))
-    if last_event not in (None, row.event_n) or not in_order:
+    if last_event not in (None, row.event_n) or not in_order or row.floor_superstep > row.head_superstep:
         raise Damage(f"the counters of session {session} disagree with its events and inputs")
     return Opened(row, checkpoint, tuple(rows), inputs, tuple(interrupt_row(r) for r in asked))
 

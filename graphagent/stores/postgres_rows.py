@@ -23,6 +23,7 @@ from graphagent.snapshot import (
     InterruptRow,
     InterruptStatus,
     NewInput,
+    SessionCopy,
     SessionEntry,
     SessionRow,
 )
@@ -35,7 +36,7 @@ _SESSION = (
     "sid", "family", "plan", "graph", "seed", "mode", "origin", "origin_ckp", "lineage", "caller", "caller_superstep",
     "caller_path", "created_at", "graph_version", "graph_file", "seal", "name", "tags", "status", "reason", "epoch",
     "owner", "attempts", "commit_n", "commit_token", "head_ckp", "head_superstep", "head_digest", "event_n", "input_n",
-    "taken_n", "run_n", "updated_at", "carried",
+    "taken_n", "run_n", "updated_at", "carried", "past", "floor_superstep",
 )  # fmt: skip
 _CHECKPOINT = (
     "ckp", "superstep", "kind", "parent", "ckp_plan", "manifest", "manifest_codec", "digest", "opened_at",
@@ -164,6 +165,31 @@ def session_values(
         **_checkpoints(row.session, [] if genesis is None else [genesis]),
         **dict(zip(_SESSION, rows.session_values(row, runs), strict=True)),
         **_blobs(blobs), **inputs_values([(row.session, new) for new in inputs], now, first),
+    }  # fmt: skip
+
+
+def adopt_values(copy: SessionCopy, blobs: Sequence[Blob]) -> dict[str, Any]:
+    """The parameters of `insert_session` and `adopt` for a whole session; its inputs are stored by `adopt`."""
+    session = copy.row.session
+    runs = sum(new.kind == "run" for new in copy.inputs if new.n > 0)
+    events = []
+    for batch in copy.events:
+        _, superstep, _, *rest = rows.events_values(session, batch, 0)
+        events.append((superstep, batch.first, *rest))
+    inputs = []
+    for new in copy.inputs:
+        sid, _, *stored = rows.input_values(session, new, 0, new.accepted_at)
+        inputs.append((sid, new.n, *stored, content(new), new.taken_by))
+    return {
+        "fork": False,
+        **_checkpoints(session, copy.checkpoints),
+        **dict(zip(_SESSION, rows.session_values(replace(copy.row, owner=None), runs), strict=True)),
+        **_blobs(blobs),
+        **_columns(_EVENTS, events),
+        **_columns(_DELTA, [rows.delta_values(session, d)[1:] for d in copy.deltas]),
+        **effects_values(session, copy.effects),
+        **_columns(_INTERRUPT, [rows.interrupt_values(q) for q in copy.interrupts]),
+        **_columns((*_INPUT, "i_taken_by"), inputs),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from graphagent.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from graphagent.ports import StoreState
 from graphagent.stores.postgres_driver import Connection
 from graphagent.stores.queries import migrations
 
@@ -42,6 +43,25 @@ async def prepare(connection: Connection, name: str, created_by: str) -> None:
             await _migrate(connection, created_by)
     finally:
         await connection.execute(f"select pg_advisory_unlock({_LOCK})")
+
+
+async def inspect(connection: Connection, name: str) -> StoreState:
+    """The state of a store, which isn't changed. Pages are the server's own matter: only versions are read.
+
+    Raises:
+        StoreCorrupt: the schema belongs to another program, or was changed.
+        SchemaTooNew: a newer release has written it.
+    """
+    known = migrations("postgres")
+    await _is_current(connection, name)
+    if await _is_empty(connection, name):
+        return StoreState(name, 0, len(known), MIN_READER, "", "", tuple(f"{m.version:04} {m.name}" for m in known))
+    meta = dict(await connection.fetch("select key, value from meta"))
+    applied = {row[0] for row in await connection.fetch("select version from migrations")}
+    return StoreState(
+        name, max(applied, default=0), len(known), int(meta["min_reader"]), meta.get("store_id", ""),
+        meta.get("created_by", ""), tuple(f"{m.version:04} {m.name}" for m in known if m.version not in applied),
+    )  # fmt: skip
 
 
 async def _is_empty(connection: Connection, name: str) -> bool:

@@ -10,6 +10,7 @@ from graphagent.ids import WorkerId
 from graphagent.ports import Store
 from graphagent.stores.postgres import PostgresStore
 from graphagent.testing.services.postgres import PostgresServer
+from tests.contract.keeping import KEEPING
 from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
 
 
@@ -49,7 +50,7 @@ def place(postgres_server: PostgresServer, database: str) -> Iterator[str]:
     postgres_server.run_sql(f"set search_path = graphagent; truncate {tables}", "contract")
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", [*CASES, *KEEPING], ids=lambda case: case.__name__)
 def test_postgres_store(case: Case, place: str) -> None:
     concurrency.run_sync(run, case, PostgresWorld(place))
 

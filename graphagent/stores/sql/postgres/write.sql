@@ -122,19 +122,22 @@ select count(*) from f
 -- name: insert_session
 -- A session with its first inputs and blobs, and its genesis, or for a fork the proof that its head is there. 1 if it
 -- was stored, 0 if the id is there.
-with h as materialized (
-    select case when :fork::boolean then ga_hold_origin(:family, :head_ckp) end),
+with g as materialized (
+    select 1 from sessions where sid = :caller::bytea for share),  -- so that nobody collects its family meanwhile
+h as materialized (
+    select case when :fork::boolean then ga_hold_origin(:family, :head_ckp) end from (select count(*) from g) g),
 f as (
     insert into sessions (sid, family, plan, graph, seed, mode, origin, origin_ckp, lineage, caller, caller_superstep,
                           caller_path, created_at, graph_version, graph_file, seal, name, tags, status, reason, epoch,
                           owner, attempts, commit_n, commit_token, head_ckp, head_superstep, head_digest, event_n,
-                          input_n, taken_n, run_n, updated_at, carried)
+                          input_n, taken_n, run_n, updated_at, carried, past, floor_superstep)
     select :sid::bytea, :family::bytea, :plan::bytea, :graph::text, :seed::bytea, :mode::text, :origin::bytea,
            :origin_ckp::bytea, :lineage::bytea, :caller::bytea, :caller_superstep::bigint, :caller_path::text,
            :created_at::bigint, :graph_version::text, :graph_file::text, :seal::bytea, :name::text, :tags::text,
            :status::text, :reason::text, :epoch::bigint, :owner::bytea, :attempts::int, :commit_n::bigint,
            :commit_token::bytea, :head_ckp::bytea, :head_superstep::bigint, :head_digest::bytea, :event_n::bigint,
-           :input_n::bigint, :taken_n::bigint, :run_n::bigint, :updated_at::bigint, :carried::bytea
+           :input_n::bigint, :taken_n::bigint, :run_n::bigint, :updated_at::bigint, :carried::bytea,
+           :past::bytea, :floor_superstep::bigint
       from h
     on conflict (sid) do nothing
     returning sid, family),
