@@ -176,7 +176,9 @@ async def plan_of_superstep(host: Host, row: SessionRow, superstep: int) -> Plan
     if superstep >= row.head_superstep:
         return await host.plan_of(row)
     before = await checkpoint_at(host.store, row, superstep)
-    after = await checkpoint_at(host.store, row, superstep + 1)
+    (after,) = await host.store.checkpoints(row.spans(superstep), limit=1)
+    if after.superstep > superstep:  # what followed was collected; only a fork may begin with another graph than before
+        return await host.plan_at(row, after.plan if superstep == row.forked_at else before.plan)
     if before.plan != after.plan and await _migrated(host, row, superstep):
         return await host.plan_at(row, before.plan)
     return await host.plan_at(row, after.plan)
