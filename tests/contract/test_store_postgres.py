@@ -8,10 +8,17 @@ import trio
 from graphagent import concurrency
 from graphagent.ids import WorkerId
 from graphagent.ports import Store
+from graphagent.session import operations as ops
+from graphagent.session.exporting import archive_bytes, export_session
+from graphagent.session.importing import import_session
+from graphagent.session.retention import Retention, collect
+from graphagent.session.verifying import verify_store
+from graphagent.snapshot import SessionQuery
 from graphagent.stores.postgres import PostgresStore
 from graphagent.testing.services.postgres import PostgresServer
 from tests.contract.keeping import KEEPING
 from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
+from tests.corpus.sessions import FOLDER, host_on
 
 
 class PostgresWorld:
@@ -53,6 +60,39 @@ def place(postgres_server: PostgresServer, database: str) -> Iterator[str]:
 @pytest.mark.parametrize("case", [*CASES, *KEEPING], ids=lambda case: case.__name__)
 def test_postgres_store(case: Case, place: str) -> None:
     concurrency.run_sync(run, case, PostgresWorld(place))
+
+
+def test_recorded_sessions_are_the_same_here(place: str) -> None:
+    """Every store gives the bytes that it was given; what is past its time is trimmed as elsewhere."""
+
+    async def main() -> None:
+        store = await PostgresStore.open(place)
+        host = host_on(store)
+        for file in sorted(FOLDER.glob("*.gasession")):
+            row = await import_session(host, file)
+            assert archive_bytes(await export_session(host, row)) == file.read_bytes()
+            twin = await import_session(host, file, new_ids=True)
+            assert (await ops.replay(host, twin.session)).identical
+        assert (await verify_store(store)).problems == []
+        waiting = {e.row.family for e in await store.sessions(SessionQuery(status="waiting", children=True))}
+        found = await collect(store, host.clock, Retention(0))
+        left = await store.sessions(SessionQuery(children=True))
+        assert {e.row.family for e in left} == waiting
+        assert found.deleted
+        assert found.skipped == []
+        assert (await verify_store(store)).problems == []
+        await store.aclose()
+
+    concurrency.run_sync(main)
+
+
+def test_the_state_of_a_database(place: str) -> None:
+    async def main() -> None:
+        state = await PostgresStore.inspect(place)
+        assert (state.schema, state.pending, state.problems) == (state.newest, (), ())
+        assert state.store_id
+
+    concurrency.run_sync(main)
 
 
 def test_an_input_wakes_other_processes(place: str) -> None:

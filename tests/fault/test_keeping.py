@@ -150,8 +150,8 @@ def as_before(store: Path) -> None:
     db.execute("drop index sessions_family")
     for column in ("past", "floor_superstep"):
         db.execute(f"alter table sessions drop column {column}")
-    db.execute("delete from migrations where version >= 4")
-    db.execute("update meta set value = '3' where key = 'schema_version'")
+    db.execute("delete from migrations where version >= 6")
+    db.execute("update meta set value = '5' where key = 'schema_version'")
     db.close()
 
 
