@@ -203,7 +203,7 @@ async def test_23_timeout_and_late_result(world: World) -> None:
         def thread(x):
             n = note("thread")
             if n == 1:
-                time.sleep(0.15)
+                time.sleep(0.4)
                 note("late")
             return f"thread {n}"
 
@@ -221,9 +221,9 @@ async def test_23_timeout_and_late_result(world: World) -> None:
             return f"inline {n}"
 
         def wait():
-            time.sleep(0.15)
+            time.sleep(0.4)
     """)
-    node = "kind: code, timeout: 50ms, retry: { max: 2, delay: 1ms, jitter: false }, with: { x: 1 }, next: later"
+    node = "kind: code, timeout: 200ms, retry: { max: 2, delay: 1ms, jitter: false }, with: { x: 1 }, next: later"
     outcome = await world.start(f"""
         outputs: {{ log: "list[str]" }}
         channels: {{ log: {{ type: "list[str]", reducer: append }} }}
@@ -251,7 +251,7 @@ async def test_23b_timeout_as_data(world: World) -> None:
     outcome = await world.start("""
         outputs: { log: "list[str]" }
         channels: { log: { type: "list[str]", reducer: append } }
-        defaults: { on_error: [{ to: end, writes: { log: "${ [error.node + ' ' + error.kind] }" } }], timeout: 20ms }
+        defaults: { on_error: [{ to: end, writes: { log: "${ [error.node + ' ' + error.kind] }" } }], timeout: 100ms }
         start: [a, b]
         nodes:
           a: { kind: code, python: "fns:hang", with: { name: a }, next: end }

@@ -241,7 +241,7 @@ def test_cancelling_while_waiting_for_an_item_closes_the_generator() -> None:
             log.append("closed")
 
     async def main() -> None:
-        with trio.move_on_after(0.01) as scope:
+        with trio.move_on_after(0.2) as scope:
             async for item in AsyncioItems(slow()):
                 log.append(str(item))
         assert scope.cancelled_caught
