@@ -17,7 +17,15 @@ from graphagent.engine.moving import moved
 from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport, migration_of
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.spending import add, of_rows
-from graphagent.errors import Conflict, NotFound, ReplayDivergence, ReplayFloor, SessionBusy, StoreCorrupt
+from graphagent.errors import (
+    Conflict,
+    InputInvalid,
+    NotFound,
+    ReplayDivergence,
+    ReplayFloor,
+    SessionBusy,
+    StoreCorrupt,
+)
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
@@ -33,6 +41,7 @@ from graphagent.session.parked import ParkedToken, callers_woken, next_due, park
 from graphagent.session.reading import checkpoint_at, floor_of, last_error
 from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import InterruptRow, NewInput, SessionRow
+from graphagent.stores.rules import settle
 
 PATIENCE_S = 2.0
 Durability = Literal["strict", "pipelined"]
@@ -284,12 +293,17 @@ async def answer(
     """Answer a question durably; nothing runs yet. The first valid answer wins.
 
     Raises:
+        InterruptAnswered, InterruptExpired: the question is closed, whatever this answer looks like.
         InputInvalid: it doesn't fit the question, which stays open.
-        InterruptAnswered, InterruptExpired, NotFound.
+        NotFound.
     """
     row = await host.store.session(interrupt.session)
     plan = await host.plan_of(row)
-    full = canonical(interrupt, plan, value, by, note)
+    try:
+        full = canonical(interrupt, plan, value, by, note)
+    except InputInvalid:
+        settle(await host.store.interrupt(interrupt.interrupt), b"", None, host.clock.now_us())
+        raise
     data, inputs = await host.answer_inputs(interrupt, full)
     return await host.store.answer(interrupt.interrupt, data, full["by"], inputs)
 

@@ -336,6 +336,8 @@ async def test_35_an_answer_that_does_not_fit(world: World) -> None:
     await world.answer(asked["C"], {"value": "final"})
     outcome = await world.drive(session)
     assert outcome.outputs == {"a": "y", "b": {"n": 3, "why": "none"}, "c": "final"}
+    with pytest.raises(InterruptAnswered):  # before anything is said about its shape
+        await world.answer(asked["A"], "z")
 
 
 @scenario
