@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -73,9 +74,9 @@ async def work(file: Path) -> None:
             row, k, commit_n=k, events=batch(k), effects=[effect_row(k, effect_class="write")],
             deltas=[Delta("log", k, encode([k]))], blobs=[blob(k)],
         )  # fmt: skip
-        await persistently(f"intent {k}", lambda k=k, intent=intent: store.append(SESSION.session, row.epoch, [intent]))  # type: ignore[misc]
-        await persistently(f"commit {k}", lambda commit=commit: store.commit(commit))  # type: ignore[misc]
-        await persistently(f"input {k}", lambda k=k: store.accept(SESSION.session, run_input(f"m{k}")))  # type: ignore[misc]
+        await persistently(f"intent {k}", partial(store.append, SESSION.session, row.epoch, [intent]))
+        await persistently(f"commit {k}", partial(store.commit, commit))
+        await persistently(f"input {k}", partial(store.accept, SESSION.session, run_input(f"m{k}")))
     await store.aclose()
 
 
