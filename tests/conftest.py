@@ -24,6 +24,7 @@ REQUIRED = frozenset(filter(None, os.environ.get("REQUIRE", "").split(",")))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files that are compared")
+    parser.addoption("--seed", help="play only this simulated world, as a failure names it")
 
 
 def split_reason(reason: str) -> tuple[str, str]:

@@ -638,9 +638,14 @@ class Line:
             await self.journal.flush()
 
     async def pause(self) -> None:
-        """Park where it is: finished effects are durable, the run can be resumed. Nothing if it has just ended."""
-        if not self.released:
+        """Park where it is: finished effects are durable, the run can be resumed. A session in which nothing is left
+        to do stays as it is."""
+        if self.released:
+            return
+        if self.snapshot.control.due:
             await self._park("waiting", "paused", Batch.empty())
+        elif self.queue is not None:
+            await self.queue.flush()
 
 
 def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str:

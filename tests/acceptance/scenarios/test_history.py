@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
 from graphagent.codec import encode
+from graphagent.engine.run import Stop
 from graphagent.errors import InputInvalid, NotFound
 from graphagent.ids import SessionId
 from graphagent.session import operations as ops
@@ -222,3 +224,21 @@ async def test_50_resuming_a_finished_session(world: World) -> None:
     await world.crash()
     outcome = await world.run_again(session, {"x": 100})
     assert outcome.outputs == {"kept": [1, 10, 100], "fresh": [100, 101, 0], "total": 111, "step": True}
+
+
+@scenario
+async def test_50_a_resume_of_what_has_ended_is_cancelled(world: World) -> None:
+    """A session in which nothing is left to do stays as it is, also if whoever looks after it is interrupted."""
+    ends = "outputs: { x: int }\nchannels: { x: { type: int, default: 1 } }\nstart: n\nnodes: { n: { kind: set, writes: { x: 2 }, next: end } }"
+    asks = "start: ask\nnodes: { ask: { kind: human, mode: approve, prompt: Yes?, next: end } }"
+    for graph in (ends, asks):
+        before = (await world.start(graph)).row
+        with trio.CancelScope() as scope:
+            line = await world.host.open(before.session)
+            scope.cancel()
+            try:
+                await world.host.advance(line, Stop())
+            finally:
+                await world.host.release(line)
+        after = await world.row(before.session)
+        assert (after.status, after.reason, after.commit_n) == (before.status, before.reason, before.commit_n)
