@@ -34,7 +34,7 @@ def connect(path: Path, *, vfs: str | None = None, synchronous: str = "full", re
             connection.execute("pragma query_only=on")
             return connection
         _is_empty(connection, path)  # a foreign database must not be changed, not even its mode
-        (mode,) = next(connection.execute("pragma journal_mode=wal"))
+        mode = _use_log(connection)
         if mode != "wal":
             raise StoreUnavailable(f"{path}: its folder can't hold a write-ahead log (mode {mode!r})")
         connection.execute(f"pragma synchronous={synchronous}")
@@ -45,6 +45,21 @@ def connect(path: Path, *, vfs: str | None = None, synchronous: str = "full", re
         connection.close(True)
         raise
     return connection
+
+
+def _use_log(connection: apsw.Connection) -> str:
+    """Switch to a write-ahead log. Returns the mode that the file is in then.
+
+    SQLite doesn't wait for the lock that a new file's switch needs, since it holds another one already.
+    """
+    end = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            return str(next(connection.execute("pragma journal_mode=wal"))[0])
+        except apsw.BusyError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.001)
 
 
 def create_file(path: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,33 @@ def test_several_open_a_new_file_at_once(tmp_path: Path) -> None:
 
     trio.run(main)
     assert execute(tmp_path / "s.db", "select count(*) from migrations") == [(NEWEST,)]
+
+
+OPENING = """
+import sys, time
+from pathlib import Path
+from graphagent.stores import sqlite_file
+
+folder, name = Path(sys.argv[1]), sys.argv[2]
+for number in range(40):
+    (folder / f"{number}.{name}").touch()
+    while len(list(folder.glob(f"{number}.*"))) < 3:
+        pass
+    tick = time.time() * 50 // 1
+    while time.time() * 50 // 1 == tick:  # all at the next fiftieth of a second
+        pass
+    path = folder / f"{number}-sessions.db"
+    sqlite_file.create_file(path)
+    connection = sqlite_file.connect(path)
+    sqlite_file.prepare(connection, path, "test")
+    connection.close()
+"""
+
+
+def test_several_processes_open_a_new_file_at_once(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", OPENING, str(tmp_path), name] for name in "abc"]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
+    assert [process.communicate(timeout=60)[1] for process in running] == ["", "", ""]
 
 
 def test_every_connection_has_the_settings_it_needs(tmp_path: Path) -> None:
