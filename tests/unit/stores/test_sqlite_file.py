@@ -88,7 +88,11 @@ for number in range(40):
 def test_several_processes_open_a_new_file_at_once(tmp_path: Path) -> None:
     commands = [[sys.executable, "-c", OPENING, str(tmp_path), name] for name in "abc"]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    assert [process.communicate(timeout=60)[1] for process in running] == ["", "", ""]
+    try:
+        assert [process.communicate(timeout=30)[1] for process in running] == ["", "", ""]
+    finally:
+        for process in running:
+            process.kill()
 
 
 def test_every_connection_has_the_settings_it_needs(tmp_path: Path) -> None:
