@@ -81,8 +81,8 @@ class CommitQueue:
     async def flush(self) -> None:
         """Return when everything that was queued so far is durable. Raises what kept it from that."""
         self._check()
-        last = self._queue[-1] if self._queue else None
-        while last is not None and last in self._queue:
+        last = self._queue[-1].commit.commit_n if self._queue else -1
+        while self._queue and self._queue[0].commit.commit_n <= last:
             async with self._sending:
                 self._check()
                 await self._send()

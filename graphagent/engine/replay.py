@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphagent.codec import show_digest
+from graphagent.engine.endings import asked_entries, finish_events
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, task_entry
 from graphagent.engine.execute import run_tasks
@@ -18,7 +19,6 @@ from graphagent.engine.inputs import apply_inputs, apply_migration, begin_queued
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Limit, budget_of, cut_short, wall_limit
 from graphagent.engine.results import TaskResult
-from graphagent.engine.run import asked_entries, finish_events
 from graphagent.engine.seal import Change, Stamp, seal
 from graphagent.engine.spending import add, of_rows
 from graphagent.engine.step import ChildCall, ChildEnd, Step

@@ -16,6 +16,7 @@ import trio
 from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.commits import CommitQueue, send
+from graphagent.engine.endings import asked_entries, finish_events, question_data, waiting_reason
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
@@ -33,14 +34,14 @@ from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Limit, budget_of, child_limited, cut_short, deadline, wall_limit
 from graphagent.engine.results import TaskResult
 from graphagent.engine.seal import Change, Sealed, Stamp, seal
-from graphagent.engine.spending import add, of_rows, usage_data
+from graphagent.engine.spending import add, of_rows
 from graphagent.engine.step import Children, LiveEvent, Step
 from graphagent.engine.superstep import Closed, Stuck, close, due
 from graphagent.errors import ReplayDivergence
 from graphagent.events import Event
 from graphagent.faults import fault
 from graphagent.frozen import dataclass
-from graphagent.graph.plan import REDACTED, GraphPlan, Plan
+from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
@@ -571,7 +572,7 @@ class Line:
         if error is None and limit is not None:
             batch.closing.append(["x.limit.reached", limit.data])
         for row in step.opened:
-            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
+            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **question_data(row)}])
         fault("park.before")
         if error is None and limit is None:
             asked = [{"id": r.interrupt, "node": r.node} for r in step.opened]
@@ -618,7 +619,7 @@ class Line:
         """Make questions of waiting tokens durable that exist under no id of this session yet."""
         batch = Batch.empty()
         for row in interrupts:
-            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **_asked(row)}])
+            batch.closing.append(["x.interrupt.opened", {"id": row.interrupt, **question_data(row)}])
         await self._park("waiting", "interrupt", batch, interrupts, last=False)
 
     def rolled_back(self) -> None:
@@ -646,43 +647,3 @@ class Line:
             await self._park("waiting", "paused", Batch.empty())
         elif self.queue is not None:
             await self.queue.flush()
-
-
-def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str:
-    """What a session waits for whose tokens all wait; a question goes before all else.
-
-    Args:
-        children: The reasons of the children that it waits for, where they are known.
-    """
-    own = {w.reason for w in control.waiting if w.reason != "child"}
-    reasons = {*own, *(child or "interrupt" for child in children)}
-    if "interrupt" in reasons or not reasons:
-        return "interrupt"
-    if reasons & {"before", "after", "paused"}:
-        return "paused"
-    return "event" if "event" in reasons else "timer"
-
-
-def finish_events(graph: GraphPlan, closed: Closed, batch: Batch) -> None:
-    """The chained terminal event of a run that this barrier ends."""
-    if closed.ended == "done":
-        usage = usage_data(closed.control.spent)
-        hidden = dict.fromkeys(graph.secret_outputs, REDACTED)
-        data = {
-            "outputs_ref": {**(closed.outputs or {}), **hidden}, "usage": usage, "cost": usage["cost_usd"],
-            "supersteps": closed.control.steps, "checkpoint": None,
-        }  # fmt: skip
-        batch.end.append(["RunCompleted", data])
-    elif closed.ended is not None:
-        batch.end.append(["RunError", {"error": closed.error, "checkpoint": None}])
-
-
-def asked_entries(opened: Sequence[InterruptRow], node: str) -> list[list[Any]]:
-    """The chained events of the questions that a node's task asked."""
-    return [["x.interrupt.opened", _asked(row)] for row in opened if row.node == node]
-
-
-def _asked(row: InterruptRow) -> dict[str, Any]:
-    """An interrupt in an event, without what differs between two equal sessions."""
-    question = decode(row.question)
-    return {"kind": row.kind, "node": row.node, "prompt": question["prompt"]}

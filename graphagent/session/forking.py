@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from graphagent.codec import decode, digest, encode
+from graphagent.engine.endings import waiting_reason
 from graphagent.engine.replay import migration_of
-from graphagent.engine.run import waiting_reason
 from graphagent.errors import Conflict, ForkDepth, InputInvalid
 from graphagent.graph.compatibility import conflicts
 from graphagent.graph.compile import sub_plan

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
 
 from graphagent.codec import encode, freeze
+from graphagent.engine.endings import waiting_reason
 from graphagent.engine.inputs import child_of, interrupt_of
 from graphagent.engine.journal import Journal
 from graphagent.engine.manifest import control_data, read_manifest, write_manifest
 from graphagent.engine.moving import moved, moved_control
-from graphagent.engine.run import Line, Stop, waiting_reason
+from graphagent.engine.run import Line, Stop
 from graphagent.engine.seal import genesis_digest
-from graphagent.errors import NotFound, SessionBusy, SessionPoisoned
+from graphagent.errors import NotFound, SessionBusy, SessionPoisoned, StoreError
 from graphagent.faults import fault
 from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
@@ -151,7 +153,13 @@ class Host:
         self.busy.add(session)
         try:
             opened = await self.store.takeover(session, self.worker, new)
-            line = self.lines[session] = await self._line(opened, observer, force=force)
+            try:
+                line = self.lines[session] = await self._line(opened, observer, force=force)
+            except BaseException as error:
+                if not isinstance(error, SessionPoisoned):  # that one is given back already
+                    with trio.CancelScope(shield=True), suppress(StoreError):
+                        await self.store.release(session, opened.row.epoch)
+                raise
             return line
         except BaseException:
             self.busy.discard(session)
@@ -180,12 +188,12 @@ class Host:
         return line
 
     async def _dies(self, line: Line) -> bool:
-        """Whether processes died in a session's open superstep too often.
+        """Whether processes died in a session's open superstep too often; where nothing is due there is none.
 
         What others of the same process commit meanwhile, the root and all that it called, is progress too.
         """
         row, since = line.row, line.snapshot.committed_at
-        if row.attempts <= MOST_ATTEMPTS or row.status not in ("running", "waiting", "idle"):
+        if row.attempts <= MOST_ATTEMPTS or row.status not in ("running", "waiting") or not line.snapshot.control.due:
             return False
         root = await self.store.session(await self.root_of(row.session))
         return row.attempts > MOST_ATTEMPTS + await self._commits_below(root, since)

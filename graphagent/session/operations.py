@@ -366,8 +366,9 @@ async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: Repl
     writers = {row.session: row}
     replayers: dict[bytes, Replayer] = {}
     depth = await host.depth(row)
+    recorded: Recorded | None = None
     for number in range(report.start, report.stop):
-        recorded, plan = await _recorded(host, row, chosen, number, writers)
+        recorded, plan = await _recorded(host, row, chosen, number, writers, recorded)
         effects = sum(r.ordinal >= 0 for r in recorded.journal)
         tasks = len(recorded.body.get("tasks", []))
         if report.mode == "view":
@@ -391,17 +392,18 @@ async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: Repl
 
 
 async def _recorded(
-    host: Host, row: SessionRow, chosen: Plan | None, superstep: int, writers: dict[SessionId, SessionRow]
-) -> tuple[Recorded, Plan]:
+    host: Host, row: SessionRow, chosen: Plan | None, superstep: int, writers: dict[SessionId, SessionRow],
+    last: Recorded | None,
+) -> tuple[Recorded, Plan]:  # fmt: skip
     """A superstep as it was recorded, and the plan under which it is run again. One that bound the session to another
-    plan is of the new one."""
+    plan is of the new one. `last` is the superstep before it, if that was read."""
     store = host.store
     spans = row.spans(superstep, superstep + 1)
     stored = spans[-1].session
     if stored not in writers:
         writers[stored] = await store.session(stored)
     writer = writers[stored].writer_at(superstep)
-    before = await checkpoint_at(store, row, superstep)
+    before = await checkpoint_at(store, row, superstep) if last is None else last.checkpoint
     after = await checkpoint_at(store, row, superstep + 1)
     bodies = [body for b in await store.events(spans) if not (body := decode(b.body)).get("parked")]
     if not bodies:
@@ -414,11 +416,10 @@ async def _recorded(
         taken = await store.inputs(stored, after=writers[stored].first_input)
         inputs = [replace(i, n=i.n + writer.shift) for i in taken if i.taken_by == superstep + 1]
     plan = chosen or await host.plan_at(row, after.plan)
-    recorded = Recorded(
-        writer.session, writer.seed, after, await host.snapshot_at(row, plan, before),
-        await host.snapshot_at(row, plan, after), journal, inputs, bodies[-1],
-    )  # fmt: skip
-    return recorded, plan
+    same = last is not None and before.plan == after.plan  # then it was read for the same plan
+    state = last.after if last is not None and same else await host.snapshot_at(row, plan, before)
+    then = await host.snapshot_at(row, plan, after)
+    return Recorded(writer.session, writer.seed, after, state, then, journal, inputs, bodies[-1]), plan
 
 
 def raise_difference(report: ReplayReport) -> None:

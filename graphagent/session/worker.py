@@ -18,7 +18,7 @@ from graphagent.session import operations
 from graphagent.session.host import Host
 from graphagent.session.operations import Options
 from graphagent.session.parked import next_due
-from graphagent.snapshot import SessionQuery
+from graphagent.snapshot import SessionQuery, SessionRow
 
 POLL_S = 1.0
 CLAIM_AT_ONCE = 50
@@ -108,28 +108,46 @@ class Worker:
             self.tell("away", {"error": error.message})
 
     async def _claimable(self) -> list[SessionId]:
-        store = self.host.store
-        found = dict.fromkeys([await self.host.root_of(s) for s in await store.claimable(limit=CLAIM_AT_ONCE)])
+        found = await self.host.store.claimable(limit=CLAIM_AT_ONCE)
+        sessions = [s for s in found if await self._takes(s)] if self.graphs else found
         await self._schedule()
         now = self.host.clock.now_us()
         due = sorted((at, session) for session, at in self._due.items() if at <= now)
-        sessions = [*found, *(session for _, session in due if session not in found)]
-        return [s for s in sessions if not self.graphs or (await store.session(s)).graph in self.graphs]
+        return list(dict.fromkeys([*sessions, *(session for _, session in due)]))
+
+    async def _takes(self, session: SessionId) -> bool:
+        """Whether it is of one of this worker's graphs."""
+        try:
+            return (await self.host.store.session(session)).graph in self.graphs
+        except NotFound:
+            return False  # it was deleted just now
 
     async def _schedule(self) -> None:
         """Note when sessions are due that began to wait since the last look."""
-        since, self._looked_us = self._looked_us, self.host.clock.now_us()
+        since, now = self._looked_us - 1_000_000, self.host.clock.now_us()
         before: int | None = None
         while True:
-            query = SessionQuery(status="waiting", since_us=since - 1_000_000, before_us=before, limit=500)
+            query = SessionQuery(status="waiting", since_us=since, before_us=before, limit=500)
             entries = await self.host.store.sessions(query)
             for entry in entries:
-                due = await next_due(self.host, entry.row, questions=True)
-                if due is not None:
-                    self._due[entry.row.session] = due
+                if not self.graphs or entry.row.graph in self.graphs:
+                    await self._note_due(entry.row)
             if len(entries) < query.limit:
-                return
+                break
             before = entries[-1].row.updated_at
+        self._looked_us = now
+
+    async def _note_due(self, row: SessionRow) -> None:
+        """Note when a waiting session is due. One that can't be read is told of, and left to whoever mends it."""
+        try:
+            due = await next_due(self.host, row, questions=True)
+        except StoreUnavailable:
+            raise
+        except GraphAgentError as error:
+            self.tell("failed", {"session": row.session, "error": error.message})
+            return
+        if due is not None:
+            self._due[row.session] = due
 
     async def _drive(self, session: SessionId) -> None:
         """Run one session until it waits or ends, or until this worker is drained."""
@@ -154,9 +172,7 @@ class Worker:
     async def _advance(self, session: SessionId) -> None:
         options = Options(leave=lambda: self.draining, patience_s=0)
         row = (await operations.drive(self.host, session, options)).row
-        due = await next_due(self.host, row, questions=True)
-        if due is not None:
-            self._due[session] = due
+        await self._note_due(row)
         self.tell("ended", {"session": session, "status": row.status, "reason": row.reason})
 
     async def _end(self) -> None:

@@ -1,7 +1,8 @@
 """SQL that stays SQL: named queries and numbered migrations, read from `.sql` files.
 
-A query begins with a line `-- name: NAME`; comment lines below it describe it. Files whose names begin with
-four digits are migrations.
+A query begins with a line `-- name: NAME`; comment lines below it describe it. What several queries of a file have in
+common begins with `-- part: NAME`, and stands in them as `{NAME}`. Files whose names begin with four digits are
+migrations.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from types import MappingProxyType
 
 from graphagent.codec import digest
 
-_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_NAME = re.compile(r"^-- (name|part): (\w+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"^--.*\n", re.MULTILINE)
 _MIGRATION = re.compile(r"(\d{4})_(\w+)\.sql")
 
@@ -42,14 +43,18 @@ def _texts(dialect: str) -> list[tuple[str, str]]:
 def queries(dialect: str) -> Mapping[str, str]:
     """All named queries of a dialect, without their comments."""
     found: dict[str, str] = {}
-    for file, text in _texts(dialect):
+    for file, whole in _texts(dialect):
         if _MIGRATION.fullmatch(file):
             continue
-        _, *parts = _NAME.split(text)
-        for name, body in zip(parts[::2], parts[1::2], strict=True):
-            if name in found:
-                raise ValueError(f"{file}: query {name!r} is there twice")
-            found[name] = _COMMENT.sub("", body).strip()
+        _, *pieces = _NAME.split(whole)
+        parts: dict[str, str] = {}
+        for what, name, body in zip(pieces[::3], pieces[1::3], pieces[2::3], strict=True):
+            if name in found or name in parts:
+                raise ValueError(f"{file}: {what} {name!r} is there twice")
+            text = _COMMENT.sub("", body).strip()
+            for part, shared in parts.items():
+                text = text.replace(f"{{{part}}}", shared)
+            (parts if what == "part" else found)[name] = text
     return MappingProxyType(found)
 
 

@@ -32,6 +32,10 @@ def test_simulated_crashes(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "simulate-crashes.md", tmp_path, {}) == 1
 
 
+def test_workers(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "run-workers.md", tmp_path, {}) == 4
+
+
 @pytest.mark.parametrize(
     ("shown", "printed", "same"),
     [

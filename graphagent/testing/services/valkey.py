@@ -5,61 +5,38 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from graphagent.errors import GraphAgentError, MissingExtra
-from graphagent.testing.services.folder import end_with_parent, free_port, service_folder
-
-READY_WITHIN_S = 10.0
+from graphagent.errors import MissingExtra
+from graphagent.testing.services.service import Service, end_with_parent, free_port
 
 
-class ValkeyServer:
+class ValkeyServer(Service):
     """A server on 127.0.0.1 while its block runs. It keeps nothing on disk, and is gone when this process dies."""
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+    name = "valkey"
+    ready_within_s = 10.0
 
     @property
     def url(self) -> str:
         """The URL of its first database."""
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            self.folder = stack.enter_context(service_folder("valkey"))
-            stack.callback(self.stop)
-            self.start()
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
+    def prepare(self) -> None:
+        self.start()
 
     def start(self) -> None:
         """Start it, on the port that it had. Returns when it answers."""
         self.port = self.port or free_port()
         options = {"port": str(self.port), "bind": "127.0.0.1", "save": "", "appendonly": "no", "dir": str(self.folder)}
         command = [str(_binary()), *(part for name, value in options.items() for part in (f"--{name}", value))]
-        with (self.folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=end_with_parent,
             )  # fmt: skip
-        deadline = time.monotonic() + READY_WITHIN_S
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise GraphAgentError(f"Valkey doesn't start:\n{(self.folder / 'log').read_text()[-4000:]}")
-            time.sleep(0.01)
+        self.await_ready(self._process, self._answers)
 
     def stop(self) -> None:
         """End it at once."""

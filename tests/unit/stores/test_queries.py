@@ -15,6 +15,13 @@ def test_queries_have_a_name_and_no_comment() -> None:
     assert not any(text.startswith("--") or text.endswith(";") or not text for text in found.values())
 
 
+def test_parts_stand_in_the_queries_that_name_them() -> None:
+    found = queries("postgres")
+    assert "journal_rows" not in found
+    assert all("insert into effects" in found[name] for name in ("commit", "append"))
+    assert not any("{" in text for text in found.values())
+
+
 def test_every_query_is_used() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in STORES.glob("*.py"))
     used = set(re.findall(r'"(\w+)"', code))

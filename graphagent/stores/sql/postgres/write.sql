@@ -1,6 +1,26 @@
 -- Everything that changes a session: one statement each, so one transaction and one round trip. Names after a colon
 -- become numbered parameters; arrays carry several rows.
 
+-- part: journal_rows
+-- Journal rows of the session `f`. An upsert never lowers a state; a later try takes the place of an earlier one.
+x as (
+    insert into effects (sid, superstep, path, attempt, ord, kind, name, class, state, request_hash, codec, request,
+                         outcome, cost, write_key, attempt_token, tries, fingerprint, started_at, ended_at, seal)
+    select f.sid, t.*
+      from f, unnest(:superstep_::bigint[], :path_::text[], :attempt_::int[], :ord_::int[], :kind_::text[],
+                     :name_::text[], :class_::smallint[], :state_::smallint[], :request_hash_::bytea[],
+                     :codec_::smallint[], :request_::bytea[], :outcome_::bytea[], :cost_::bytea[],
+                     :write_key_::bytea[], :attempt_token_::bytea[], :tries_::int[], :fingerprint_::bytea[],
+                     :started_at_::bigint[], :ended_at_::bigint[], :seal_::bytea[]) t
+    on conflict (sid, superstep, path, attempt, ord) do update
+       set kind = excluded.kind, name = excluded.name, class = excluded.class, state = excluded.state,
+           request_hash = excluded.request_hash, codec = excluded.codec, request = excluded.request,
+           outcome = excluded.outcome, cost = excluded.cost, write_key = excluded.write_key,
+           attempt_token = excluded.attempt_token, tries = excluded.tries, fingerprint = excluded.fingerprint,
+           started_at = excluded.started_at, ended_at = excluded.ended_at, seal = excluded.seal
+     where effects.state < 3
+       and (excluded.state >= 3 or (effects.tries, effects.state) < (excluded.tries, excluded.state)))
+
 -- name: commit
 -- Supersteps and parks of one session, in order. 1 if they were stored, 0 if the session isn't at (epoch, commit_n).
 -- `head_ckp` is null where there is no superstep among them; `event_total` counts the events of all of them.
@@ -41,23 +61,7 @@ d as (
     select f.sid, t.*
       from f, unnest(:delta_channel::text[], :delta_superstep::bigint[], :delta_codec::smallint[],
                      :delta_items::bytea[], :delta_seal::bytea[]) t),
-x as (
-    insert into effects (sid, superstep, path, attempt, ord, kind, name, class, state, request_hash, codec, request,
-                         outcome, cost, write_key, attempt_token, tries, fingerprint, started_at, ended_at, seal)
-    select f.sid, t.*
-      from f, unnest(:superstep_::bigint[], :path_::text[], :attempt_::int[], :ord_::int[], :kind_::text[],
-                     :name_::text[], :class_::smallint[], :state_::smallint[], :request_hash_::bytea[],
-                     :codec_::smallint[], :request_::bytea[], :outcome_::bytea[], :cost_::bytea[],
-                     :write_key_::bytea[], :attempt_token_::bytea[], :tries_::int[], :fingerprint_::bytea[],
-                     :started_at_::bigint[], :ended_at_::bigint[], :seal_::bytea[]) t
-    on conflict (sid, superstep, path, attempt, ord) do update
-       set kind = excluded.kind, name = excluded.name, class = excluded.class, state = excluded.state,
-           request_hash = excluded.request_hash, codec = excluded.codec, request = excluded.request,
-           outcome = excluded.outcome, cost = excluded.cost, write_key = excluded.write_key,
-           attempt_token = excluded.attempt_token, tries = excluded.tries, fingerprint = excluded.fingerprint,
-           started_at = excluded.started_at, ended_at = excluded.ended_at, seal = excluded.seal
-     where effects.state < 3
-       and (excluded.state >= 3 or (effects.tries, effects.state) < (excluded.tries, excluded.state))),
+{journal_rows},
 q as (
     insert into interrupts (iid, sid, superstep, path, node, kind, codec, question, opened_at, expires_at, answer,
                             answered_by, answered_at, seal, status)
@@ -100,23 +104,7 @@ select count(*) from f
 -- with less, it could read the journal a moment before they appear, and the effect would be executed twice.
 with f as (
     select sid from sessions where sid = :sid and epoch = :epoch for share),
-x as (
-    insert into effects (sid, superstep, path, attempt, ord, kind, name, class, state, request_hash, codec, request,
-                         outcome, cost, write_key, attempt_token, tries, fingerprint, started_at, ended_at, seal)
-    select f.sid, t.*
-      from f, unnest(:superstep_::bigint[], :path_::text[], :attempt_::int[], :ord_::int[], :kind_::text[],
-                     :name_::text[], :class_::smallint[], :state_::smallint[], :request_hash_::bytea[],
-                     :codec_::smallint[], :request_::bytea[], :outcome_::bytea[], :cost_::bytea[],
-                     :write_key_::bytea[], :attempt_token_::bytea[], :tries_::int[], :fingerprint_::bytea[],
-                     :started_at_::bigint[], :ended_at_::bigint[], :seal_::bytea[]) t
-    on conflict (sid, superstep, path, attempt, ord) do update
-       set kind = excluded.kind, name = excluded.name, class = excluded.class, state = excluded.state,
-           request_hash = excluded.request_hash, codec = excluded.codec, request = excluded.request,
-           outcome = excluded.outcome, cost = excluded.cost, write_key = excluded.write_key,
-           attempt_token = excluded.attempt_token, tries = excluded.tries, fingerprint = excluded.fingerprint,
-           started_at = excluded.started_at, ended_at = excluded.ended_at, seal = excluded.seal
-     where effects.state < 3
-       and (excluded.state >= 3 or (effects.tries, effects.state) < (excluded.tries, excluded.state)))
+{journal_rows}
 select count(*) from f
 
 -- name: insert_session

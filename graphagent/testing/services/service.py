@@ -1,5 +1,5 @@
-"""What every server needs that a test starts: a private folder, swept when its process is gone, a port, and an end that
-comes with its parent's.
+"""What every server needs that a test starts: a private folder, swept when its process is gone, a port, a start that is
+waited for, and an end that comes with its parent's.
 """
 
 from __future__ import annotations
@@ -9,13 +9,70 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from graphagent.errors import GraphAgentError
 
 _OWNER = "owner"
+
+
+class Service(ABC):
+    """A server on 127.0.0.1 while its block runs, in a private folder that goes with it.
+
+    It needs `name`, which begins the folder's, and `ready_within_s`.
+    """
+
+    name: str
+    ready_within_s: float
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.folder = stack.enter_context(service_folder(self.name))
+            stack.callback(self.stop)
+            self.prepare()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def log(self) -> Path:
+        """What the server wrote."""
+        return self.folder / "log"
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Start it for the first time, in `folder`."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it at once; nothing if it doesn't run."""
+
+    def await_ready(self, process: subprocess.Popen[bytes], ready: Callable[[], bool]) -> None:
+        """Return when `ready` says so. Raises GraphAgentError with the end of the log if the process ends before."""
+        deadline = time.monotonic() + self.ready_within_s
+        while not ready():
+            if process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise GraphAgentError(f"{self.name} doesn't start:\n{self.log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.01)
 
 
 @contextmanager
