@@ -95,7 +95,7 @@ class Clients:
 
     async def _controller(self, name: str, commits: int) -> None:
         worker = WorkerId.derive(name)
-        tried = 0
+        tried, epoch = 0, 0
         while tried < commits:
             try:
                 row = (await self.store.takeover(SESSION.session, worker)).row
@@ -105,7 +105,9 @@ class Clients:
                 if owner is not None and self.chance.random() < 0.5:
                     await self.rob(owner)
                 continue
+            epoch = row.epoch
             tried += await self._own(row, name, commits - tried)
+        await self.store.release(SESSION.session, epoch)  # nobody of this process could take it from a living worker
 
     async def _own(self, row: SessionRow, name: str, most: int) -> int:
         """Commit while the session is owned. Returns how often."""
