@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from graphagent.errors import NodeError
 from graphagent.ids import CheckpointId, InterruptId, SessionId, StepId, WorkerId
 from graphagent.messages import Model, Usage
 from graphagent.snapshot import (
@@ -333,14 +334,22 @@ class ItemEnd:
     error: Mapping[str, Any] | None = None
 
 
+Late = Callable[[Any, NodeError | None], None]
+"""Told the result or the failure of an execution for which nobody waits any more."""
+
+
 @dataclass(slots=True)
 class EffectCall:
-    """The call that an effect makes. The callee may set `usage`, which goes into the row's cost, and `tries`."""
+    """The call that an effect makes. The callee may set `usage`, which goes into the row's cost, and `tries`.
+
+    `late` is for a callee that can't be cancelled: it says how it ended after it was abandoned.
+    """
 
     write_key: bytes
     step: StepId
     usage: Usage | None = None
     tries: int = 1
+    late: Late | None = None
 
 
 Execute = Callable[[EffectCall], Awaitable[Any]]

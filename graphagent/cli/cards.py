@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,6 +72,8 @@ def doubtful(terminal: Terminal, interrupt: Mapping[str, Any]) -> None:
     """A write whose outcome nobody knows, and the three ways to settle it."""
     name = interrupt["payload"]["name"]
     told = f"{interrupt['node']} (superstep {interrupt['superstep']}): the write {name} was begun; did it happen?"
+    if interrupt["evidence"] is not None:
+        told += " " + testimony(interrupt["evidence"])
     settle = f"graphagent answer {interrupt['id']} --choose"
     hints = [
         "yes: " + local(terminal, f"{settle} done VALUE") + "   VALUE is what it returned, as JSON",
@@ -78,6 +81,14 @@ def doubtful(terminal: Terminal, interrupt: Mapping[str, Any]) -> None:
         "it failed: " + local(terminal, f"{settle} fail"),
     ]
     row(terminal, f"{terminal.symbol('waiting')} in doubt", "yellow", told, hints)
+
+
+def testimony(evidence: Mapping[str, Any]) -> str:
+    """What an execution said that had been given up."""
+    if evidence["error"] is not None:
+        return f"The call that was given up has failed since: {one_line(evidence['error'], 120)}"
+    value = one_line(json.dumps(evidence["value"], ensure_ascii=False), 120)
+    return f"The call that was given up has ended since, and returned {value}"
 
 
 def parked(terminal: Terminal, token: Mapping[str, Any], run: Mapping[str, Any]) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import suppress
 from types import CoroutineType, TracebackType
 from typing import Any, Generic, Self, TypeVar, TypeVarTuple
 
 import sniffio
 import trio
+from outcome import Outcome, capture
 
 from graphagent.concurrency.guest import Guest, host_of_run
 from graphagent.errors import GraphAgentError, NodeError
@@ -103,14 +105,38 @@ async def _cancelled_outside(guest: Guest, task: asyncio.Task[T]) -> T:
 
 
 async def in_thread(
-    fn: Callable[[*Ts], T], *args: *Ts, abandon_on_cancel: bool = True, limiter: trio.CapacityLimiter | None = None
-) -> T:
+    fn: Callable[[*Ts], T], *args: *Ts, abandon_on_cancel: bool = True, limiter: trio.CapacityLimiter | None = None,
+    late: Callable[[Outcome[T]], None] | None = None,
+) -> T:  # fmt: skip
     """Run a blocking function in a worker thread, with the caller's context variables.
 
-    A thread can't be cancelled: with `abandon_on_cancel` it is left alone and its late result dropped, without
-    it the cancellation waits for its end.
+    A thread can't be cancelled: with `abandon_on_cancel` it is left alone, without it the cancellation waits for its
+    end.
+
+    Args:
+        late: Gets how an abandoned thread ended, in trio; without it nobody learns of that.
     """
-    return await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=abandon_on_cancel, limiter=limiter)
+    if late is None or not abandon_on_cancel:
+        return await trio.to_thread.run_sync(fn, *args, abandon_on_cancel=abandon_on_cancel, limiter=limiter)
+    token, ended, abandoned = trio.lowlevel.current_trio_token(), list[Outcome[T]](), False
+
+    def tell() -> None:
+        if ended:
+            late(ended.pop())
+
+    def run() -> None:
+        ended.append(capture(fn, *args))
+        if abandoned:
+            with suppress(trio.RunFinishedError):
+                token.run_sync_soon(tell)
+
+    try:
+        await trio.to_thread.run_sync(run, abandon_on_cancel=True, limiter=limiter)
+        return ended.pop().unwrap()
+    except trio.Cancelled:
+        abandoned = True
+        tell()  # it may have ended in between
+        raise
 
 
 class AsyncioItems(Generic[T]):

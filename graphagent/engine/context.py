@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from graphagent.codec import decode, encode, freeze
 from graphagent.engine.doubt import asked_for, doubt_id, unknown, unsettled
 from graphagent.engine.journal import request_hash
+from graphagent.engine.late import evidence
 from graphagent.engine.spending import of_rows, one_call
 from graphagent.engine.step import ChildCall, Step
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
@@ -129,7 +131,7 @@ class TaskContext:
                 return self.reuse(earlier)
             if earlier is not None and unsettled(earlier) and not keyed:
                 raise self.doubt(row, call.write_key)
-            row = replace(row, write_key=call.write_key if earlier is None else None)
+            row = replace(row, write_key=call.write_key if earlier is None else None, attempt_token=self._token(row))
             await self._intend(row, keyed=keyed)
         return await self._execute(row, call, execute)
 
@@ -174,6 +176,7 @@ class TaskContext:
         if (keyed and not self.step.replaying) or (answer is not None and answer["decision"] == "retry"):
             call.tries = row.tries + 1
             row = replace(row, state=EffectState.INTENT, tries=call.tries, started_at=self.step.clock.now_us())
+            row = replace(row, attempt_token=self._token(row))
             await self._intend(row, keyed=keyed)
             return await self._execute(row, call, execute)
         if answer is None:
@@ -189,8 +192,24 @@ class TaskContext:
         self.step.journal.recorded += 1
         return self.reuse(row)
 
+    def _token(self, row: EffectRow) -> bytes:
+        """The name of one execution of a write: by it the journal knows whose late outcome it is."""
+        return digest128(self.step.session, self.step.journal.epoch, *row.key, row.tries)[:8]
+
+    def _late(self, row: EffectRow, result: Any, error: NodeError | None) -> None:
+        """An execution has ended that was abandoned."""
+        self.show("x.effect.late", {"name": row.name, "call": [self.path, row.attempt, row.ordinal]})
+        if row.effect_class != "write":
+            return
+        failure = None
+        if error is not None:
+            redact_error(error, self.services)
+            failure = dump_error(error)
+        self.step.journal.testify(evidence(row, result, failure, self.step.clock.now_us()))
+
     async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
         fault("effect.before")
+        call.late = partial(self._late, row)
         try:
             result = freeze(await execute(call))
             outcome = encode(result)

@@ -108,6 +108,21 @@ class Journal:
                 del self.rows[key]
                 self._pending.pop(key, None)
 
+    def testify(self, row: EffectRow) -> None:
+        """Keep the evidence about a write in doubt, unless the session has gone on or has another owner."""
+        doubtful = next((r for r in self.rows.values() if r.attempt_token == row.attempt_token), None)
+        if doubtful is not None and doubtful.state is EffectState.IN_DOUBT:
+            # A system task, since whoever made the call has left.
+            trio.lowlevel.spawn_system_task(self._append_alone, row, name="graphagent-evidence")
+
+    async def _append_alone(self, row: EffectRow) -> None:
+        try:
+            await self.store.append(self.session, self.epoch, [row])
+        except trio.Cancelled:
+            raise
+        except BaseException:
+            return  # evidence is kept if it can be; a system task that raises would end the whole program
+
     async def _send_late(self) -> None:
         while self._wake is not None:
             await self._wake.wait()
@@ -131,13 +146,14 @@ def task_row(
 
 
 def digest_rows(rows: Sequence[EffectRow]) -> list[list[Any]]:
-    """What the digest chain sees of the journal: no time, no token, no number of tries."""
+    """What the digest chain sees of the journal: no time, no token, no number of tries, and no evidence."""
     return [
         [
             r.path, r.attempt, r.ordinal, r.kind, r.name, r.effect_class, int(r.state), r.request_hash.hex(),
             None if r.outcome is None else _outcome_hash(r.state, r.outcome).hex(),
         ]
         for r in rows
+        if r.ordinal >= TASK_ORDINAL
     ]  # fmt: skip
 
 

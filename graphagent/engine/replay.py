@@ -27,7 +27,7 @@ from graphagent.errors import ReplayDivergence
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import SessionId
 from graphagent.ports import Clock, Node, TaskServices
-from graphagent.snapshot import NOTHING_SPENT, CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
+from graphagent.snapshot import NOTHING_SPENT, TASK_ORDINAL, CheckpointRow, EffectRow, EffectState, InputRow, Snapshot
 
 
 def migration_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -208,10 +208,8 @@ class Replayer:
     def located(self, recorded: Recorded, found: Mapping[str, Any]) -> dict[str, Any]:
         """A difference with all fields of the document."""
         now = self.fingerprint(found["node"])
-        then = next(
-            (r.fingerprint for r in recorded.journal if r.ordinal == -1 and r.path == found["path"] and r.fingerprint),
-            None,
-        )
+        ends = [r for r in recorded.journal if r.ordinal == TASK_ORDINAL and r.path == found["path"]]
+        then = next((r.fingerprint for r in ends if r.fingerprint), None)
         fingerprint = None
         if now is not None and then is not None and now != then:
             fingerprint = {"recorded": show_digest(then), "now": show_digest(now)}
@@ -232,7 +230,8 @@ class Replayer:
 
     def unused(self, recorded: Recorded, step: Step) -> dict[str, Any] | None:
         """A recorded call that this code didn't make."""
-        over = {(r.path, r.attempt) for r in recorded.journal if r.ordinal < 0 and r.state is EffectState.FAILED}
+        ends = [r for r in recorded.journal if r.ordinal == TASK_ORDINAL]
+        over = {(r.path, r.attempt) for r in ends if r.state is EffectState.FAILED}
         for row in recorded.journal:
             if row.ordinal < 0 or (row.path, row.attempt, row.ordinal) in step.used:
                 continue

@@ -6,24 +6,33 @@ import inspect
 import linecache
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from outcome import Outcome
 
 from graphagent import concurrency
 from graphagent.errors import GraphAgentError, NodeError
 from graphagent.marks import TRIO_MARK
+from graphagent.ports import EffectCall, Late
 
 _PACKAGE = str(Path(__file__).parents[1])
 
 
-async def call(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
-    """Call it the way it is written: `def` in a worker thread, `async def` on asyncio, or marked as trio's, inline."""
+async def call(function: Callable[..., Any], kwargs: dict[str, Any], effect: EffectCall | None = None) -> Any:
+    """Call it the way it is written: `def` in a worker thread, `async def` on asyncio, or marked as trio's, inline.
+
+    Args:
+        effect: The effect that this call is: it is told how a thread ended that it had abandoned.
+    """
     try:
         if getattr(function, TRIO_MARK, False):
             return await function(**kwargs)
         if inspect.iscoroutinefunction(function):
             return await concurrency.aio(_call_async, function, kwargs)
-        return await concurrency.in_thread(_call_sync, function, kwargs)
+        late = None if effect is None or effect.late is None else partial(_late, effect.late)
+        return await concurrency.in_thread(_call_sync, function, kwargs, late=late)
     except Exception as error:
         raise failure(error) from error
 
@@ -39,6 +48,18 @@ async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> A
         if task is not None and task.cancelling():
             raise
         raise NodeError("CancelledError: raised by the node's own code", kind="code_failed") from None
+
+
+def _late(tell: Late, ended: Outcome[Any]) -> None:
+    try:
+        result = ended.unwrap()
+    except Exception as error:
+        failed = failure(error)
+        tell(None, failed if isinstance(failed, NodeError) else code_failed(error))
+    except BaseException:
+        return  # the thread was told to end: nothing is known
+    else:
+        tell(result, None)
 
 
 def _call_sync(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:

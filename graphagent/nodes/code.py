@@ -57,7 +57,7 @@ class CodeNode:
 
         async def execute(effect: EffectCall) -> Any:
             fault("effect.during")
-            return self.check(freeze(await call(function, kwargs)))
+            return self.check(freeze(await call(function, kwargs, effect)))
 
         request = {"function": self.body.python, "with": dict(kwargs)}
         name = self.body.python

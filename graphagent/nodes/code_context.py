@@ -45,7 +45,7 @@ class CodeContext:
         """
 
         async def execute(effect: EffectCall) -> Any:
-            return await call(partial(fn, args), kwargs)
+            return await call(partial(fn, args), kwargs, effect)
 
         request = {"args": list(args), "kwargs": kwargs}
         return await concurrency.in_trio(self._task.effect, "code", name, effects, request, execute)

@@ -61,7 +61,7 @@ class ToolNode:
 
         async def execute(effect: EffectCall) -> Any:
             fault("effect.during")
-            return freeze(await called(function, keyed(given, effect) if wants_key else given))
+            return freeze(await called(function, keyed(given, effect) if wants_key else given, effect))
 
         async def check(effect: EffectCall) -> Any:
             asked = task.services.function(str(self.tool.check))
@@ -134,10 +134,10 @@ class ClientCall:
         return self.check(answer["value"])
 
 
-async def called(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+async def called(function: Callable[..., Any], given: dict[str, Any], effect: EffectCall | None = None) -> Any:
     """Call a tool's function; what it raises is `tool_failed`, unless it says more."""
     try:
-        return await call(function, given)
+        return await call(function, given, effect)
     except NodeError as error:
         raise tool_failure(error) from error
 

@@ -29,6 +29,7 @@ from graphagent.errors import (
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
+from graphagent.session.discarding import Discard, discard_task
 from graphagent.session.forking import Fork as Fork
 from graphagent.session.forking import fork as fork
 from graphagent.session.host import Host
@@ -190,22 +191,25 @@ async def standing(host: Host, session: SessionId) -> Outcome:
 
 async def resume(
     host: Host, session: SessionId, options: Options = DEFAULTS, observer: Observer | None = None, *,
-    retry: str | None = None, force: bool = False,
+    retry: str | None = None, force: bool = False, discard: Discard | None = None,
 ) -> Outcome:  # fmt: skip
     """Run on from the head. A failed run's failed tasks get a new attempt; a finished one stays as it is.
 
     Args:
         force: Also a session whose process died too often.
+        discard: A task whose newest attempt doesn't count any more.
 
     Raises:
         SessionPoisoned: it is one, and this isn't by force.
-        NotFound: `retry` names no failed node.
-        Conflict: the run ended by a limit that isn't raised.
+        NotFound: `retry` names no failed node, or the open superstep hasn't the task that is to be discarded.
+        Conflict: the run ended by a limit that isn't raised, or the task has begun writes.
     """
     limits = bounds_of(options.limits)
     line = await host.open(session, observer, force=force)
     try:
         row, control = line.row, line.snapshot.control
+        if discard is not None:
+            await _discard(host, line, discard)
         if row.status == "failed":
             if row.reason == "limit" and (control.due or control.waiting):
                 await _check_limit(host, line, limits)
@@ -223,6 +227,13 @@ async def resume(
     finally:
         await host.release(line)
     return await _patiently(host, outcome, options, observer)
+
+
+async def _discard(host: Host, line: Line, discard: Discard) -> None:
+    tasks = await discard_task(line, discard)
+    body = encode({"tasks": tasks, "limits": {}})
+    row = line.row
+    await host.take(line, NewInput("resume", f"discard:{discard.path}:{row.commit_n}:{row.epoch}", body, discard.by))
 
 
 async def _let_go(host: Host, line: Line) -> None:

@@ -10,6 +10,7 @@ from graphagent import concurrency
 from graphagent.errors import RunCancelled, RunFailed, RunLimited, RunWaiting
 from graphagent.ids import RunId, SessionId
 from graphagent.session import operations, sending
+from graphagent.session.discarding import Discard
 from graphagent.session.forking import Options as ForkOptions
 from graphagent.session.operations import DEFAULTS, Options
 from graphagent.snapshot import SessionRow
@@ -142,15 +143,21 @@ class Session:
 
         return Stream(produce, options)
 
-    async def aresume(self, *, retry: str | None = None, force: bool = False, options: Options = DEFAULTS) -> Result:
-        """Run on from the head; by force also if the session's process died too often."""
-        return await concurrency.in_trio(self._resume, retry, force, options)
+    async def aresume(
+        self, *, retry: str | None = None, force: bool = False, discard: Discard | None = None,
+        options: Options = DEFAULTS,
+    ) -> Result:  # fmt: skip
+        """Run on from the head; by force also if the session's process died too often.
+
+        `discard` names a task whose calls don't fit its code any more: it begins a new attempt.
+        """
+        return await concurrency.in_trio(self._resume, retry, force, discard, options)
 
     resume = concurrency.blocking(aresume)
 
-    async def _resume(self, retry: str | None, force: bool, options: Options) -> Result:
+    async def _resume(self, retry: str | None, force: bool, discard: Discard | None, options: Options) -> Result:
         host = await self.project.host()
-        outcome = await operations.resume(host, self.id, options, retry=retry, force=force)
+        outcome = await operations.resume(host, self.id, options, retry=retry, force=force, discard=discard)
         return await result_of(self.project, outcome)
 
     async def aanswer(

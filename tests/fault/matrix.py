@@ -56,6 +56,7 @@ MATRIX: Final[dict[int, tuple[str, ...] | str]] = {
     34: ("acceptance/scenarios/test_failure.py::test_23b_timeout_as_data",),
     35: "a loop that is blocked isn't reported yet; that comes with the server",
     36: ("acceptance/scenarios/test_failure.py::test_23_timeout_and_late_result",
+         "acceptance/scenarios/test_late.py::test_36_the_late_outcome_of_a_write_is_evidence",
          "acceptance/scenarios/test_corners.py::test_a_write_that_times_out_is_in_doubt"),
     37: ("acceptance/scenarios/test_sizes.py::test_an_output_of_100_mb",),
     38: ("acceptance/scenarios/test_failure.py::test_27_a_value_that_cannot_be_encoded",),

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from graphagent.codec import decode, digest, encode, show_digest
 from graphagent.engine.failures import record
+from graphagent.engine.late import evidence_for
 from graphagent.engine.spending import usage_data
 from graphagent.graph.plan import GraphPlan
 from graphagent.ids import RunId, SessionId, digest128, encode128
 from graphagent.session.documents.part import maybe_time, time_text
-from graphagent.session.documents.parts import Error, GraphRef, Head, Interrupt, Origin, Span, Usage, Value, ValueRef
-from graphagent.snapshot import UNSET, InterruptRow, SessionRow, Spent
+from graphagent.session.documents.parts import (
+    Error,
+    Evidence,
+    GraphRef,
+    Head,
+    Interrupt,
+    Origin,
+    Span,
+    Usage,
+    Value,
+    ValueRef,
+)
+from graphagent.snapshot import UNSET, EffectState, InterruptRow, SessionRow, Spent
+from graphagent.snapshot import Span as StoreSpan
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -82,7 +95,7 @@ def span_of(graph: GraphPlan | None, node: str | None) -> Span | None:
     return Span(position.file, position.line, position.column, position.line, position.end_column)
 
 
-def interrupt_part(row: InterruptRow, run: RunId) -> Interrupt:
+def interrupt_part(row: InterruptRow, run: RunId, evidence: Evidence | None = None) -> Interrupt:
     """An interrupt; `run` is the one in which it was raised."""
     question = decode(row.question)
     options = question.get("options")
@@ -90,7 +103,7 @@ def interrupt_part(row: InterruptRow, run: RunId) -> Interrupt:
         row.interrupt, row.session, run, row.node, row.path, row.superstep, row.status, row.kind,  # type: ignore[arg-type]
         question["prompt"], None if options is None else [str(o) for o in options], question.get("answer_schema") or {},
         question.get("payload"), question.get("assignee"), time_text(row.opened_at), maybe_time(row.expires_at),
-        None if row.answer is None else decode(row.answer), row.answered_by, maybe_time(row.answered_at),
+        None if row.answer is None else decode(row.answer), row.answered_by, maybe_time(row.answered_at), evidence,
     )  # fmt: skip
 
 
@@ -100,7 +113,20 @@ async def interrupt_in(host: Host, row: InterruptRow) -> Interrupt:
 
     session = await host.store.session(row.session)
     checkpoint = await checkpoint_at(host.store, session, row.superstep)
-    return interrupt_part(row, RunId(decode(checkpoint.manifest)["run"][0]))
+    return interrupt_part(row, RunId(decode(checkpoint.manifest)["run"][0]), await evidence_in(host, row))
+
+
+async def evidence_in(host: Host, row: InterruptRow) -> Evidence | None:
+    """What came in about the write in doubt that an open question is about."""
+    if row.kind != "in_doubt" or row.status != "open":
+        return None
+    journal = await host.store.effects([StoreSpan(row.session, row.superstep, row.superstep + 1)])
+    found = evidence_for(row.interrupt, row.session, journal)
+    if found is None:
+        return None
+    ended = decode(found.outcome or b"")
+    failed = found.state is EffectState.FAILED
+    return Evidence(None if failed else ended, ended["message"] if failed else None, time_text(found.ended_at or 0))
 
 
 def shown(value: Any, *, full: bool = False) -> Value:

@@ -98,8 +98,17 @@ class Error(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence(Part):
+    """How a call ended that was given up: it came too late to count. One of `value` and `error` says how."""
+
+    value: Any
+    error: str | None
+    at: Time
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt(Part):
-    """A question to a person."""
+    """A question to a person. `evidence` is what came in since about a write in doubt."""
 
     id: InterruptId
     session: SessionId
@@ -119,6 +128,7 @@ class Interrupt(Part):
     answer: Any
     answered_by: str | None
     answered_at: Time | None
+    evidence: Evidence | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ PARTS = {
     "Span": "file line column end_line end_column",
     "Error": "id kind cause class message hint retryable source node superstep task attempt span",
     "Interrupt": "id session run node task superstep status kind prompt options answer_schema payload assignee "
-    "opened_at expires_at answer answered_by answered_at",
+    "opened_at expires_at answer answered_by answered_at evidence",
     "ValueRef": "digest size preview",
     "Change": "channel reducer version previous_version writers op before after added patch",
     "Task": "node task step kind status attempts started_at wall_ms causes reads effects usage child error",
