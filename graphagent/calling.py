@@ -13,7 +13,7 @@ from graphagent import concurrency
 from graphagent.errors import GraphAgentError, NodeError
 from graphagent.marks import TRIO_MARK
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = str(Path(__file__).parent)
 
 
 async def call(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
