@@ -19,8 +19,8 @@ Importing this package imports nothing heavy: every name below is loaded when it
 #   registry
 #   ports
 #   events | messages | snapshot
-#   codec
-#   ids | faults | concurrency | marks
+#   calling | codec
+#   ids | faults | concurrency | frozen | marks
 #   errors
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from graphagent.session.project import Project
     from graphagent.session.session import Result, Session
     from graphagent.session.stream import Stream
+    from graphagent.tools.context import ToolContext
 
 __version__ = "0.1.0"
 
@@ -126,6 +127,7 @@ __all__ = [
     "StoreUnavailable",
     "Stream",
     "Timeout",
+    "ToolContext",
     "ToolFailed",
     "ToolRetry",
     "X",
@@ -151,6 +153,7 @@ _HOMES = {
     "session.project": ("Project",),
     "session.session": ("Result", "Session"),
     "session.stream": ("Stream",),
+    "tools.context": ("ToolContext",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _ELSEWHERE = {"RunOptions": "Options"}

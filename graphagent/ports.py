@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 from graphagent.errors import NodeError
@@ -38,7 +38,7 @@ from graphagent.snapshot import (
 
 __all__ = [
     "Clock", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node", "Parked", "Store", "StoreState", "Task",
-    "TaskServices",
+    "TaskServices", "ToolCall", "ToolInfo", "ToolSource",
 ]  # fmt: skip
 
 
@@ -454,8 +454,95 @@ class Task(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ToolInfo:
+    """What is known of one tool without calling it.
+
+    Attributes:
+        name: As the graph calls it: `search`, or `server.tool`.
+        description: Text for the model; empty if nobody wrote one.
+        parameters: JSON Schema of an object that takes no further properties.
+        returns: JSON Schema of the result; None if nobody says.
+        timeout_s: How long a call may take, in seconds.
+    """
+
+    name: str
+    source: Literal["python", "mcp", "openapi", "graph", "client"]
+    description: str
+    parameters: Mapping[str, Any]
+    returns: Mapping[str, Any] | None
+    effects: EffectClass
+    timeout_s: float
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """What a source may know of the call that it makes.
+
+    Attributes:
+        effect: The journaled effect that this call is.
+        key: The author's idempotency key; None where the key of the effect serves.
+        progress: Shows how far the call is: a fraction from 0 to 1, and a note.
+        now: What a tool is told when it asks for the time.
+        timeout_s: How long it may take, in place of the tool's own time.
+    """
+
+    session: str
+    effect: EffectCall
+    key: str | None
+    progress: Callable[[float, str], None]
+    now: Callable[[], datetime] = _wall
+    timeout_s: float | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """What the peer is given: the author's key, else that of the effect."""
+        return self.key if self.key is not None else self.effect.write_key.hex()
+
+
+class ToolSource(Protocol):
+    """What one entry of a graph's `tools` stands for: a tool, or all tools of a server."""
+
+    def known(self) -> tuple[ToolInfo, ...] | None:
+        """The tools, if they can be told without asking anybody; None where only the server knows.
+
+        Raises:
+            NodeError: the tool can't be called as it is declared.
+        """
+        ...
+
+    async def list(self, session: str) -> tuple[ToolInfo, ...]:
+        """The tools, asked of the server where only it knows.
+
+        Raises:
+            NodeError: the server can't be reached, or lists what can't be called.
+        """
+        ...
+
+    async def call(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
+        """The result as plain data. `name` is that of a `ToolInfo`.
+
+        Raises:
+            NodeError: `invalid_input` (`unknown_tool bad_arguments`) if nothing was executed; else the call failed.
+            InDoubt: an unkeyed write was sent and nobody knows whether it happened.
+        """
+        ...
+
+    async def close(self, session: str) -> None:
+        """Let go of what is open for a session; the next call opens it again."""
+        ...
+
+
 class TaskServices(Protocol):
     """What the composition root gives to nodes."""
+
+    def tool_source(self, name: str) -> ToolSource:
+        """What the entry `name` of the plan's `tools` stands for. Raises NodeError if there is none."""
+        ...
 
     def function(self, reference: str) -> Callable[..., Any]:
         """The function `pkg.mod:name`. Raises NotFound if the host doesn't allow or have it."""

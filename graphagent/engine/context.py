@@ -215,6 +215,10 @@ class TaskContext:
             outcome = encode(result)
             if len(outcome) > OUTCOME_LIMIT:
                 raise OutputTooLarge(len(outcome), OUTCOME_LIMIT)
+        except InDoubt as error:
+            if row.effect_class == "write":
+                raise self.doubt(row, call.write_key) from error
+            raise
         except NodeError as error:
             redact_error(error, self.services)
             self._ended(row, call, EffectState.FAILED, encode(freeze(dump_error(error))))

@@ -124,7 +124,7 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in spec.all_graphs}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
-        spec.prompts, spec.secrets, tuple(data.get("folders", ())),
+        spec.prompts, spec.secrets, tuple(data.get("folders", ())), tools=spec.tools,
     )  # fmt: skip
 
 

@@ -275,6 +275,7 @@ class Plan:
     secrets: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     file: str | None = None
+    tools: Mapping[str, ToolSpec] = field(default_factory=dict)
 
     @property
     def graph(self) -> GraphPlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphagent.calling import code_failed, failure
 from graphagent.codec import freeze
 from graphagent.errors import (
     CodecError,
@@ -19,7 +20,6 @@ from graphagent.errors import (
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.types import TypeMismatch, checker, parse_type
-from graphagent.nodes.calling import code_failed, failure
 from graphagent.ports import Finished, Node, Parked, Task
 from graphagent.snapshot import UNSET
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from graphagent.calling import call, failure
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
@@ -13,7 +14,6 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import CodeBody
 from graphagent.graph.types import TypeMismatch
 from graphagent.nodes.arguments import arguments
-from graphagent.nodes.calling import call, failure
 from graphagent.nodes.code_context import context_for
 from graphagent.ports import EffectCall, Finished, Task
 

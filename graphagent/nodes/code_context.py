@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from graphagent import concurrency
+from graphagent.calling import call
 from graphagent.marks import TRIO_MARK
-from graphagent.nodes.calling import call
 from graphagent.ports import EffectCall, Task
 from graphagent.snapshot import EffectClass
 

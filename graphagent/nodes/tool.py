@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from graphagent.calling import call, failure
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import SELF, ClientTool, ToolBody, ToolSpec
 from graphagent.graph.types import TypeMismatch, checker, json_schema, parse_decl, parse_object, parse_type
+from graphagent.ids import StepId
 from graphagent.nodes.arguments import arguments
-from graphagent.nodes.calling import call, failure
-from graphagent.ports import EffectCall, Finished, Parked, Task
+from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall
 from graphagent.snapshot import UNSET
 
 KEY = "idempotency_key"
@@ -22,7 +24,7 @@ KEY = "idempotency_key"
 
 
 class ToolNode:
-    """A Python function, a graph as a child session, or a question to whoever called us."""
+    """A call of a tool: of a function or a server, of a graph as a child session, or as a question to our caller."""
 
     immediate = False
 
@@ -40,42 +42,46 @@ class ToolNode:
     async def run(self, task: Task) -> Finished | Parked:
         """See `ports.Node`."""
         given = {name: freeze(value) for name, value in arguments(self.node, task).items()}
-        if self.tool.python is not None:
-            return Finished(out=await self.call(task, self.tool.python, given))
         if self.graph_name is not None:
             outputs = await task.child(self.graph_name, given)
             return Parked("child") if outputs is None else Finished(out=dict(outputs))
-        assert self.client is not None
-        return await self.client.ask(task, self.node, given)
+        if self.client is not None:
+            return await self.client.ask(task, self.node, given)
+        return Finished(out=await self.call(task, given))
 
-    async def call(self, task: Task, reference: str, given: dict[str, Any]) -> Any:
-        """What the function gives: one effect of the tool's class; a pure one is just computed."""
-        function = task.services.function(reference)
-        if self.node.effects == "pure":
-            try:
-                return freeze(function(**given))
-            except Exception as error:
-                raise tool_failure(error) from error
+    async def call(self, task: Task, given: dict[str, Any]) -> Any:
+        """What the tool gives: one effect of its class; a pure one is just computed."""
+        source = task.services.tool_source(self.tool.name)
         key = self.key(task, given)
-        wants_key = KEY in inspect.signature(function).parameters
 
         async def execute(effect: EffectCall) -> Any:
             fault("effect.during")
-            return freeze(await called(function, keyed(given, effect) if wants_key else given, effect))
+            return freeze(await told(source.call(self.name, given, self.about(task, effect, key))))
 
         async def check(effect: EffectCall) -> Any:
             asked = task.services.function(str(self.tool.check))
             takes_key = KEY in inspect.signature(asked).parameters
-            return verdict(freeze(await called(asked, keyed(given, effect) if takes_key else given)))
+            more = {KEY: self.about(task, effect, key).idempotency_key} if takes_key else {}
+            return verdict(freeze(await called(asked, {**given, **more})))
 
-        def keyed(given: dict[str, Any], effect: EffectCall) -> dict[str, Any]:
-            return {**given, KEY: key if key is not None else effect.write_key.hex()}
-
+        if self.node.effects == "pure":
+            step = StepId.derive(task.session, task.superstep, task.path, task.attempt, "pure")
+            return await execute(EffectCall(b"", step))
         request = {"tool": self.name, "with": given}  # the key may hold the run's id, and two equal runs are equal
         return await task.effect(
             "tool", self.name, self.node.effects, request, execute, keyed=key is not None,
             check=check if self.tool.check is not None else None,
         )  # fmt: skip
+
+    def about(self, task: Task, effect: EffectCall, key: str | None) -> ToolCall:
+        """What the tool may know of a call. Where the node has a timeout, the engine holds it."""
+
+        def progress(fraction: float, note: str) -> None:
+            data = {"call_id": effect.step, "fraction": fraction, "note": note}
+            task.show("x.tool.progress", task.services.redact(data))
+
+        limit = None if self.node.timeout_s is None else math.inf
+        return ToolCall(task.session, effect, key, progress, task.now, limit)
 
     def key(self, task: Task, given: Mapping[str, Any]) -> str | None:
         """The author's key of a write, as text; None without one."""
@@ -134,10 +140,21 @@ class ClientCall:
         return self.check(answer["value"])
 
 
-async def called(function: Callable[..., Any], given: dict[str, Any], effect: EffectCall | None = None) -> Any:
-    """Call a tool's function; what it raises is `tool_failed`, unless it says more."""
+async def told(call: Awaitable[Any]) -> Any:
+    """The result of a tool. What a foreign exception said is shown here, since no model reads it."""
     try:
-        return await call(function, given, effect)
+        return await call
+    except NodeError as error:
+        if isinstance(error.details, Mapping) and "raised" in error.details:
+            error.message, error.details = error.details["raised"], None
+            error.args = (error.message,)
+        raise
+
+
+async def called(function: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Ask a tool's check; what it raises is `tool_failed`, unless it says more."""
+    try:
+        return await call(function, given)
     except NodeError as error:
         raise tool_failure(error) from error
 

@@ -15,11 +15,12 @@ from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody, OtherBody
 from graphagent.nodes.added import AddedNode
-from graphagent.ports import Model, Node
+from graphagent.ports import Model, Node, ToolSource
 from graphagent.session.functions import Functions
 from graphagent.session.reducers import bound
 from graphagent.session.secrets import Secrets
 from graphagent.session.settings import Settings
+from graphagent.session.tools import Tools
 
 
 class SystemClock:
@@ -96,6 +97,7 @@ class Services:
 
     def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
         self.plan, self.models, self.functions = bound(plan, functions), models, functions
+        self.tools = Tools(self.plan, functions)
         self._kinds: dict[int, Node] = {}
         self._fingerprints: dict[str, bytes] = {}
         self._files = tuple(plan.templates.items())
@@ -103,6 +105,10 @@ class Services:
     def function(self, reference: str) -> Callable[..., Any]:
         """See `ports.TaskServices`."""
         return self.functions.load(reference)
+
+    def tool_source(self, name: str) -> ToolSource:
+        """See `ports.TaskServices`."""
+        return self.tools.source(name)
 
     async def model(self, name: str) -> Model:
         """See `ports.TaskServices`."""

@@ -142,7 +142,8 @@ async def diverged(world: World, effects: str) -> Any:
 
 async def discard(world: World, session: Any, path: str, *, accept: bool = False) -> ops.Outcome:
     wanted = Discard(path, accept, "somebody")
-    return await world.calmly(lambda: ops.resume(world.host, session, discard=wanted))
+    outcome: ops.Outcome = await world.calmly(lambda: ops.resume(world.host, session, discard=wanted))
+    return outcome
 
 
 @scenario

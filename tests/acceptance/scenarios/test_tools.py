@@ -90,12 +90,12 @@ async def test_a_tool_asks_to_be_tried_again(world: World) -> None:
     world.functions("""
         import graphagent
 
-        def shy(order):
+        def shy(order: str) -> str:
             if note("shy " + order) < 3:
                 raise graphagent.ToolRetry("not yet", cause="busy")
             return order
 
-        def sure(order):
+        def sure(order: str) -> str:
             note("sure")
             raise graphagent.ToolFailed("never", cause="gone")
     """)

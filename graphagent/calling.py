@@ -17,7 +17,7 @@ from graphagent.errors import GraphAgentError, NodeError
 from graphagent.marks import TRIO_MARK
 from graphagent.ports import EffectCall, Late
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = str(Path(__file__).parent)
 
 
 async def call(function: Callable[..., Any], kwargs: dict[str, Any], effect: EffectCall | None = None) -> Any:

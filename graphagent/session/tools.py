@@ -1,0 +1,92 @@
+"""The tools of a plan: what each entry of `tools` stands for in this project."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from graphagent.errors import NodeError
+from graphagent.graph.plan import Plan
+from graphagent.graph.spec import SELF, ToolSpec
+from graphagent.graph.types import Field, ObjectOf, Type, json_schema, parse_decl, parse_object, parse_type
+from graphagent.ports import ToolCall, ToolInfo, ToolSource
+from graphagent.session.functions import Functions
+from graphagent.snapshot import UNSET, EffectClass
+
+
+class Tools:
+    """The sources of one plan, each made when it is first asked for."""
+
+    def __init__(self, plan: Plan, functions: Functions) -> None:
+        self.plan, self.functions = plan, functions
+        self._sources: dict[str, ToolSource] = {}
+
+    def source(self, name: str) -> ToolSource:
+        """See `ports.TaskServices.tool_source`."""
+        if name not in self._sources:
+            spec = self.plan.tools.get(name)
+            if spec is None:
+                raise NodeError(f"the graph has no tool {name!r}", kind="invalid_input", cause="unknown_tool")
+            self._sources[name] = self._open(spec)
+        return self._sources[name]
+
+    def _open(self, spec: ToolSpec) -> ToolSource:
+        from graphagent.tools.bounded import TIMEOUT_S, BoundedSource
+
+        if spec.python is not None:
+            from graphagent.tools.functions import FunctionSource
+
+            effects: EffectClass = spec.effects_of(spec.name)
+            load = partial(self.functions.load, spec.python)
+            return BoundedSource(FunctionSource(spec.name, load, effects, spec.about, TIMEOUT_S), effects, TIMEOUT_S)
+        return DeclaredSource(declared(spec, self.plan, TIMEOUT_S))
+
+    async def close(self, session: str) -> None:
+        """Let go of what is open for a session."""
+        for source in self._sources.values():
+            await source.close(session)
+
+
+class DeclaredSource:
+    """`ports.ToolSource` of a graph or a client tool: nodes run them as child sessions and questions of their own."""
+
+    def __init__(self, info: ToolInfo) -> None:
+        self.info = info
+
+    def known(self) -> tuple[ToolInfo, ...]:
+        """See `ports.ToolSource`."""
+        return (self.info,)
+
+    async def list(self, session: str) -> tuple[ToolInfo, ...]:
+        """See `ports.ToolSource`."""
+        return (self.info,)
+
+    async def call(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
+        """Never called."""
+        raise TypeError(f"{name!r} is run by its node")
+
+    async def close(self, session: str) -> None:
+        """See `ports.ToolSource`; nothing is ever open."""
+
+
+def declared(spec: ToolSpec, plan: Plan, timeout_s: float) -> ToolInfo:
+    """A graph or a client tool as a tool."""
+    if spec.client is not None:
+        params = {
+            name: (parse_object(text, plan.types), UNSET) if isinstance(text, Mapping) else parse_decl(text, plan.types)
+            for name, text in spec.client.params.items()
+        }
+        returns = spec.client.returns
+        kind = parse_object(returns, plan.types) if isinstance(returns, Mapping) else parse_type(returns, plan.types)
+        return ToolInfo(
+            spec.name, "client", spec.about or "", _object(params), json_schema(kind), "read", timeout_s
+        )  # fmt: skip
+    graph = plan.graphs["" if spec.graph in (SELF, None) else str(spec.graph)]
+    inputs = {port.name: (port.type, port.default) for port in graph.inputs}
+    outputs = {port.name: (port.type, UNSET) for port in graph.outputs}
+    return ToolInfo(spec.name, "graph", spec.about or "", _object(inputs), _object(outputs), "read", timeout_s)
+
+
+def _object(fields: Mapping[str, tuple[Type, Any]]) -> dict[str, Any]:
+    return json_schema(ObjectOf(tuple(Field(name, kind, default) for name, (kind, default) in fields.items())))

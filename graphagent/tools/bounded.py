@@ -1,0 +1,79 @@
+"""The bounds of every call: its name must be known, its time and its result are limited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import trio
+
+from graphagent.codec import encode, freeze
+from graphagent.errors import CodecError, InDoubt, NodeError, OutputTooLarge, Timeout
+from graphagent.ports import ToolCall, ToolInfo, ToolSource
+from graphagent.snapshot import EffectClass
+
+TIMEOUT_S: Final = 60.0
+RESULT_LIMIT: Final = 4 * 1024 * 1024
+
+
+class Lost(NodeError):
+    """The call was sent, and what became of it isn't known."""
+
+    default_kind = "unavailable"
+
+
+class BoundedSource:
+    """Any source within the bounds.
+
+    Args:
+        effects: The class of a tool of it, by full name.
+    """
+
+    def __init__(self, source: ToolSource, effects: Mapping[str, EffectClass] | EffectClass, timeout_s: float) -> None:
+        self.source, self.effects, self.timeout_s = source, effects, timeout_s
+
+    def known(self) -> tuple[ToolInfo, ...] | None:
+        """See `ports.ToolSource`."""
+        return self.source.known()
+
+    async def list(self, session: str) -> tuple[ToolInfo, ...]:
+        """See `ports.ToolSource`."""
+        with trio.move_on_after(self.timeout_s):
+            return await self.source.list(session)
+        raise Timeout(f"the list of tools took longer than {self.timeout_s:g} s")
+
+    async def call(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
+        """See `ports.ToolSource`."""
+        try:
+            return _small(await self._timed(name, arguments, call))
+        except (Lost, Timeout) as error:
+            if self._effects_of(name) == "write" and call.key is None:
+                raise InDoubt(f"{name}: {error.message}", hint=error.hint) from error
+            raise
+
+    async def _timed(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
+        limit = self.timeout_s if call.timeout_s is None else call.timeout_s
+        with trio.move_on_after(limit):
+            return await self.source.call(name, arguments, call)
+        raise Timeout(f"the tool {name!r} took longer than {limit:g} s", hint="make it faster, or raise its `timeout`")
+
+    def _effects_of(self, name: str) -> EffectClass:
+        return self.effects if isinstance(self.effects, str) else self.effects.get(name, "write")
+
+    async def close(self, session: str) -> None:
+        """See `ports.ToolSource`."""
+        await self.source.close(session)
+
+
+def _small(result: Any) -> Any:
+    """The result. Raises NodeError if it isn't plain data or is too large."""
+    try:
+        size = len(encode(freeze(result)))
+    except CodecError as error:
+        message = f"the result isn't plain data: {error.message}"
+        raise NodeError(message, kind="invalid_output", cause="unserialisable", hint=error.hint) from error
+    if size > RESULT_LIMIT:
+        too_large = OutputTooLarge(size, RESULT_LIMIT)
+        too_large.kind = "tool_failed"
+        raise too_large
+    return result
