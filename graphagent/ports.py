@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from graphagent.errors import NodeError
 from graphagent.ids import CheckpointId, InterruptId, SessionId, StepId, WorkerId
@@ -367,6 +367,8 @@ class Task(Protocol):
     attempt: int
     superstep: int
     env: Mapping[str, Any]
+    seen: Mapping[str, Any]
+    """`env` with what this task's own calls have written."""
     error: Mapping[str, Any] | None
     answer: Mapping[str, Any] | None
     services: TaskServices
@@ -415,6 +417,30 @@ class Task(Protocol):
 
     async def flush(self) -> None:
         """Return when all that this session did until now is durable, the effects of this superstep included."""
+        ...
+
+    def hold(self) -> NoReturn:
+        """End here: the task waits for something inside its superstep, and runs again when that is there."""
+        ...
+
+    async def gather(
+        self, works: Sequence[tuple[str, Callable[[Task], Awaitable[Any]]]], limits: Mapping[str, int]
+    ) -> list[Any]:
+        """What all of these give, in order. Each is called with a task of its own, its calls apart from the others'.
+
+        All of them run to their end; then the task ends with what one of them ended with, if that was no value.
+
+        Args:
+            works: Its lane and what is to be done.
+            limits: How many of a lane run at once; one that isn't there has no limit.
+        """
+        ...
+
+    def write(self, writes: Any, names: Mapping[str, Any]) -> None:
+        """Note what a finished call of this task writes: compiled writes over `seen` and these names.
+
+        They are merged at the barrier in this order, before the node's own.
+        """
         ...
 
     async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -474,6 +500,10 @@ class ToolInfo:
     effects: EffectClass
     timeout_s: float
 
+    def data(self) -> dict[str, Any]:
+        """Plain data, all fields."""
+        return {field: getattr(self, field) for field in self.__slots__}
+
 
 def _wall() -> datetime:
     return datetime.now(UTC)
@@ -512,6 +542,14 @@ class ToolSource(Protocol):
 
         Raises:
             NodeError: the tool can't be called as it is declared.
+        """
+        ...
+
+    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Whether a tool takes these arguments, without calling it.
+
+        Raises:
+            NodeError: kind `invalid_input`, cause `unknown_tool` or `bad_arguments`.
         """
         ...
 

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 NODES = {
+    "agent": "graphagent.nodes.agent:AgentNode",
     "set": "graphagent.nodes.set:SetNode",
     "router": "graphagent.nodes.router:RouterNode",
     "emit": "graphagent.nodes.emit:EmitNode",

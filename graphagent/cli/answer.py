@@ -120,12 +120,15 @@ def answer_given(terminal: Terminal, question: Mapping[str, Any], value: str | N
             return ask(terminal, question)
         except Later:
             raise Conflict("not answered; the question stays open") from None
+    wanted: tuple[str, ...]
     if flags["choose"] is not None:
         wanted, out = ("choose",), {"choice": flags["choose"]}
     elif flags["edit"]:
+        if question["kind"] == "tool_approval":
+            return {"decision": "edit", "args": edited(question["payload"]["args"])}
         wanted, out = ("edit",), None
     elif value is None:
-        wanted, out = ("approve",), {"decision": "approve" if flags["approve"] else "reject"}
+        wanted, out = ("approve", "tool_approval"), {"decision": "approve" if flags["approve"] else "reject"}
     else:
         return parse_json(read_text(value, "VALUE"), "VALUE")
     if question["kind"] not in wanted:
@@ -142,6 +145,7 @@ def ways_for(question: Mapping[str, Any]) -> str:
         "choose": f"--choose X, one of: {options}",
         "form": "VALUE is a JSON object with the fields " + ", ".join(form_fields(question)),
         "edit": "VALUE is the new value as JSON, or --edit",
+        "tool_approval": "--approve, --reject, --edit, or VALUE: {decision: respond, content}",
         "in_doubt": "--choose done VALUE, the JSON that it returned; --choose retry, or --choose fail",
     }.get(question["kind"], "VALUE is JSON")
 

@@ -63,6 +63,8 @@ def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
             return edit(terminal, interrupt["payload"])
         case "tool":
             return result(terminal, interrupt["payload"], fields.get("value", {}))
+        case "tool_approval":
+            return permit(terminal, interrupt["payload"])
         case "in_doubt":
             return settle(terminal, fields.get("value", {}))
     raise Later
@@ -79,6 +81,25 @@ def result(terminal: Terminal, payload: Mapping[str, Any], schema: Mapping[str, 
             return {"value": value_of(word, schema)}
         except InputInvalid as error:
             terminal.tell(f"  {error.message}", "dim")
+
+
+def permit(terminal: Terminal, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to become of a call that an agent wants to make."""
+    terminal.tell(f"  {payload['tool']} {harmless(json.dumps(payload['args'], ensure_ascii=False))}")
+    while True:
+        word = read_line(terminal, "  approve / edit / reject / respond / later? ").lower()
+        if word in LATER:
+            raise Later
+        if word in YES:
+            return {"decision": "approve"}
+        if word in NO:
+            reason = read_line(terminal, "  why (may be empty)? ")
+            return {"decision": "reject", **({"reason": reason} if reason else {})}
+        if word in ("e", "edit"):
+            return {"decision": "edit", "args": edited(payload["args"])}
+        if word == "respond":
+            return {"decision": "respond", "content": value_of(read_line(terminal, "  its result: "), {})}
+        terminal.tell("  type approve, edit, reject, respond or later", "dim")
 
 
 def approve(terminal: Terminal, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -61,6 +61,9 @@ def waiting(terminal: Terminal, interrupt: Mapping[str, Any], commands: Sequence
         doubtful(terminal, interrupt)
         return
     prompt = one_line(interrupt["prompt"], 120)
+    if interrupt.get("kind") == "tool_approval":
+        args = json.dumps(interrupt["payload"]["args"], ensure_ascii=False)
+        prompt = f"{prompt} with {one_line(args, 160)}"
     told = f"{interrupt['node']} (superstep {interrupt['superstep']}): {prompt}"
     if interrupt["options"]:
         told += f"  [{' / '.join(interrupt['options'])}]"

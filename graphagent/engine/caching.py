@@ -73,12 +73,15 @@ def keep(context: TaskContext, cache: CachePlan, reuse: Reuse, result: TaskResul
     if result.history is not None:
         index, messages = result.history
         left["history"] = [index, [{k: v for k, v in message.items() if k != "id"} for message in messages]]
+    if result.own:
+        left["own"] = [list(write) for write in result.own]
     expires = None if cache.ttl_us is None else context.step.clock.now_us() + cache.ttl_us
     context.step.results.append(CachedResult(reuse.key, encode(freeze(left)), expires))
 
 
 def _finished(context: TaskContext, left: Mapping[str, Any]) -> Finished:
     """Nothing was used; messages that go to a history get ids of their own."""
+    context.written += [(write[0], write[1]) for write in left.get("own", ())]
     scope = {k: dict(NO_USAGE) if k == "usage" else v for k, v in left["scope"].items()}
     history = None
     if "history" in left:

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from graphagent.codec import decode, encode, freeze
-from graphagent.engine.doubt import asked_for, doubt_id, unknown, unsettled
+from graphagent.engine.branches import Work, gather
+from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
+from graphagent.engine.environment import with_scope
 from graphagent.engine.journal import request_hash
 from graphagent.engine.late import evidence
 from graphagent.engine.spending import of_rows, one_call
 from graphagent.engine.step import ChildCall, Step
+from graphagent.engine.superstep import evaluate_writes
+from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
 from graphagent.faults import fault
-from graphagent.graph.plan import NodePlan
+from graphagent.graph.plan import NodePlan, Writes
 from graphagent.ids import InterruptId, SessionId, StepId, digest128, encode128
 from graphagent.ports import EffectCall, Execute, ItemEnd, TaskServices
 from graphagent.snapshot import EffectClass, EffectRow, EffectState, InterruptRow, Spent
@@ -27,28 +31,19 @@ REQUEST_LIMIT = 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Held(BaseException):
-    """The task waits inside its superstep for an answer; it runs again when that is there.
-
-    Not an Exception, so that an author's `except Exception` around a call doesn't swallow it.
-    """
-
-
-class Limited(BaseException):
-    """A limit keeps the task from a model call, so it ends here without a result. Not an Exception, as `Held`."""
-
-
 class TaskContext:
     """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
 
     __slots__ = (
-        "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "doubtful", "env", "error", "events",
-        "failed", "last_call", "node", "opened_at", "path", "services", "step", "superstep",
-        "writing",
+        "_branches", "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "doubtful", "env", "error",
+        "events", "failed", "last_call", "node", "opened_at", "path", "root", "seen", "services", "step", "superstep",
+        "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
         self.step, self.node, self.path, self.attempt, self.env = step, node, path, attempt, env
+        self.root = path
+        self.seen = env
         self.superstep = step.superstep
         self.services: TaskServices = step.services
         self.born = born
@@ -58,12 +53,14 @@ class TaskContext:
         self.events: list[tuple[str, Any]] = []
         self.failed: EffectRow | None = None
         self.writing: EffectRow | None = None
+        self.written: list[tuple[int, Any]] = []
         self.doubtful: EffectRow | None = None
         self.last_call: Sequence[str | int] | None = None
         self._calls = 0
         self._open = False
         self._counter = 0
         self._made: dict[bytes, int] = {}
+        self._branches: Sequence[TaskContext] = ()
 
     @property
     def session(self) -> str:
@@ -105,10 +102,10 @@ class TaskContext:
         asked = encode(request)
         hashed = request_hash(kind, name, effect_class, request)
         occurrence = self.occurrence(hashed)
-        call = EffectCall(
-            write_key(self.step.session, self.superstep, self.path, name, hashed, occurrence), self.step_id(ordinal)
-        )
         row = journal.find(self.superstep, self.path, self.attempt, ordinal)
+        key = row.write_key if row is not None else None
+        key = key or write_key(self.step.session, self.superstep, self.root, name, hashed, occurrence)
+        call = EffectCall(key, self.step_id(ordinal))
         if row is not None:
             self.compare(row, kind, name, hashed, request)
             if row.outcome is not None:
@@ -147,7 +144,11 @@ class TaskContext:
     def spent(self) -> Spent:
         """What this task has used in this superstep, earlier attempts included."""
         rows = self.step.journal.rows.items()
-        return of_rows(row for key, row in rows if key[0] == self.superstep and key[1] == self.path)
+        return of_rows(row for key, row in rows if key[0] == self.superstep and self._own(key[1]))
+
+    def _own(self, path: str) -> bool:
+        """Whether calls with this path belong to this task."""
+        return path == self.root or path.startswith(f"{self.root}/")
 
     async def _intend(self, row: EffectRow, *, keyed: bool) -> None:
         """Make the intent of a write durable. One that may be repeated under its key is never in doubt."""
@@ -298,7 +299,7 @@ class TaskContext:
             rows = [
                 row
                 for key, row in sorted(self.step.journal.rows.items())
-                if key[:3] == (self.superstep, self.path, attempt) and row.request_hash == hashed
+                if key[0] == self.superstep and key[2] == attempt and row.request_hash == hashed and self._own(key[1])
             ]
             if len(rows) > occurrence:
                 return rows[occurrence]
@@ -307,6 +308,44 @@ class TaskContext:
     def step_id(self, ordinal: int) -> StepId:
         """The name of one call, equal in a replay."""
         return StepId.derive(self.step.session, self.superstep, self.path, self.attempt, ordinal)
+
+    # ---- calls at the same time --------------------------------------------------------------------------------
+
+    async def gather(self, works: Sequence[Work], limits: Mapping[str, int]) -> list[Any]:
+        """See `ports.Task.gather`."""
+        return await gather(self, works, limits)
+
+    def open_scope(self, count: int) -> list[TaskContext]:
+        """The branches of a new scope; until it is closed, the task itself makes no call."""
+        if self._open:
+            raise EffectOrder(
+                f"node {self.node.name!r} began a scope while a call is open", hint="await the call first"
+            )
+        ordinal = self._calls
+        self._calls += 1
+        self._open = True
+        branches = []
+        for index in range(count):
+            branch = TaskContext(
+                self.step, self.node, f"{self.path}/{ordinal}.{index}", self.attempt, self.env, self.born
+            )
+            branch.root, branch.seen, branch.opened_at = self.root, self.seen, self.opened_at
+            branch._made = self._made
+            branches.append(branch)
+        self._branches = branches
+        return branches
+
+    def close_scope(self) -> None:
+        """All branches have ended: their events follow in order."""
+        for branch in self._branches:
+            self.events += branch.events
+        self._open, self._branches = False, ()
+
+    def unfinished_write(self) -> TaskContext | None:
+        """This task or the first of its branches that has begun a write which hasn't ended."""
+        if self.writing is not None:
+            return self
+        return next((found for b in self._branches if (found := b.unfinished_write()) is not None), None)
 
     # ---- waiting -----------------------------------------------------------------------------------------------
 
@@ -342,12 +381,22 @@ class TaskContext:
         self.step.opened.append(self.interrupt_row(interrupt, question, None))
         raise Held
 
+    def hold(self) -> NoReturn:
+        """See `ports.Task.hold`."""
+        raise Held
+
+    def ask_about(self, error: InDoubt) -> None:
+        """Ask a person about the write that is in doubt here."""
+        assert self.doubtful is not None
+        interrupt = doubt_id(self.step.session, self.doubtful)
+        self.step.opened.append(self.interrupt_row(interrupt, doubt_question(self.node, error), None))
+
     def interrupt_row(
         self, interrupt: InterruptId, question: Mapping[str, Any], expires_us: int | None
     ) -> InterruptRow:
         """The durable form of a question of this task."""
         now = self.step.clock.now_us()
-        node = self.path.partition("[")[0]  # of a map's item that of the map
+        node = self.root.partition("[")[0]  # of a map's item that of the map
         return InterruptRow(
             interrupt, self.step.session, self.superstep, self.path, node, question["kind"],
             encode(freeze(dict(question))), opened_at=now, expires_at=None if expires_us is None else now + expires_us,
@@ -360,11 +409,14 @@ class TaskContext:
 
     async def child(self, graph: str, inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """See `ports.Task.child`. The id of the child derives from where its token was placed."""
-        step = self.step
+        step, ordinal = self.step, self._calls
+        self._calls += 1
+        self.last_call = [self.path, self.attempt, ordinal]
         child = child_id(step.session, self.born, self.path, self.attempt)
         request = freeze(dict(inputs))
         hashed = request_hash("child", graph, "read", request)
-        row = step.journal.find(self.superstep, self.path, self.attempt, 0)
+        occurrence = self.occurrence(hashed)
+        row = step.journal.find(self.superstep, self.path, self.attempt, ordinal)
         if row is not None:
             self.compare(row, "child", graph, hashed, request)
             if row.outcome is not None:
@@ -374,8 +426,8 @@ class TaskContext:
         if step.replaying:
             if self.path in step.waited:
                 return None
-            self.diverge("extra", 0, None, ["child", graph, request])
-        if (earlier := self.carried(hashed, 0, 0)) is not None:
+            self.diverge("extra", ordinal, None, ["child", graph, request])
+        if (earlier := self.carried(hashed, ordinal, occurrence)) is not None:
             outputs: Mapping[str, Any] = self.reuse(earlier)
             return outputs
         started = step.clock.now_us()
@@ -401,7 +453,7 @@ class TaskContext:
         left = dump_error(error) if failed else end.outputs
         step.journal.record(
             EffectRow(
-                self.superstep, self.path, self.attempt, 0, "child", graph, "read",
+                self.superstep, self.path, self.attempt, ordinal, "child", graph, "read",
                 EffectState.FAILED if failed else EffectState.DONE, hashed, outcome=encode(freeze(left)),
                 cost=encode(list(end.spent)), started_at=started, ended_at=step.clock.now_us(),
             )
@@ -415,6 +467,17 @@ class TaskContext:
         """See `ports.Task.item`."""
         assert self.step.run_item is not None
         return await self.step.run_item(self, index, env)
+
+    # ---- writes of its own calls -------------------------------------------------------------------------------
+
+    def write(self, writes: Writes, names: Mapping[str, Any]) -> None:
+        """See `ports.Task.write`."""
+        graph = self.step.graph
+        for index, value in evaluate_writes(graph, writes, with_scope(self.seen, names)):
+            channel = graph.channels[index]
+            before = self.seen.get(channel.name, channel.neutral)
+            self.seen = {**self.seen, channel.name: channel.fold(before, value)}
+            self.written.append((index, value))
 
     # ---- events, time, chance ----------------------------------------------------------------------------------
 

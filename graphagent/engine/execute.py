@@ -11,14 +11,15 @@ import trio
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.caching import Reuse, keep, reused
-from graphagent.engine.context import Held, Limited, TaskContext
-from graphagent.engine.doubt import doubt_id, doubt_question, takes_doubt
+from graphagent.engine.context import TaskContext
+from graphagent.engine.doubt import takes_doubt
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
 from graphagent.engine.journal import task_row
 from graphagent.engine.results import TaskResult
 from graphagent.engine.step import Step
 from graphagent.engine.superstep import evaluate_writes
+from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import CodecError, EffectOrder, InDoubt, NodeError, Timeout
 from graphagent.faults import fault
 from graphagent.graph.expressions import EvaluationError
@@ -235,8 +236,11 @@ async def _timed(context: TaskContext, kind: Node, timeout_s: float) -> Finished
     with trio.move_on_after(timeout_s) as scope:
         return await kind.run(context)
     assert scope.cancelled_caught
-    if context.writing is not None:
-        raise context.doubt(context.writing, context.writing.write_key or b"")
+    unfinished = context.unfinished_write()
+    if unfinished is not None and unfinished.writing is not None:
+        error = unfinished.doubt(unfinished.writing, unfinished.writing.write_key or b"")
+        context.doubtful = unfinished.doubtful
+        raise error
     raise Timeout(
         f"attempt {context.attempt + 1} took longer than {timeout_s:g} s",
         hint="raise `timeout`, or make the node faster",
@@ -252,11 +256,11 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
         if node.writes and not item
         else []
     )
-    if outcome.history is not None:
-        writes = [outcome.history, *writes]
+    own = list(context.written)
+    said = [] if outcome.history is None else [outcome.history]
     return TaskResult(
-        token, "done", context.attempt, scope, writes, events=context.events, started_us=started,
-        ended_us=context.step.clock.now_us(), history=outcome.history,
+        token, "done", context.attempt, scope, [*said, *own, *writes], events=context.events, started_us=started,
+        ended_us=context.step.clock.now_us(), history=outcome.history, own=own,
     )  # fmt: skip
 
 
@@ -316,9 +320,7 @@ def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
 
 def doubted(context: TaskContext, token: Token, error: InDoubt) -> TaskResult:
     """A task whose write has an unknown outcome and no route that takes it: the session parks and asks."""
-    assert context.doubtful is not None
-    interrupt = doubt_id(context.step.session, context.doubtful)
-    context.step.opened.append(context.interrupt_row(interrupt, doubt_question(context.node, error), None))
+    context.ask_about(error)
     return TaskResult(token, "open", context.attempt)
 
 
@@ -327,6 +329,8 @@ def _keep(context: TaskContext, result: TaskResult) -> None:
     left: dict[str, Any] = {"scope": result.scope, "events": [list(e) for e in result.events]}
     if result.history is not None:
         left["history"] = list(result.history)
+    if result.own:
+        left["own"] = [list(write) for write in result.own]
     step = context.step
     step.journal.record(
         task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, left,
@@ -352,8 +356,9 @@ def _from_journal(
     """The result of a task that finished before the process died; only its expressions are evaluated again."""
     scope = left["scope"]
     writes = [] if item else evaluate_writes(step.graph, node.writes, with_scope(env, scope))
-    if "history" in left and not item:
-        writes = [(left["history"][0], left["history"][1]), *writes]
+    if not item:
+        before = [left["history"]] if "history" in left else []
+        writes = [*((write[0], write[1]) for write in (*before, *left.get("own", ()))), *writes]
     return TaskResult(
         token, "done", attempt, scope, writes, events=[(e[0], e[1]) for e in left["events"]], journaled=True,
         started_us=step.opened_at, ended_us=step.opened_at,

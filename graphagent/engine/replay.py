@@ -235,9 +235,10 @@ class Replayer:
         for row in recorded.journal:
             if row.ordinal < 0 or (row.path, row.attempt, row.ordinal) in step.used:
                 continue
-            if (row.path, row.attempt) in over:
+            task = row.path.partition("/")[0]
+            if (task, row.attempt) in over:
                 continue  # an attempt that failed isn't run again
-            name = row.path.partition("[")[0]
+            name = task.partition("[")[0]
             call = [row.kind, row.name]
             found = {"node": name, "path": row.path, "attempt": row.attempt, "ordinal": row.ordinal, "kind": "missing",
                      "expected": call, "actual": None}  # fmt: skip

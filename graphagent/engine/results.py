@@ -33,6 +33,8 @@ class TaskResult:
     ended_us: int = 0
     unrouted: bool = False
     history: tuple[int, list[dict[str, Any]]] | None = None
+    own: Sequence[tuple[int, Any]] = ()
+    """Those of `writes` that the task's own calls made: behind its messages, before the node's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ class Line:
     @property
     def calls(self) -> bool:
         """Whether its graph has nodes that call child sessions."""
-        return any("graph" in (node.kind, node.item and node.item.kind) for node in self.graph.nodes)
+        return any(node.may_call for node in self.graph.nodes)
 
     # ---- the loop ----------------------------------------------------------------------------------------------
 

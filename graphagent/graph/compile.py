@@ -20,10 +20,13 @@ from graphagent.graph.plan import (
     END,
     FAIL,
     START,
+    AgentPlan,
+    ApprovalPlan,
     AwaitedJoin,
     CachePlan,
     ChannelPlan,
     Check,
+    DelegatePlan,
     GraphPlan,
     LimitsPlan,
     ModelPlan,
@@ -46,6 +49,7 @@ from graphagent.graph.spec import (
     Body,
     CodeBody,
     Defaults,
+    Delegate,
     EmitBody,
     GraphSpec,
     HumanBody,
@@ -61,6 +65,7 @@ from graphagent.graph.spec import (
     ToolSpec,
     WaitBody,
 )
+from graphagent.graph.spokes import spoke_name, spokes
 from graphagent.graph.tokens import Tokens
 from graphagent.graph.types import Type, TypeMismatch, checker, parse_decl, parse_object, parse_type
 from graphagent.graph.values import Value, parse_value
@@ -121,7 +126,8 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
         for m in spec.models.values()
     }
     surroundings = _surroundings(tree, data["templates"])
-    graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in spec.all_graphs}
+    documented = (*spec.all_graphs, *spokes(spec))
+    graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in documented}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
         spec.prompts, spec.secrets, tuple(data.get("folders", ())), tools=spec.tools,
@@ -317,6 +323,7 @@ class _Graph:
             check_returns=None if kind is None else checker(kind),
             item=item,
             tool=self.tool(body),
+            agent=self.agent(body) if isinstance(body, AgentBody) else None,
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
             cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
             interrupt=spec.interrupt,
@@ -333,6 +340,25 @@ class _Graph:
         if not isinstance(body, ToolBody):
             return None
         return self.tools.get(body.tool) or self.tools.get(body.tool.rpartition(".")[0])
+
+    def agent(self, body: AgentBody) -> AgentPlan:
+        """Approvals, and what calls of tools and delegates write."""
+        approvals = (
+            ApprovalPlan(a.tool, None if a.when is None else self.expression(a.when), a.on_deny == "tell")
+            for a in body.approve
+        )
+        return AgentPlan(
+            body.tools, tuple(approvals), {name: self.writes(writes) for name, writes in body.tool_writes.items()},
+            {name: self.delegate(delegate) for name, delegate in body.delegates.items()},
+        )  # fmt: skip
+
+    def delegate(self, spec: Delegate) -> DelegatePlan:
+        called = self.spec.name if spec.graph == SELF else spec.graph
+        return DelegatePlan(
+            spec.name, spec.about, spoke_name(spec.path) if called is None else called, called is None,
+            tuple((name, self.value(value)) for name, value in spec.handoff.items()), spec.history,
+            self.writes(spec.writes),
+        )  # fmt: skip
 
     def model(self, body: Body, defaults: Defaults) -> str | None:
         """The name of the model that a node calls, with the defaults of its graph and document merged in."""
@@ -429,7 +455,7 @@ def _effects(spec: NodeSpec, item: NodePlan | None, tool: ToolSpec | None) -> Ef
     if isinstance(spec.body, OtherBody):
         node = registry.load("nodes", spec.kind)
         return "pure" if node.immediate else getattr(node, "EFFECTS", "read")
-    return "read" if spec.kind in ("llm", "graph") else "pure"
+    return "read" if spec.kind in ("agent", "llm", "graph") else "pure"
 
 
 def _retry(spec: Retry) -> RetryPlan:

@@ -115,6 +115,39 @@ class CachePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalPlan:
+    """A person is asked before calls of `tool` for which `when` holds. `tell`: the model reads a refusal."""
+
+    tool: str
+    when: Expression | None
+    tell: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DelegatePlan:
+    """A spoke. `graph` names its graph in the plan; `single` says that this is a node under `do`, whose `out` is the
+    output `out`. `handoff` gives the inputs that the hub's model doesn't fill."""
+
+    name: str
+    about: str
+    graph: str
+    single: bool
+    handoff: tuple[tuple[str, Value], ...]
+    history: Literal["none", "all"] | int
+    writes: Writes
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPlan:
+    """What only an agent has, compiled. `tool_writes` is by the name of the tool, `delegates` by theirs."""
+
+    tools: tuple[str, ...]
+    approvals: tuple[ApprovalPlan, ...]
+    tool_writes: Mapping[str, Writes]
+    delegates: Mapping[str, DelegatePlan]
+
+
+@dataclass(frozen=True, slots=True)
 class NodePlan:
     """One node.
 
@@ -146,6 +179,7 @@ class NodePlan:
     check_returns: Check | None = None
     item: NodePlan | None = None
     tool: ToolSpec | None = None
+    agent: AgentPlan | None = None
     join_fork: int | None = None
     cancels: bool = False
     interrupt: Literal["before", "after"] | None = None
@@ -160,6 +194,12 @@ class NodePlan:
     def calls_graph(self) -> bool:
         """Whether its task is a child session."""
         return self.kind == "graph" or (self.tool is not None and self.tool.graph is not None)
+
+    @property
+    def may_call(self) -> bool:
+        """Whether child sessions may belong to its tasks."""
+        inner = self.item is not None and self.item.may_call
+        return self.calls_graph or inner or (self.agent is not None and bool(self.agent.tools or self.agent.delegates))
 
     @property
     def parks(self) -> bool:

@@ -12,12 +12,11 @@ from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
-from graphagent.graph.spec import SELF, ClientTool, ToolBody, ToolSpec
-from graphagent.graph.types import TypeMismatch, checker, json_schema, parse_decl, parse_object, parse_type
+from graphagent.graph.spec import SELF, ToolBody
 from graphagent.ids import StepId
 from graphagent.nodes.arguments import arguments
+from graphagent.nodes.client import ClientCall
 from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall
-from graphagent.snapshot import UNSET
 
 KEY = "idempotency_key"
 """The parameter that gets the key of a write, if the function has it."""
@@ -75,13 +74,7 @@ class ToolNode:
 
     def about(self, task: Task, effect: EffectCall, key: str | None) -> ToolCall:
         """What the tool may know of a call. Where the node has a timeout, the engine holds it."""
-
-        def progress(fraction: float, note: str) -> None:
-            data = {"call_id": effect.step, "fraction": fraction, "note": note}
-            task.show("x.tool.progress", task.services.redact(data))
-
-        limit = None if self.node.timeout_s is None else math.inf
-        return ToolCall(task.session, effect, key, progress, task.now, limit)
+        return tool_call(task, effect, key, None if self.node.timeout_s is None else math.inf)
 
     def key(self, task: Task, given: Mapping[str, Any]) -> str | None:
         """The author's key of a write, as text; None without one."""
@@ -92,52 +85,14 @@ class ToolNode:
         return str(value.evaluate(scope))
 
 
-class ClientCall:
-    """A tool that our caller runs: a question whose answer is the result."""
+def tool_call(task: Task, effect: EffectCall, key: str | None, timeout_s: float | None) -> ToolCall:
+    """What a tool may know of a call; its progress is shown to whoever watches."""
 
-    def __init__(self, tool: ToolSpec, client: ClientTool, plan: Plan) -> None:
-        self.tool = tool
-        declared = client.returns
-        kind = parse_object(declared, plan.types) if isinstance(declared, Mapping) else parse_type(declared, plan.types)
-        self.check, self.schema = checker(kind), json_schema(kind)
-        self.params = {
-            name: (parse_object(text, plan.types), UNSET) if isinstance(text, Mapping) else parse_decl(text, plan.types)
-            for name, text in client.params.items()
-        }
+    def progress(fraction: float, note: str) -> None:
+        data = {"call_id": effect.step, "fraction": fraction, "note": note}
+        task.show("x.tool.progress", task.services.redact(data))
 
-    async def ask(self, task: Task, node: NodePlan, given: dict[str, Any]) -> Finished | Parked:
-        """The result that the caller gave; parked until there is one. An item of a map waits inside its superstep."""
-        question = self.question(given)
-        if task.path != node.name:
-            return Finished(out=self.checked(await task.ask(question)))
-        if task.answer is None:
-            return Parked("interrupt", question, node.timeout_s)
-        if "error" in task.answer:
-            error = task.answer["error"]
-            raise NodeError(error["message"], kind=error["kind"], cause=error.get("cause"), retryable=False)
-        return Finished(out=self.checked(task.answer["value"]))
-
-    def question(self, given: dict[str, Any]) -> dict[str, Any]:
-        """What the caller is shown, and the schema that the answer has to fit."""
-        args: dict[str, Any] = {}
-        for name, (kind, default) in self.params.items():
-            value = given.get(name, default)
-            if value is UNSET:
-                raise NodeError(f"the argument {name!r} is missing", kind="invalid_input", cause="bad_arguments")
-            try:
-                args[name] = checker(kind)(value)
-            except TypeMismatch as error:
-                raise NodeError(f"{name}{error.path[1:]}: {error.message}", kind="invalid_input") from error
-        return {
-            "kind": "tool", "prompt": self.tool.about or f"call {self.tool.name}", "options": None,
-            "payload": {"tool": self.tool.name, "args": args}, "assignee": None,
-            "answer_schema": {"type": "object", "properties": {"value": self.schema}, "required": ["value"],
-                              "additionalProperties": False},
-        }  # fmt: skip
-
-    def checked(self, answer: Mapping[str, Any]) -> Any:
-        """The value of an answer, which was checked when it was given."""
-        return self.check(answer["value"])
+    return ToolCall(task.session, effect, key, progress, task.now, timeout_s)
 
 
 async def told(call: Awaitable[Any]) -> Any:

@@ -43,14 +43,14 @@ def canonical(interrupt: InterruptRow, plan: Plan, value: Any, by: str | None, n
 
 def _long(mode: str, value: Any) -> dict[str, Any]:
     """The long form of an answer."""
-    if mode == "approve" and isinstance(value, bool):
+    if mode in ("approve", "tool_approval") and isinstance(value, bool):
         return {"decision": "approve" if value else "reject"}
     if mode == "choose" and isinstance(value, str):
         return {"choice": value}
     if mode == "in_doubt" and isinstance(value, str) and value in DECISIONS:
         return {"decision": value}
     keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value", "in_doubt": "decision",
-            "tool": "value"}  # fmt: skip
+            "tool": "value", "tool_approval": "decision"}  # fmt: skip
     key = keys[mode]
     if isinstance(value, Mapping) and (key in value or (mode == "form" and set(value) <= {"form", "note"} and value)):
         return dict(value)
@@ -58,6 +58,7 @@ def _long(mode: str, value: Any) -> dict[str, Any]:
         return {key: value}
     expected = {
         "approve": "true, false or {decision}", "choose": "one of the options, or {choice}",
+        "tool_approval": "true, false or {decision}",
         "in_doubt": "{decision: done, value}, {decision: retry} or {decision: fail}",
     }[mode]  # fmt: skip
     raise InputInvalid("$", f"{expected} is expected")
@@ -68,6 +69,9 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
         raise InputInvalid("$.decision", "`approve` or `reject` is expected")
     if mode == "choose" and answer["choice"] not in question["options"]:
         raise InputInvalid("$.choice", f"one of {', '.join(map(repr, question['options']))} is expected")
+    if mode == "tool_approval":
+        _check_approval(question, answer)
+        return
     if mode == "in_doubt":
         _check_settled(interrupt, plan, answer)
         return
@@ -93,13 +97,26 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
 
 def _check_result(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:
     """The result of a tool that the caller ran fits what the tool declares."""
-    node = plan.graph.nodes[plan.graph.node_index[interrupt.node]]
-    tool = node.tool or (node.item.tool if node.item is not None else None)
+    tool = plan.tools.get(decode(interrupt.question)["payload"]["tool"])
     if tool is None or tool.client is None:
         return
     declared = tool.client.returns
     kind = parse_object(declared, plan.types) if isinstance(declared, Mapping) else parse_type(declared, plan.types)
     answer["value"] = checked("$.value", _checker(kind), answer["value"])
+
+
+def _check_approval(question: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    """The decision about a call of a tool: changed arguments come with `edit`, a result with `respond`."""
+    decision, options = answer["decision"], question["options"]
+    if decision not in options:
+        raise InputInvalid("$.decision", f"one of {', '.join(map(repr, options))} is expected")
+    for key, needed in (("args", "edit"), ("content", "respond")):
+        if decision == needed and key not in answer:
+            raise InputInvalid(f"$.{key}", f"`{needed}` needs it")
+        if decision != needed and key in answer:
+            raise InputInvalid(f"$.{key}", f"`{decision}` has no `{key}`")
+    if decision == "edit" and not isinstance(answer["args"], Mapping):
+        raise InputInvalid("$.args", "an object of arguments is expected")
 
 
 def _check_settled(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:

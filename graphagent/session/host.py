@@ -272,7 +272,7 @@ class Host:
     async def _cancel_orphans(self, line: Line) -> None:
         """Cancel children whose tokens were withdrawn, if a crash came between."""
         control, graph = line.snapshot.control, line.graph
-        if not any(node.calls_graph or node.item is not None for node in graph.nodes):
+        if not any(node.may_call for node in graph.nodes):
             return
         wanted = {child_of(line.session, graph, w) for w in control.waiting if w.reason == "child"}
         open_ = {token.placed for token in control.due}

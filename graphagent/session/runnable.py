@@ -27,8 +27,6 @@ def check_runnable(plan: Plan) -> None:
 
 def unrunnable(node: NodePlan) -> str | None:
     """What of a node doesn't run yet, as the author wrote it."""
-    if node.kind == "agent":
-        return "`kind: agent`"
     if isinstance(node.body, CodeBody) and node.body.run:
         return "`run` of `kind: code`"
     if isinstance(node.body, ToolBody) and (node.tool is None or node.tool.several):

@@ -58,6 +58,10 @@ class DeclaredSource:
         """See `ports.ToolSource`."""
         return (self.info,)
 
+    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """Never asked."""
+        raise TypeError(f"{name!r} is run by its node")
+
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""
         return (self.info,)

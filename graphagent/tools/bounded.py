@@ -36,6 +36,10 @@ class BoundedSource:
         """See `ports.ToolSource`."""
         return self.source.known()
 
+    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See `ports.ToolSource`."""
+        self.source.check(name, arguments)
+
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""
         with trio.move_on_after(self.timeout_s):

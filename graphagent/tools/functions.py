@@ -66,6 +66,10 @@ class FunctionSource:
         info = ToolInfo(self.name, "python", about, found.parameters, found.returns, self.effects, self.timeout_s)
         return (info,)
 
+    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+        """See `ports.ToolSource`."""
+        self.signature.check(arguments)
+
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""
         return self.known()

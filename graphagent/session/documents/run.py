@@ -165,7 +165,7 @@ def next_commands(
 def answer_commands(interrupt: Interrupt) -> list[str]:
     """Commands that answer a question; where it needs a form, the command asks for its fields."""
     answer = f"graphagent answer {interrupt.id}"
-    if interrupt.kind == "approve":
+    if interrupt.kind in ("approve", "tool_approval"):
         return [f"{answer} --approve"]
     if interrupt.kind == "choose" and interrupt.options:
         import shlex

@@ -42,10 +42,12 @@ PAYS = """
 
 async def evidence(world: World, interrupt: Any) -> Any:
     """What stands beside a question, as soon as something does."""
-    with trio.fail_after(20):
+    with trio.move_on_after(20):
         while (part := await interrupt_in(world.host, interrupt)).evidence is None:
             await trio.sleep(0.01)
-    return part.evidence
+        return part.evidence
+    row = await world.row(interrupt.session)
+    pytest.fail(f"no evidence came: epoch {row.epoch}, {await world.store.effects([Span(interrupt.session, 0, None)])}")
 
 
 @scenario

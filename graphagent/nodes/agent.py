@@ -1,0 +1,145 @@
+"""Kind `agent`: a model that calls tools and delegates until it answers.
+
+All turns are inside one superstep. Every model and tool call is an effect of its own, so after a crash or an answer the
+node runs again from its top, through its journal, and makes no call twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from graphagent.errors import NodeError
+from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.graph.spec import AgentBody
+from graphagent.messages import Usage
+from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
+from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
+from graphagent.nodes.offers import Offer, Toolbox, shown
+from graphagent.nodes.spokes import Spoke
+from graphagent.nodes.talk import Talk
+from graphagent.ports import Finished, Task
+
+FAILURES: Final = 6
+"""So many calls in a row may fail."""
+SAME_FAILURES: Final = 3
+"""So often in a row a call may fail in the same way."""
+LAST_WORDS: Final = "You can't call tools any more. Give your final answer now, from what you know."
+
+
+class AgentNode:
+    """Its `out` is `{text}`, or the value that `returns` asks for."""
+
+    immediate = False
+
+    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
+        assert isinstance(node.body, AgentBody)
+        assert node.agent is not None
+        self.node, self.body = node, node.body
+        self.talk, self.models = Talk(node, graph, plan), ModelCalls(node, plan)
+        self.toolbox = Toolbox(node, graph, plan)
+        self.spokes = [Spoke(delegate, plan) for delegate in node.agent.delegates.values()]
+        self.calls = AgentCalls(node, self.models, self.body.parallel_delegates)
+
+    def run_now(self, task: Task) -> Finished:
+        """Not an immediate kind."""
+        raise TypeError("kind agent is awaited")
+
+    async def run(self, task: Task) -> Finished:
+        """See `ports.Node`."""
+        messages, asked = self.talk.begin(task)
+        offers: list[Offer | Spoke] = [*await self.toolbox.open(task), *self.spokes]
+        loop = _Loop(self, task, messages, offers)
+        out = await loop.run()
+        said = [asked, *loop.said]
+        return Finished(out=out, usage=loop.usage, history=self.talk.history(task, said))
+
+
+class _Loop:
+    """One task's conversation: what was said in it, what it has used, and how its calls went."""
+
+    def __init__(
+        self, agent: AgentNode, task: Task, messages: Sequence[dict[str, Any]], offers: list[Offer | Spoke]
+    ) -> None:
+        self.agent, self.task, self.offers = agent, task, offers
+        self.before = list(messages)
+        self.said: list[dict[str, Any]] = []
+        self.usage = Usage()
+        self.models = list(agent.models.models)
+        self.tools = [shown(offer.info) for offer in offers]
+        self.failed: list[Called] = []
+
+    async def run(self) -> Any:
+        """The agent's result.
+
+        Raises:
+            NodeError: `max_turns`, or its calls failed too often, or a call that isn't the model's matter.
+        """
+        turns = self.agent.body.max_turns
+        for turn in range(turns):
+            self.task.show("x.agent.turn_started", {"turn": turn})
+            reply = await self.ask(last=turn == turns - 1 and turn > 0)
+            wanted = reply.get("tool_calls") or ()
+            self.task.emit("x.agent.turn_completed", {"turn": turn, "calls": [call["name"] for call in wanted]})
+            if not wanted:
+                return await self.answer(reply)
+            if turn == turns - 1:
+                break
+            await self.call(reply, wanted)
+        raise NodeError(
+            f"there is no answer after {turns} model calls", kind="max_turns", retryable=False,
+            hint="raise `max_turns`, or say in the prompt when to stop",
+        )  # fmt: skip
+
+    async def ask(self, *, last: bool) -> Mapping[str, Any]:
+        """What the model says next. The last call goes without tools."""
+        messages = [*self.before, *self.said]
+        if last:
+            messages.append({"role": "user", "content": LAST_WORDS})
+        wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema)
+        reply = await self.agent.models.call(self.task, wanted, self.models)
+        self.usage += Usage.from_data(reply["usage"])
+        if last and reply.get("tool_calls"):
+            return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
+        return reply
+
+    async def answer(self, reply: Mapping[str, Any]) -> Any:
+        """The result in a final message; one that doesn't fit `returns` is corrected once."""
+        for repair in range(REPAIRS + 1):
+            self.said.append({"role": "assistant", "content": reply["text"]})
+            try:
+                return self.agent.models.read(self.task, reply)
+            except NodeError as error:
+                if repair == REPAIRS:
+                    raise
+                asked = [*self.before, *self.said, correction(error)]
+                self.said.pop()
+            wanted = Wanted(asked, self.tools, "none", self.agent.models.schema)
+            reply = await self.agent.models.call(self.task, wanted, self.models)
+            self.usage += Usage.from_data(reply["usage"])
+        raise AssertionError("the last repair returns or raises")
+
+    async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> None:
+        """Make the calls of a turn, and note what the model is to read of them."""
+        context = [m for m in (*self.before, *self.said) if m["role"] != "system"]
+        called = await self.agent.calls.run(self.task, Turn(self.offers, context, self.models), wanted)
+        self.said.append({"role": "assistant", "content": reply["text"], "tool_calls": [dict(c) for c in wanted]})
+        self.said += [one.message for one in called]
+        self._count(called)
+
+    def _count(self, called: Sequence[Called]) -> None:
+        """Raise NodeError of kind `tool_failed` where calls fail again and again."""
+        for one in called:
+            self.failed = [*self.failed, one] if one.status == "error" else []
+            same = [f for f in self.failed[-SAME_FAILURES:] if f.fingerprint == one.fingerprint]
+            if len(same) == SAME_FAILURES:
+                self._give_up(one, "the same error three times in a row")
+            if len(self.failed) == FAILURES:
+                self._give_up(one, f"{FAILURES} calls in a row failed")
+
+    def _give_up(self, one: Called, hint: str) -> None:
+        error = one.error or {}
+        raise NodeError(
+            f"{one.name}: {error.get('message', '')}", kind="tool_failed", cause=error.get("cause"), retryable=False,
+            hint=hint,
+        )  # fmt: skip

@@ -1,0 +1,270 @@
+"""The calls of one turn of an agent: each checked, approved, run in its own branch, and told to the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import trio
+
+from graphagent.errors import InDoubt, NodeError
+from graphagent.graph.plan import ApprovalPlan, NodePlan
+from graphagent.nodes.approvals import decided, rule_for
+from graphagent.nodes.model_calls import ModelCalls, Wanted
+from graphagent.nodes.offers import Offer, exposed, unknown
+from graphagent.nodes.spokes import Spoke
+from graphagent.ports import Task
+
+Status = Literal["ok", "error", "denied"]
+AT_ONCE: Final = 4
+ERROR_LIMIT: Final = 2_000
+"""Characters of a failure that a model is told."""
+RESULT_LIMIT: Final = 64 * 1024
+HEAD, TAIL = 4_000, 2_000
+"""What a model sees of a longer result, in characters."""
+FATAL: Final = frozenset({"expression", "in_doubt", "limit"})
+"""Kinds of failures that are no matter of the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """How one call ended. `content` is what the model reads; `args` are those that ran."""
+
+    id: str
+    name: str
+    status: Status
+    content: str
+    args: dict[str, Any] = field(default_factory=dict)
+    result: Any = None
+    error: Mapping[str, Any] | None = None
+    offer: Offer | Spoke | None = None
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The call's result as the model is sent it."""
+        return {"role": "tool", "tool_call_id": self.id, "name": self.name, "content": self.content}
+
+    @property
+    def fingerprint(self) -> tuple[Any, ...] | None:
+        """What two equal failures have in common; None of a success."""
+        return None if self.error is None else (self.name, self.error["kind"], self.error["cause"])
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What the calls of one turn have in common. `said` led to them: the conversation without system text."""
+
+    offers: Sequence[Offer | Spoke]
+    said: Sequence[Mapping[str, Any]]
+    models: list[Any]
+
+
+class AgentCalls:
+    """Runs the calls of one agent's turns."""
+
+    def __init__(self, node: NodePlan, calls: ModelCalls, parallel_delegates: int) -> None:
+        assert node.agent is not None
+        self.node, self.calls = node, calls
+        self.approvals: Sequence[ApprovalPlan] = node.agent.approvals
+        self.limits = {"delegates": parallel_delegates}
+
+    async def run(self, task: Task, turn: Turn, wanted: Sequence[Mapping[str, str]]) -> list[Called]:
+        """How all calls of a turn ended, in call order. What they write is noted in this order too."""
+        slots = trio.CapacityLimiter(AT_ONCE)
+        works = [self._work(call, turn, slots) for call in wanted]
+        limits = {**self.limits, **{lane: 1 for lane, _ in works if lane.startswith("write:")}}
+        called: list[Called] = await task.gather(works, limits)
+        for one in called:
+            self._write(task, one)
+        return called
+
+    def _write(self, task: Task, one: Called) -> None:
+        """Note what a finished call writes. A failed or denied one writes nothing."""
+        assert self.node.agent is not None
+        if one.status != "ok" or one.offer is None:
+            return
+        if isinstance(one.offer, Spoke):
+            task.write(one.offer.delegate.writes, {"out": one.result})
+            return
+        writes = self.node.agent.tool_writes.get(one.offer.info.name)
+        if writes:
+            task.write(writes, {"args": one.args, "result": one.result})
+
+    def _work(self, call: Mapping[str, str], turn: Turn, slots: trio.CapacityLimiter) -> tuple[str, Callable[..., Any]]:
+        """The lane of a call and what is done in it. Two writes of one tool never overlap."""
+        offer = next((o for o in turn.offers if exposed(o.info.name) == call["name"]), None)
+        if isinstance(offer, Spoke):
+            spoke = offer
+
+            async def delegate(task: Task) -> Called:
+                return await self._delegate(task, call, turn, spoke)
+
+            return "delegates", delegate
+
+        async def tool(task: Task) -> Called:
+            return await self._tool(task, call, turn, offer, slots)
+
+        writes = offer is not None and offer.info.effects == "write"
+        return (f"write:{call['name']}" if writes else "tools"), tool
+
+    async def _tool(
+        self, task: Task, call: Mapping[str, str], turn: Turn, offer: Offer | None, slots: trio.CapacityLimiter
+    ) -> Called:
+        try:
+            if offer is None:
+                raise unknown(call["name"], [o for o in turn.offers if not isinstance(o, Spoke)])
+            args = offer.check(parsed(call["arguments"]))
+        except NodeError as error:
+            return self._failed(task, call, None, {}, error)
+        rule = rule_for(self.approvals, offer.info.name, task.env, args)
+        note, approval = None, None
+        if rule is not None:
+            decision = await decided(task, self.node.name, offer.info, args, rule)
+            approval = decision.kind
+            if decision.kind == "reject":
+                return self._denied(task, call, offer, args, decision.said)
+            if decision.kind == "respond":
+                return self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
+            if decision.kind == "edit":
+                args = decision.args
+                note = f"a human changed the arguments; these ran: {json.dumps(args, ensure_ascii=False)}"
+        try:
+            if approval == "edit":
+                args = offer.check(args)
+            self._started(task, call, offer, args, approval)
+            async with slots:
+                result = await offer.run(task, args)
+        except NodeError as error:
+            return self._failed(task, call, offer, args, error)
+        return self._done(task, call, offer, args, result, note)
+
+    async def _delegate(self, task: Task, call: Mapping[str, str], turn: Turn, spoke: Spoke) -> Called:
+        async def repair(spoke: Spoke, error: NodeError) -> Any:
+            return await self._arguments_again(task, turn, spoke, error)
+
+        try:
+            given = parsed(call["arguments"], strict=False)
+            args, filled_by = await spoke.filled(given, last_words(turn.said), repair)
+            handoff = spoke.handoff(task, args, filled_by, turn.said)
+            task.emit("x.agent.handoff", handoff.data())
+            self._started(task, call, spoke, args, None)
+            result = await spoke.run(task, handoff)
+        except NodeError as error:
+            return self._failed(task, call, spoke, {}, error)
+        return self._done(task, call, spoke, args, result, None)
+
+    async def _arguments_again(self, task: Task, turn: Turn, spoke: Spoke, error: NodeError) -> Any:
+        """What the hub's model gives when it is told what was wrong with the arguments for a spoke."""
+        text = (
+            f"Your call of {spoke.info.name} doesn't fit: {error.message}. Give its arguments again, only as JSON: "
+            f"{spoke.info.description}"
+        )
+        schema = spoke.info.parameters
+        wanted = Wanted([*turn.said, {"role": "user", "content": text}], output=schema)
+        reply = await self.calls.call(task, wanted, turn.models)
+        return task.services.read_answer(reply["text"], schema, reply["finish"])
+
+    # ---- what is told -------------------------------------------------------------------------------------------
+
+    def _started(
+        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: Mapping[str, Any], approval: str | None
+    ) -> None:
+        info = offer.info
+        data = {
+            "call_id": call["id"], "tool": info.name, "source": info.source, "args": dict(args),
+            "effects": info.effects, "approval": approval,
+        }  # fmt: skip
+        task.emit("ToolCallStarted", task.services.redact(data))
+
+    def _done(
+        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: dict[str, Any], result: Any,
+        note: str | None,
+    ) -> Called:  # fmt: skip
+        content = as_text(result)
+        if note is not None:
+            content = f"({note})\n{content}"
+        return self._told(task, Called(call["id"], call["name"], "ok", content, args, result, None, offer))
+
+    def _denied(self, task: Task, call: Mapping[str, str], offer: Offer, args: dict[str, Any], reason: Any) -> Called:
+        content = json.dumps({"status": "denied", "reason": reason or "a human said no"}, ensure_ascii=False)
+        return self._told(task, Called(call["id"], call["name"], "denied", content, args, None, None, offer))
+
+    def _failed(
+        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke | None, args: dict[str, Any], error: NodeError
+    ) -> Called:
+        if isinstance(error, InDoubt) or error.kind in FATAL:
+            raise error
+        view = {"kind": error.kind, "cause": error.cause, "message": error.message[:500], "hint": error.hint}
+        return self._told(
+            task, Called(call["id"], call["name"], "error", failure_text(error), args, None, view, offer)
+        )  # fmt: skip
+
+    def _told(self, task: Task, called: Called) -> Called:
+        name = called.name if called.offer is None else called.offer.info.name
+        data: dict[str, Any] = {
+            "call_id": called.id,
+            "tool": name,
+            "status": called.status,
+            "error": called.error,
+            "artifacts": [],
+        }
+        if task.last_call is not None:
+            data["call"] = task.last_call
+        task.emit("ToolCallCompleted", task.services.redact(data))
+        return called
+
+
+def parsed(text: str, *, strict: bool = True) -> Any:
+    """The arguments of a call as the model wrote them. None of what is no object, unless that is an error.
+
+    Raises:
+        NodeError: kind `invalid_input`, cause `bad_arguments`.
+    """
+    try:
+        given = json.loads(text or "{}", parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        given = None
+    if isinstance(given, dict) or not strict:
+        return given
+    raise NodeError(
+        f"the arguments are no JSON object: {text[:120]!r}", kind="invalid_input", cause="bad_arguments",
+        hint="nothing was called: give the arguments as one JSON object",
+    )  # fmt: skip
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def failure_text(error: NodeError) -> str:
+    """A failed call as the model reads it."""
+    details = error.details if isinstance(error.details, Mapping) else {}
+    data = {"status": "error", "kind": error.kind, "cause": error.cause, "message": error.message, "hint": error.hint}
+    for key in ("field", "expected"):
+        if details.get(key) is not None:
+            data[key] = details[key]
+    text = json.dumps({k: v for k, v in data.items() if v is not None}, ensure_ascii=False, default=str)
+    if len(text) > ERROR_LIMIT:
+        data = {"status": "error", "kind": error.kind, "cause": error.cause, "message": error.message[:1000],
+                "hint": (error.hint or "")[:500]}  # fmt: skip
+        text = json.dumps(data, ensure_ascii=False)[:ERROR_LIMIT]
+    return text
+
+
+def as_text(result: Any) -> str:
+    """A result as the model reads it: text as it is, all else as JSON; of a long one its beginning and end."""
+    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    if len(text) <= RESULT_LIMIT:
+        return text
+    left = len(text) - HEAD - TAIL
+    return f"{text[:HEAD]}\n[... {left:,} characters are left out ...]\n{text[-TAIL:]}"
+
+
+def last_words(said: Sequence[Mapping[str, Any]]) -> str:
+    """The last message of the conversation that holds text."""
+    for message in reversed(said):
+        if message["role"] != "tool" and isinstance(message.get("content"), str) and message["content"].strip():
+            return str(message["content"])
+    return ""

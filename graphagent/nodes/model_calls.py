@@ -1,0 +1,155 @@
+"""Calls of a node's model, each an effect of its own: fallbacks in order, tries inside, pieces shown as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphagent.errors import ModelError, NodeError
+from graphagent.faults import fault
+from graphagent.graph.plan import ModelPlan, NodePlan, Plan
+from graphagent.graph.types import TypeMismatch, json_schema
+from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta
+from graphagent.nodes.retrying import TRANSIENT, retrying
+from graphagent.ports import EffectCall, Task
+
+REPAIRS = 1
+"""How often a model may correct an answer that doesn't fit `returns`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a model is asked: messages, the tools that it may call, and the JSON Schema that its answer has to fit."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] = ()
+    tool_choice: str = "auto"
+    output: Mapping[str, Any] | None = None
+
+    def request(self, model: ModelPlan) -> dict[str, Any]:
+        """The request as the journal hashes it: endpoints and deadlines are no part of it."""
+        out = {
+            "model": model.use, "messages": list(self.messages), "temperature": model.temperature,
+            "params": dict(model.params), "output": self.output,
+        }  # fmt: skip
+        return {**out, "tools": list(self.tools), "tool_choice": self.tool_choice} if self.tools else out
+
+    def to_send(self, model: ModelPlan) -> ModelRequest:
+        """The request as an adapter takes it."""
+        sampling = Sampling(temperature=model.temperature)
+        return ModelRequest(
+            tuple(self.messages), tuple(self.tools), self.tool_choice, self.output, sampling, model.params
+        )
+
+
+class ModelCalls:
+    """The models of one node, and how their answers are read."""
+
+    def __init__(self, node: NodePlan, plan: Plan) -> None:
+        self.node = node
+        self.models = [plan.models[name] for name in with_fallbacks(plan, node.model or "")]
+        self.schema = json_schema(node.returns) if node.returns is not None else None
+
+    async def call(self, task: Task, wanted: Wanted, models: list[ModelPlan]) -> Mapping[str, Any]:
+        """What the first of these models answers that can be reached; those before it are taken off the list.
+
+        The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
+        arguments as the model wrote them.
+        """
+        while True:
+            try:
+                return await self.ask(task, wanted, models[0])
+            except NodeError as error:
+                if error.kind not in TRANSIENT or len(models) == 1:
+                    raise
+                failed = models.pop(0)
+                data = {"model": failed.name, "next": models[0].name, "cause": error.kind, "call": task.last_call}
+                task.emit("x.model.fallback", data)
+
+    async def ask(self, task: Task, wanted: Wanted, model: ModelPlan) -> Mapping[str, Any]:
+        """One model call as an effect; tries are made inside it."""
+
+        async def execute(effect: EffectCall) -> Any:
+            send = wanted.to_send(model)
+            return await retrying(self.node.retry, effect, task, lambda: stream(task, send, effect, model.name))
+
+        reply: Mapping[str, Any] = await task.effect("model", model.name, "read", wanted.request(model), execute)
+        call = task.last_call
+        task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
+        return reply
+
+    def read(self, task: Task, reply: Mapping[str, Any]) -> Any:
+        """The node's `out` of a reply. Raises NodeError of kind `invalid_output`."""
+        if self.schema is None or self.node.check_returns is None:
+            return {"text": reply["text"]}
+        value = task.services.read_answer(reply["text"], self.schema, reply["finish"])
+        try:
+            return self.node.check_returns(value)
+        except TypeMismatch as error:
+            message = f"the answer doesn't fit `returns` at out{error.path[1:]}: {error.message}"
+            raise NodeError(message, kind="invalid_output") from error
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The tool calls of one answer while they arrive."""
+
+    parts: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def add(self, delta: ToolCallDelta) -> None:
+        call = self.parts.setdefault(delta.index, {"id": "", "name": "", "arguments": ""})
+        call["id"] = delta.id or call["id"]
+        call["name"] = delta.name or call["name"]
+        call["arguments"] += delta.arguments
+
+    def whole(self) -> list[dict[str, str]]:
+        """The calls in order. One without an id, or with that of another, gets one."""
+        out: list[dict[str, str]] = []
+        taken: set[str] = set()
+        for index, call in sorted(self.parts.items()):
+            name = call["id"] if call["id"] and call["id"] not in taken else f"call_{index}"
+            taken.add(name)
+            out.append({**call, "id": name})
+        return out
+
+
+async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: str) -> dict[str, Any]:
+    """Read one answer to its end, showing its text as it comes."""
+    model = await task.services.model(name)
+    pieces: list[str] = []
+    calls = _Calls()
+    done: Done | None = None
+    fault("effect.during")
+    async with aclosing(model.stream(request)) as parts:
+        async for part in parts:
+            if isinstance(part, TextDelta):
+                task.say(effect.step, len(pieces), part.text)
+                pieces.append(part.text)
+            elif isinstance(part, ToolCallDelta):
+                calls.add(part)
+            elif isinstance(part, Done):
+                done = part
+    if done is None:
+        raise ModelError("the model's stream ended before its answer did", cause="stream_broken")
+    usage = done.usage.priced(model.info.price) if done.usage.cost_micro is None else done.usage
+    effect.usage = usage
+    effect.tries += done.tries - 1
+    reply: dict[str, Any] = {"text": "".join(pieces), "finish": done.finish, "usage": usage.data()}
+    if calls.parts:
+        reply["tool_calls"] = calls.whole()
+    return reply
+
+
+def with_fallbacks(plan: Plan, name: str) -> list[str]:
+    """A model and those that are tried after it, each once."""
+    out = [name]
+    for other in plan.models[name].fallback:
+        out += [n for n in with_fallbacks(plan, other) if n not in out]
+    return out
+
+
+def correction(error: NodeError) -> dict[str, Any]:
+    """What the model is told about an answer that doesn't fit."""
+    return {"role": "user", "content": f"That answer can't be used: {error.message}. Answer again, only with the JSON."}

@@ -1,0 +1,455 @@
+"""Agents: the loop of model and tools inside one superstep, through crashes and answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from graphagent.codec import decode
+from graphagent.errors import InputInvalid
+from graphagent.llm.scripted import ScriptedModel, Turn
+from graphagent.messages import ModelRequest
+from graphagent.snapshot import Span
+from tests.acceptance.scenarios.world import World, scenario
+
+TOOLS = """
+    from graphagent import ToolFailed
+
+    def weather(city: str, days: int = 1) -> dict:
+        \"\"\"The weather of a city.
+
+        Args:
+            city: Its name.
+            days: How many days ahead.
+        \"\"\"
+        note("weather", city)
+        return {"city": city, "sun": days}
+
+    def send(to: str, text: str) -> str:
+        \"\"\"Send a letter.\"\"\"
+        note("send", to)
+        return f"sent to {to}"
+
+    def broken(x: int) -> int:
+        \"\"\"Never works.\"\"\"
+        note("broken")
+        raise ToolFailed("it is broken", cause="no_parts")
+"""
+HEAD = """
+    inputs: { question: str }
+    outputs: { answer: str }
+    models: { m: scripted/m }
+    tools:
+      weather: { python: "fns:weather", effects: read }
+      send: { python: "fns:send" }
+      broken: { python: "fns:broken", effects: read }
+    channels:
+      answer: { type: str, default: "" }
+      cities: { type: "list[str]", reducer: append }
+      messages: { type: "list[Message]", reducer: messages, scope: session }
+    start: a
+    nodes:
+"""
+
+
+def call(name: str, /, **arguments: Any) -> dict[str, Any]:
+    """A call with an id of its own, so that a model that is asked again answers the same."""
+    return {"id": "-".join(map(str, (name, *arguments.values()))), "name": name, "arguments": arguments}
+
+
+def calls(*wanted: dict[str, Any], text: str | None = None) -> Turn:
+    return Turn(text=text, tool_calls=wanted)
+
+
+def saying(turns: Sequence[Any]) -> ScriptedModel:
+    """A model whose n-th turn answers a request with n messages of its own: a call that a crash lost gives it again."""
+    made = [turn if isinstance(turn, Turn) else Turn(text=turn) for turn in turns]
+    first = [turn for turn in made if turn.match]
+    rest = [turn for turn in made if not turn.match]
+    return ScriptedModel([*first, *(replace(t, match=_after(i), repeat=True) for i, t in enumerate(rest))])
+
+
+def _after(count: int) -> Callable[[ModelRequest], bool]:
+    return lambda request: sum(m["role"] == "assistant" for m in request.messages) == count
+
+
+def _corrects(request: ModelRequest) -> bool:
+    return "doesn't fit" in str(request.messages[-1]["content"])
+
+
+def told(model: ScriptedModel, turn: int | None = None) -> list[dict[str, Any]]:
+    """The results that the newest request of a turn shows the model."""
+    request = next(r for r in reversed(model.requests) if turn is None or _after(turn)(r))
+    return [dict(m) for m in request.messages if m["role"] == "tool"]
+
+
+ASK = {"question": "Is it sunny?"}
+
+
+@scenario
+async def test_an_agent_calls_tools_and_answers(world: World) -> None:
+    """Model, two tools at once, model: one superstep, five effects, the conversation in the history channel."""
+    world.functions(TOOLS)
+    turns = [calls(call("weather", city="Rome"), call("weather", city="Oslo", days=3)), "Yes, in both."]
+    world.models["m"] = model = saying(turns)
+    outcome = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, tools: [weather],
+               history: { channel: messages }, tool_writes: { weather: { cities: "${ [result.city] }" } },
+               writes: { answer: "${ out.text }" }, next: end }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "Yes, in both."}
+    assert sorted(world.noted()) == [("weather", "Oslo"), ("weather", "Rome")]
+    (tool,) = model.requests[0].tools
+    assert (tool["name"], tool["description"]) == ("weather", "The weather of a city.")
+    assert tool["parameters"]["required"] == ["city"]
+    assert [json.loads(m["content"])["city"] for m in told(model)] == ["Rome", "Oslo"], "in call order"
+    values = await world.values(outcome.row.session)
+    assert values["cities"] == ["Rome", "Oslo"]
+    assert [m["role"] for m in values["messages"]] == ["user", "assistant", "tool", "tool", "assistant"]
+    rows = await world.store.effects([Span(outcome.row.session, 0, None)])
+    assert [r.path for r in rows if r.kind == "tool"] == ["a/1.0", "a/1.1"]
+    completed = await world.kinds(outcome.row.session, "ToolCallCompleted")
+    assert [(c["tool"], c["status"]) for c in completed] == [("weather", "ok")] * 2
+    assert len(await world.kinds(outcome.row.session, "x.agent.turn_completed")) == 2
+
+
+@scenario
+async def test_a_history_is_continued(world: World) -> None:
+    """The next run sees what was said before, calls with their results; a window never cuts these apart."""
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [
+            calls(call("weather", city="Rome")),
+            "Sunny.",
+            Turn(text="As I said.", match="Really?", repeat=True),
+            Turn(text="Again.", match="Sure?", repeat=True),
+        ]
+    )
+    graph = (
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, tools: [weather],
+               history: { channel: messages, last: 3 }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    session = (await world.start(graph, ASK)).row.session
+    await world.run_again(session, {"question": "Really?"})
+    roles = [m["role"] for m in model.requests[2].messages]
+    assert roles == ["assistant", "tool", "assistant", "user"]
+    await world.run_again(session, {"question": "Sure?"})
+    assert [m["content"] for m in model.requests[3].messages] == ["Sunny.", "Really?", "As I said.", "Sure?"]
+
+
+@scenario
+async def test_failures_go_back_to_the_model(world: World) -> None:
+    """Wrong arguments, a tool that isn't there, no JSON, a tool that fails: data with a hint, and the run goes on."""
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [
+            calls(call("weather", town="Rome"), call("wether", city="Rome"), call("weather", city="Rome")),
+            calls(call("broken", x=1)),
+            "I give up.",
+        ]
+    )
+    outcome = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather, broken], writes: { answer: "${ out.text }" }, next: end }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "I give up."}
+    assert world.noted() == [("weather", "Rome"), "broken"], "what doesn't fit is never called"
+    wrong, unknown, right = [json.loads(m["content"]) for m in told(model, 1)]
+    assert (wrong["kind"], wrong["cause"], wrong["field"]) == ("invalid_input", "bad_arguments", "$.city")
+    assert "nothing was called" in wrong["hint"]
+    assert unknown["cause"] == "unknown_tool"
+    assert "weather" in unknown["hint"]
+    assert right["city"] == "Rome"
+    failed = json.loads(told(model, 2)[-1]["content"])
+    assert (failed["status"], failed["kind"], failed["cause"]) == ("error", "tool_failed", "no_parts")
+    statuses = [c["status"] for c in await world.kinds(outcome.row.session, "ToolCallCompleted")]
+    assert statuses == ["error", "error", "ok", "error"]
+
+
+@scenario
+async def test_calls_that_fail_again_and_again_end_the_node(world: World) -> None:
+    world.functions(TOOLS)
+    world.models["m"] = saying([calls(call("broken", x=1))] * 9)
+    outcome = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [broken], next: end, on_error: [{ to: end, writes: { answer: "${ error.kind }: ${ default(error.hint, '') }" } }] }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "tool_failed: the same error three times in a row"}
+    assert world.calls("broken") == 3
+
+
+@scenario
+async def test_the_last_call_goes_without_tools(world: World) -> None:
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [calls(call("weather", city="Rome")), calls(call("weather", city="Oslo")), "So."]
+    )
+    outcome = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather], max_turns: 3, writes: { answer: "${ out.text }" }, next: end }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "So."}
+    assert [r.tool_choice for r in model.requests] == ["auto", "auto", "none"]
+    world.models["m"] = saying([calls(call("weather", city="Rome"))] * 3)
+    failed = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather], max_turns: 2, next: end, on_error: [{ to: end, writes: { answer: "${ error.kind }" } }] }
+    """,
+        ASK,
+    )
+    assert failed.outputs == {"answer": "max_turns"}
+
+
+@scenario
+async def test_a_typed_answer_is_repaired_once(world: World) -> None:
+    world.functions(TOOLS)
+    node = """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather], returns: { text: str, sure: bool }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    world.models["m"] = model = saying(
+        [calls(call("weather", city="Rome")), "what?", Turn(value={"text": "yes", "sure": True})]
+    )
+    assert (await world.start(HEAD + node, ASK)).outputs == {"answer": "yes"}
+    assert model.requests[1].output is not None
+    world.models["m"] = saying(["what?", "what?", "what?"])
+    failed = await world.start(HEAD + node, ASK)
+    assert failed.error is not None
+    assert failed.error["kind"] == "invalid_output"
+
+
+@scenario
+async def test_33_an_approval_holds_one_call(world: World) -> None:
+    """The other calls of the turn run at once; behind the answer neither they nor the model call run again."""
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [
+            calls(call("send", to="ann", text="hi"), call("weather", city="Rome"), call("send", to="bob", text="ho")),
+            "Done.",
+        ]
+    )
+    graph = (
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather, send], approve: [{ tool: send, when: "args.to != 'bob'" }], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    session = (await world.start(graph, ASK)).row.session
+    assert sorted(world.noted()) == [("send", "bob"), ("weather", "Rome")]
+    (asked,) = await world.open(session)
+    question = decode(asked.question)
+    assert (asked.kind, question["payload"]) == (
+        "tool_approval",
+        {"tool": "send", "args": {"to": "ann", "text": "hi"}, "effects": "write"},
+    )
+    with pytest.raises(InputInvalid, match="decision"):
+        await world.answer(asked, {"decision": "maybe"})
+    with pytest.raises(InputInvalid, match="args"):
+        await world.answer(asked, {"decision": "edit"})
+    await world.answer(asked, {"decision": "approve"})
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"answer": "Done."}
+    assert sorted(world.noted()) == [("send", "ann"), ("send", "bob"), ("weather", "Rome")], "each once"
+    assert len(model.requests) == 2 or world.crashing
+
+
+@scenario
+async def test_four_calls_with_four_decisions(world: World) -> None:
+    """Approve, edit, reject with `tell`, respond: each ran as decided, once."""
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [
+            calls(*(call("send", to=name, text="hi") for name in ("ann", "bob", "cid", "dan"))),
+            "Done.",
+        ]
+    )
+    graph = (
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [send], approve: [{ tool: send, on_deny: tell }], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    session = (await world.start(graph, ASK)).row.session
+    asked = {decode(row.question)["payload"]["args"]["to"]: row for row in await world.open(session)}
+    assert set(asked) == {"ann", "bob", "cid", "dan"}
+    await world.answer(asked["cid"], {"decision": "reject", "reason": "not him"})
+    await world.drive(session)
+    await world.answer(asked["bob"], {"decision": "edit", "args": {"to": "bea", "text": "hi"}})
+    await world.answer(asked["ann"], True)
+    await world.drive(session)
+    assert len(await world.open(session)) == 1
+    await world.answer(asked["dan"], {"decision": "respond", "content": "I told him"}, by="me")
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"answer": "Done."}
+    assert sorted(world.noted()) == [("send", "ann"), ("send", "bea")]
+    ann, bob, cid, dan = [m["content"] for m in told(model)]
+    assert ann == "sent to ann"
+    assert "a human changed the arguments" in bob
+    assert "sent to bea" in bob
+    assert json.loads(cid) == {"status": "denied", "reason": "not him"}
+    assert "I told him" in dan
+
+
+@scenario
+async def test_a_rejected_call_fails_the_node(world: World) -> None:
+    world.functions(TOOLS)
+    world.models["m"] = saying([calls(call("send", to="ann", text="hi"))])
+    session = (
+        await world.start(
+            HEAD
+            + """
+          a: { kind: agent, model: m, prompt: hi, tools: [send], approve: [{ tool: send }], next: end, on_error: [{ when: "error.kind == 'approval_denied'", to: end, writes: { answer: "I stopped: ${ error.message }" } }] }
+    """,
+            ASK,
+        )
+    ).row.session
+    (asked,) = await world.open(session)
+    await world.answer(asked, {"decision": "reject", "reason": "spam"}, by="eva")
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"answer": "I stopped: the call of send was rejected by eva: spam"}
+    assert world.noted() == []
+
+
+HUB = """
+    inputs: { topic: str }
+    outputs: { report: str }
+    models: { m: scripted/m, s: scripted/s }
+    channels:
+      facts: { type: "list[str]", reducer: append }
+      report: { type: str, default: "" }
+    start: hub
+    nodes:
+      hub:
+        kind: agent
+        model: m
+        prompt: "{{ t }}"
+        with: { t: "${ inputs.topic }" }
+        parallel_delegates: 3
+        delegates:
+          web: { graph: spoke, about: Finds facts, handoff: { known: "${ facts }" }, history: { last: 2 }, writes: { facts: "${ out.found }" } }
+          think: { about: Thinks, do: { kind: llm, model: s, prompt: "think {{ task }}", with: { task: "${ inputs.task }" } }, writes: { facts: "${ [out.text] }" } }
+        writes: { report: "${ out.text }" }
+        next: end
+    graphs:
+      spoke:
+        inputs: { task: str, known: "list[str]", depth: "int = 2", history: "list[Message]" }
+        outputs: { found: "list[str]" }
+        channels: { found: { type: "list[str]", reducer: append } }
+        start: work
+        nodes:
+          work: { kind: llm, model: s, prompt: "find {{ t }}: {{ n }} known, depth {{ d }}", with: { t: "${ inputs.task }", n: "${ len(inputs.known) }", d: "${ inputs.depth }" }, writes: { found: "${ [out.text] }" }, next: end }
+"""
+
+
+def spokes() -> ScriptedModel:
+    echo = [Turn(text=f"fact {n}", match=f"find {n}", repeat=True) for n in ("bees", "ants", "owls")]
+    return ScriptedModel([*echo, Turn(text="a thought", match="think", repeat=True)])
+
+
+@scenario
+async def test_a_hub_and_its_spokes(world: World) -> None:
+    """Delegates run as child sessions, their writes come in call order, and the next hand-over sees them."""
+    world.models["m"] = model = saying(
+        [
+            calls(call("web", task="bees"), call("think", task="hard"), call("web", task="ants", depth=5)),
+            calls(call("web", task="owls")),
+            "The report.",
+        ]
+    )
+    world.models["s"] = spoke = spokes()
+    outcome = await world.start(HUB, {"topic": "animals"})
+    assert outcome.outputs == {"report": "The report."}
+    session = outcome.row.session
+    assert (await world.values(session))["facts"] == ["fact bees", "a thought", "fact ants", "fact owls"]
+    assert len(await world.store.children(session)) == 4
+    assert any("owls: 3 known, depth 2" in str(r.messages[-1]["content"]) for r in spoke.requests), (
+        "own writes are seen"
+    )
+    tool = next(t for t in model.requests[0].tools if t["name"] == "web")
+    assert set(tool["parameters"]["properties"]) == {"task", "depth"}
+    assert [
+        json.loads(m["content"]) if m["name"] == "web" else json.loads(m["content"])["text"] for m in told(model, 1)
+    ] == [{"found": ["fact bees"]}, "a thought", {"found": ["fact ants"]}]
+    handoffs = await world.kinds(session, "x.agent.handoff")
+    assert [h["filled_by"] for h in handoffs] == ["model"] * 4
+    assert [len(h["messages"]) for h in handoffs] == [1, 0, 1, 4]
+
+
+@scenario
+async def test_a_handoff_is_repaired_or_falls_back(world: World) -> None:
+    """Wrong arguments: the hub's model is asked once more; then defaults, and the last words as the task."""
+    world.models["m"] = saying(
+        [
+            calls(call("web", task="bees", depth="deep")),
+            Turn(value={"task": "ants", "depth": 1}, match=lambda r: _corrects(r) and _after(0)(r), repeat=True),
+            calls(call("web", tsk="bees")),
+            Turn(value={"tsk": 1}, match=lambda r: _corrects(r) and _after(1)(r), repeat=True),
+            "The report.",
+        ]
+    )
+    spoke = ScriptedModel([Turn(text="fact", match="find", repeat=True)])
+    world.models["s"] = spoke
+    outcome = await world.start(HUB, {"topic": "animals"})
+    assert outcome.outputs == {"report": "The report."}
+    handoffs = await world.kinds(outcome.row.session, "x.agent.handoff")
+    assert [(h["task"], h["filled_by"]) for h in handoffs] == [("ants", "repair"), ("animals", "fallback")]
+
+
+@scenario
+async def test_a_spoke_that_asks_holds_its_hub(world: World) -> None:
+    """A spoke's question shows at the hub; the other spokes' results stand, and none runs twice."""
+    world.models["m"] = model = saying([calls(call("ask", task="x"), call("think", task="y")), "Done."])
+    world.models["s"] = spoke = spokes()
+    session = (
+        await world.start("""
+        outputs: { report: str }
+        models: { m: scripted/m, s: scripted/s }
+        channels: { report: { type: str, default: "" } }
+        start: hub
+        nodes:
+          hub:
+            kind: agent
+            model: m
+            prompt: go
+            delegates:
+              ask: { graph: asks, about: Asks }
+              think: { about: Thinks, do: { kind: llm, model: s, prompt: "think {{ task }}", with: { task: "${ inputs.task }" } } }
+            writes: { report: "${ out.text }" }
+            next: end
+        graphs:
+          asks:
+            inputs: { task: str }
+            outputs: { said: str }
+            channels: { said: { type: str, default: "" } }
+            start: q
+            nodes: { q: { kind: human, mode: approve, prompt: "May I?", writes: { said: "${ out.decision }" }, next: end } }
+    """)
+    ).row.session
+    (asked,) = await world.open(session)
+    assert asked.session != session
+    assert len(spoke.requests) == 1 or world.crashing
+    await world.answer(asked, True)
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"report": "Done."}
+    assert (len(model.requests), len(spoke.requests)) == (2, 1) or world.crashing
+    assert json.loads(told(model)[0]["content"]) == {"said": "approve"}
