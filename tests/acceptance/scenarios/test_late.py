@@ -36,7 +36,7 @@ PAYS = """
     channels: { got: { type: any, default: null } }
     start: pay
     nodes:
-      pay: { kind: code, python: "fns:pay", effects: write, timeout: 20ms, writes: { got: "${ out }" }, next: end }
+      pay: { kind: code, python: "fns:pay", effects: write, timeout: 400ms, writes: { got: "${ out }" }, next: end }
 """
 
 
