@@ -15,9 +15,10 @@ from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
 from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
-from graphagent.nodes.offers import Offer, Toolbox, shown
+from graphagent.nodes.offers import Offer, shown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.talk import Talk
+from graphagent.nodes.toolbox import Toolbox
 from graphagent.ports import Finished, Task
 
 FAILURES: Final = 6
@@ -85,7 +86,10 @@ class _Loop:
                 return await self.answer(reply)
             if turn == turns - 1:
                 break
-            await self.call(reply, wanted)
+            called = await self.call(reply, wanted)
+            ended = next((c for c in called if c.ends), None)
+            if ended is not None:
+                return self.finished(ended)
         raise NodeError(
             f"there is no answer after {turns} model calls", kind="max_turns", retryable=False,
             hint="raise `max_turns`, or say in the prompt when to stop",
@@ -119,13 +123,19 @@ class _Loop:
             self.usage += Usage.from_data(reply["usage"])
         raise AssertionError("the last repair returns or raises")
 
-    async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> None:
+    def finished(self, called: Called) -> Any:
+        """The arguments of a call that is the answer."""
+        check = self.agent.node.check_returns
+        return called.args if check is None else check(called.args)
+
+    async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> Sequence[Called]:
         """Make the calls of a turn, and note what the model is to read of them."""
         context = [m for m in (*self.before, *self.said) if m["role"] != "system"]
         called = await self.agent.calls.run(self.task, Turn(self.offers, context, self.models), wanted)
         self.said.append({"role": "assistant", "content": reply["text"], "tool_calls": [dict(c) for c in wanted]})
         self.said += [one.message for one in called]
         self._count(called)
+        return called
 
     def _count(self, called: Sequence[Called]) -> None:
         """Raise NodeError of kind `tool_failed` where calls fail again and again."""

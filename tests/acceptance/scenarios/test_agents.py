@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -453,3 +454,117 @@ async def test_a_spoke_that_asks_holds_its_hub(world: World) -> None:
     assert outcome.outputs == {"report": "Done."}
     assert (len(model.requests), len(spoke.requests)) == (2, 1) or world.crashing
     assert json.loads(told(model)[0]["content"]) == {"said": "approve"}
+
+
+DEEP = """
+    outputs: { answer: str }
+    models: { m: scripted/m }
+    channels:
+      answer: { type: str, default: "" }
+      todos: { type: "list[dict[str, str]]", default: [] }
+      files: { type: "dict[str, any]", reducer: merge }
+    start: a
+    nodes:
+"""
+
+
+def todo(id: str, status: str) -> dict[str, str]:
+    return {"id": id, "content": f"do {id}", "status": status}
+
+
+@scenario
+async def test_todos_and_files(world: World) -> None:
+    """The tools see what earlier calls wrote, in the same turn too; the channels get it with the barrier."""
+    world.models["m"] = model = saying(
+        [
+            calls(
+                call("write_todos", todos=[todo("one", "in_progress"), todo("two", "pending")]),
+                call("write_todos", todos=[]),
+                call("write_file", path="notes/a.md", content="bees fly\nants walk"),
+                call("edit_file", path="notes/a.md", old="walk", new="run"),
+                call("write_file", path="b.md", content="x"),
+            ),
+            calls(
+                call("read_file", path="notes/a.md"),
+                call("delete_file", path="b.md"),
+                call("ls"),
+                call("grep", text="ants"),
+                call("glob", pattern="notes/*"),
+                call("write_file", path="../etc/passwd", content="x"),
+                call("edit_file", path="notes/a.md", old="s", new="z"),
+                call("write_todos", todos=[todo("one", "in_progress"), todo("two", "in_progress")]),
+            ),
+            "Done.",
+        ]
+    )
+    outcome = await world.start(
+        DEEP
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.todos, std.files], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "Done."}
+    values = await world.values(outcome.row.session)
+    assert values["files"] == {"notes/a.md": "bees fly\nants run", "b.md": None}
+    assert values["todos"] == [todo("one", "in_progress"), todo("two", "pending")]
+    first = [m["content"] for m in told(model, 1)]
+    assert json.loads(first[1])["cause"] == "todo_conflict"
+    assert first[2:] == [
+        "notes/a.md is written, 18 characters",
+        "notes/a.md is written, 17 characters",
+        "b.md is written, 1 characters",
+    ]
+    read, deleted, listed, grepped, globbed, out, twice, conflict = [m["content"] for m in told(model, 2)[5:]]
+    assert read == "bees fly\nants run"
+    assert deleted == "b.md is deleted"
+    assert listed == "notes/a.md (17 characters)"
+    assert grepped == "notes/a.md:1: ants run"
+    assert globbed == "notes/a.md"
+    assert "without .." in out
+    assert "stands 2 times" in twice
+    assert "in_progress" in conflict
+
+
+@scenario
+async def test_a_model_asks_a_person(world: World) -> None:
+    world.models["m"] = model = saying(
+        [calls(call("ask_human", question="Which?", options=["a", "b"]), call("ask_human", question="Why?")), "Thanks."]
+    )
+    session = (
+        await world.start(
+            DEEP
+            + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.human], writes: { answer: "${ out.text }" }, next: end }
+    """
+        )
+    ).row.session
+    asked = await world.asked(session)
+    assert {prompt: row.kind for prompt, row in asked.items()} == {"Which?": "choose", "Why?": "form"}
+    await world.answer(asked["Which?"], "b")
+    await world.answer(asked["Why?"], {"form": {"answer": "because"}})
+    assert (await world.drive(session)).outputs == {"answer": "Thanks."}
+    assert [m["content"] for m in told(model)] == ["b", "because"]
+
+
+@scenario
+async def test_finish_is_the_answer(world: World) -> None:
+    world.models["m"] = saying([calls(call("finish", text=1)), calls(call("finish", text="yes", sure=True))])
+    outcome = await world.start(
+        DEEP
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.finish], returns: { text: str, sure: bool }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "yes"}
+
+
+def test_what_a_tool_set_needs_is_checked(tmp_path: Path) -> None:
+    world = World(tmp_path / "w", "memory")
+    graph = DEEP.replace("todos:", "other:").replace("list[dict[str, str]]", "list[str]")
+    found = world.findings(
+        graph
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.todos, std.todoes], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert {code for code, _ in found} >= {"GA102", "GA103"}
