@@ -48,27 +48,26 @@ class AgentNode:
 
     async def run(self, task: Task) -> Finished:
         """See `ports.Node`."""
-        messages, asked = self.talk.begin(task)
         offers: list[Offer | Spoke] = [*await self.toolbox.open(task), *self.spokes]
-        loop = _Loop(self, task, messages, offers)
+        loop = _Loop(self, task, offers)
         out = await loop.run()
-        said = [asked, *loop.said]
-        return Finished(out=out, usage=loop.usage, history=self.talk.history(task, said))
+        return Finished(out=out, usage=loop.usage, history=loop.conversation.history(task))
 
 
 class _Loop:
     """One task's conversation: what was said in it, what it has used, and how its calls went."""
 
-    def __init__(
-        self, agent: AgentNode, task: Task, messages: Sequence[dict[str, Any]], offers: list[Offer | Spoke]
-    ) -> None:
+    def __init__(self, agent: AgentNode, task: Task, offers: list[Offer | Spoke]) -> None:
         self.agent, self.task, self.offers = agent, task, offers
-        self.before = list(messages)
-        self.said: list[dict[str, Any]] = []
         self.usage = Usage()
         self.models = list(agent.models.models)
+        self.conversation = agent.talk.begin(task, agent.models.summariser(task, self.spent, self.models))
         self.tools = [shown(offer.info) for offer in offers]
         self.failed: list[Called] = []
+
+    def spent(self, usage: Usage) -> None:
+        """Count what a model call has used."""
+        self.usage += usage
 
     async def run(self) -> Any:
         """The agent's result.
@@ -97,12 +96,12 @@ class _Loop:
 
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""
-        messages = [*self.before, *self.said]
+        messages = await self.conversation.shown()
         if last:
             messages.append({"role": "user", "content": LAST_WORDS})
         wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema)
         reply = await self.agent.models.call(self.task, wanted, self.models)
-        self.usage += Usage.from_data(reply["usage"])
+        self.spent(Usage.from_data(reply["usage"]))
         if last and reply.get("tool_calls"):
             return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
         return reply
@@ -110,17 +109,19 @@ class _Loop:
     async def answer(self, reply: Mapping[str, Any]) -> Any:
         """The result in a final message; one that doesn't fit `returns` is corrected once."""
         for repair in range(REPAIRS + 1):
-            self.said.append({"role": "assistant", "content": reply["text"]})
+            answer = {"role": "assistant", "content": reply["text"]}
             try:
-                return self.agent.models.read(self.task, reply)
+                out = self.agent.models.read(self.task, reply)
             except NodeError as error:
                 if repair == REPAIRS:
                     raise
-                asked = [*self.before, *self.said, correction(error)]
-                self.said.pop()
+                asked = [*await self.conversation.shown(), answer, correction(error)]
+            else:
+                self.conversation.said.append(answer)
+                return out
             wanted = Wanted(asked, self.tools, "none", self.agent.models.schema)
             reply = await self.agent.models.call(self.task, wanted, self.models)
-            self.usage += Usage.from_data(reply["usage"])
+            self.spent(Usage.from_data(reply["usage"]))
         raise AssertionError("the last repair returns or raises")
 
     def finished(self, called: Called) -> Any:
@@ -130,10 +131,10 @@ class _Loop:
 
     async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> Sequence[Called]:
         """Make the calls of a turn, and note what the model is to read of them."""
-        context = [m for m in (*self.before, *self.said) if m["role"] != "system"]
-        called = await self.agent.calls.run(self.task, Turn(self.offers, context, self.models), wanted)
-        self.said.append({"role": "assistant", "content": reply["text"], "tool_calls": [dict(c) for c in wanted]})
-        self.said += [one.message for one in called]
+        turn = Turn(self.offers, self.conversation.heard, self.models)
+        called = await self.agent.calls.run(self.task, turn, wanted)
+        asked = {"role": "assistant", "content": reply["text"], "tool_calls": [dict(call) for call in wanted]}
+        self.conversation.said += [asked, *(one.message for one in called)]
         self._count(called)
         return called
 

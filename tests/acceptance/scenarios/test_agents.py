@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from graphagent.codec import decode
 from graphagent.errors import InputInvalid
 from graphagent.llm.scripted import ScriptedModel, Turn
-from graphagent.messages import ModelRequest
+from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
 from graphagent.snapshot import Span
 from tests.acceptance.scenarios.world import World, scenario
 
@@ -568,3 +569,53 @@ def test_what_a_tool_set_needs_is_checked(tmp_path: Path) -> None:
     """
     )
     assert {code for code, _ in found} >= {"GA102", "GA103"}
+
+
+class Diligent:
+    """A model that writes one file after the other, and knows by its last result how far it is."""
+
+    def __init__(self, files: int) -> None:
+        self.info = ModelInfo("diligent", "scripted", price=Price(0, 0))
+        self.files = files
+        self.sizes: list[int] = []
+        self.summaries = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        last = str(request.messages[-1]["content"])
+        size = sum(len(str(m.get("content"))) + len(str(m.get("tool_calls", ""))) for m in request.messages)
+        self.sizes.append(size)
+        if last.startswith("Summarise"):
+            self.summaries += 1
+            yield TextDelta("Many notes are written.")
+            yield Done("stop", Usage())
+            return
+        found = re.match(r"notes/(\d+)\.md is written", last)
+        number = int(found[1]) + 1 if found else 0
+        if number == self.files:
+            yield TextDelta(f"{number} files are written.")
+            yield Done("stop", Usage())
+            return
+        arguments = json.dumps({"path": f"notes/{number}.md", "content": f"note {number} " * 40})
+        yield ToolCallDelta(0, f"c{number}", "write_file", arguments)
+        yield Done("tool_calls", Usage())
+
+    async def aclose(self) -> None:
+        pass
+
+
+@scenario
+async def test_sixty_turns_stay_inside_the_window(world: World) -> None:
+    """A deep agent works on for 60 turns; what it said long ago is summarised, and nothing of it is lost."""
+    world.models["m"] = model = Diligent(60)
+    outcome = await world.start(
+        DEEP.replace("channels:", "channels:\n      talk: { type: 'list[Message]', reducer: messages }")
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.files], max_turns: 80, history: { channel: talk, max_tokens: 2000, overflow: summarize }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "60 files are written."}
+    assert max(model.sizes) < 2000 * 4 * 1.2
+    assert 3 <= model.summaries <= 40 or world.crashing
+    values = await world.values(outcome.row.session)
+    assert len(values["files"]) == 60
+    assert len(values["talk"]) == 1 + 60 * 2 + 1, "the channel has the whole conversation"
