@@ -17,6 +17,7 @@ PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
 MEMORY = "memory:"
+CONNECTIONS = 8
 DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
@@ -35,6 +36,10 @@ SETTINGS: Final = {
         str, "where sessions are kept: the path of a SQLite file, a `postgresql://` URL, or `memory:`; by default "
         "`.graphagent/sessions.db`",
         "GRAPHAGENT_STORE", "--store",
+    ),
+    "connections": Setting(
+        int, "to Postgres, for the reads of one process; commits have two of their own. By default 8",
+        "GRAPHAGENT_CONNECTIONS",
     ),
     "models": Setting(
         dict, "by name of a model in a graph, `*` for all: `provider/model` or `provider/model@base_url` in its place",
@@ -72,6 +77,7 @@ class Settings:
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         redis: The URL of a Redis beside the store.
+        connections: So many a process reads a Postgres store with.
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
     """
@@ -85,6 +91,7 @@ class Settings:
     durability: Literal["strict", "pipelined"] = "strict"
     redis: str | None = None
     upcasters: tuple[str, ...] = ()
+    connections: int = CONNECTIONS
 
     @property
     def store_file(self) -> Path | None:
@@ -142,7 +149,7 @@ def load_settings(
     upcasters = _modules(data.get("upcasters") or (), "upcasters")
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
-        upcasters,
+        upcasters, _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
     )  # fmt: skip
 
 
@@ -158,6 +165,12 @@ def _modules(given: Sequence[Any], key: str = "allow_modules") -> tuple[str, ...
             message = f"{name!r} is no name of a module"
             raise InputInvalid(f"$.{key} of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
     return tuple(given)
+
+
+def _connections(given: str | int) -> int:
+    if not str(given).isdecimal() or int(given) < 1:
+        raise InputInvalid("$.connections", f"{given!r} is no number of connections", hint="write 1 or more")
+    return int(given)
 
 
 def _secrets(given: Mapping[str, Any]) -> dict[str, str]:

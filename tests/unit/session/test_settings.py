@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from graphagent.errors import InputInvalid
 from graphagent.session.settings import PROJECT_FILE, load_settings
 
 URL = "postgresql://ann@host:5433/agents?sslmode=require"
@@ -35,3 +36,16 @@ def test_a_flag_comes_before_a_variable_and_that_before_the_file(
     monkeypatch.setenv("GRAPHAGENT_STORE", "postgresql://variable/db")
     assert load_settings(tmp_path).store == "postgresql://variable/db"
     assert load_settings(tmp_path, store="memory:").store == "memory:"
+
+
+def test_connections_are_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRAPHAGENT_CONNECTIONS", raising=False)
+    assert load_settings(tmp_path).connections == 8
+    (tmp_path / PROJECT_FILE).write_text("connections = 3\n")
+    assert load_settings(tmp_path).connections == 3
+    monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", "1")
+    assert load_settings(tmp_path).connections == 1
+    for wrong in ("0", "-1", "many"):
+        monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", wrong)
+        with pytest.raises(InputInvalid, match="no number of connections"):
+            load_settings(tmp_path)
