@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from graphagent.errors import NodeError
+from graphagent.errors import NodeError, NotRunnable
 from graphagent.graph.plan import Plan
 from graphagent.graph.spec import SELF, ToolSpec
 from graphagent.graph.types import Field, ObjectOf, Type, json_schema, parse_decl, parse_object, parse_type
 from graphagent.ports import ToolCall, ToolInfo, ToolSource
 from graphagent.session.functions import Functions
 from graphagent.snapshot import UNSET, EffectClass
+
+BAD_SIGNATURE = "bad_signature"
 
 
 class Tools:
@@ -41,6 +43,21 @@ class Tools:
             load = partial(self.functions.load, spec.python)
             return BoundedSource(FunctionSource(spec.name, load, effects, spec.about, TIMEOUT_S), effects, TIMEOUT_S)
         return DeclaredSource(declared(spec, self.plan, TIMEOUT_S))
+
+    def check(self) -> None:
+        """Refuse a function that can't be a tool. One that isn't there fails when it is called.
+
+        Raises:
+            NotRunnable: it names the parameter.
+        """
+        for name, spec in self.plan.tools.items():
+            if spec.python is None:
+                continue
+            try:
+                self.source(name).known()
+            except NodeError as error:
+                if error.cause == BAD_SIGNATURE:
+                    raise NotRunnable(error.message, hint=error.hint) from error
 
     async def close(self, session: str) -> None:
         """Let go of what is open for a session."""
