@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from graphagent.errors import NodeError, NotRunnable
+from graphagent.errors import NodeError, NotRunnable, SecretMissing
 from graphagent.graph.plan import Plan
 from graphagent.graph.spec import SELF, ToolSpec
 from graphagent.graph.types import Field, ObjectOf, Type, json_schema, parse_decl, parse_object, parse_type
 from graphagent.ports import ToolCall, ToolInfo, ToolSource
 from graphagent.session.functions import Functions
-from graphagent.snapshot import UNSET, EffectClass
+from graphagent.session.secrets import Secrets
+from graphagent.session.settings import Settings
+from graphagent.snapshot import UNSET
+
+if TYPE_CHECKING:
+    from graphagent.tools.http import HttpPolicy
 
 BAD_SIGNATURE = "bad_signature"
+LARGEST_DOCUMENT = 10 * 1024 * 1024
 
 
 class Tools:
-    """The sources of one plan, each made when it is first asked for."""
+    """The sources of one plan, each made when it is first asked for.
 
-    def __init__(self, plan: Plan, functions: Functions) -> None:
-        self.plan, self.functions = plan, functions
+    Args:
+        functions: Finds functions, and the folders where documents are looked for.
+    """
+
+    def __init__(self, plan: Plan, functions: Functions, settings: Settings, secrets: Secrets) -> None:
+        self.plan, self.functions, self.settings, self.secrets = plan, functions, settings, secrets
         self._sources: dict[str, ToolSource] = {}
 
     def source(self, name: str) -> ToolSource:
@@ -36,13 +46,47 @@ class Tools:
     def _open(self, spec: ToolSpec) -> ToolSource:
         from graphagent.tools.bounded import TIMEOUT_S, BoundedSource
 
+        inner: ToolSource
         if spec.python is not None:
             from graphagent.tools.functions import FunctionSource
 
-            effects: EffectClass = spec.effects_of(spec.name)
             load = partial(self.functions.load, spec.python)
-            return BoundedSource(FunctionSource(spec.name, load, effects, spec.about, TIMEOUT_S), effects, TIMEOUT_S)
-        return DeclaredSource(declared(spec, self.plan, TIMEOUT_S))
+            inner = FunctionSource(spec.name, load, spec.effects_of(spec.name), spec.about, TIMEOUT_S)
+        elif spec.openapi is not None:
+            from graphagent.tools.http import HttpClient
+            from graphagent.tools.openapi import OpenApiSource
+
+            inner = OpenApiSource(
+                spec.name, spec.openapi, HttpClient(self._policy()), self._read, spec.effects_of, self._secret,
+                spec.only, TIMEOUT_S,
+            )  # fmt: skip
+        else:
+            return DeclaredSource(declared(spec, self.plan, TIMEOUT_S))
+        return BoundedSource(inner, lambda name: spec.effects_of(name.removeprefix(f"{spec.name}.")), TIMEOUT_S)
+
+    def _policy(self) -> HttpPolicy:
+        from graphagent.tools.http import HttpPolicy
+
+        return HttpPolicy(self.settings.tools.allow_hosts, self.settings.tools.allow_private)
+
+    def _read(self, path: str) -> bytes:
+        """The bytes of a document of the project."""
+        for root in self.functions.roots:
+            file = (root / path).resolve()
+            if file.is_relative_to(root) and file.is_file() and file.stat().st_size <= LARGEST_DOCUMENT:
+                return file.read_bytes()
+        hint = f"looked in: {', '.join(map(str, self.functions.roots))}"
+        message = f"there is no document {path!r} in the project, or it is too large"
+        raise NodeError(message, kind="invalid_input", cause="bad_document", hint=hint)
+
+    def _secret(self, name: str) -> str | None:
+        """A secret that the graph declares."""
+        if name not in self.plan.secrets:
+            return None
+        try:
+            return self.secrets.get(name)
+        except SecretMissing as error:
+            raise NodeError(error.message, kind="auth", hint=error.hint) from error
 
     def check(self) -> None:
         """Refuse a function that can't be a tool. One that isn't there fails when it is called.

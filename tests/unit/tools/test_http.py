@@ -64,9 +64,9 @@ def test_every_spelling_of_a_closed_address_is_refused_and_nothing_is_sent(host:
         assert web.asked == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/", "gopher://example.com/"])
-def test_only_http_is_spoken(url: str) -> None:
-    assert "http" in (refused(url).hint or "")
+@pytest.mark.parametrize("scheme", ["file", "ftp", "gopher"])
+def test_only_http_is_spoken(scheme: str) -> None:
+    assert "http" in (refused(f"{scheme}:///etc/passwd").hint or "")
 
 
 def test_only_allowed_hosts_are_called() -> None:
@@ -119,7 +119,7 @@ def test_redirects_are_followed_five_times_and_checked_each_time() -> None:
             get(web.url("/0"))
         web.pages["/5"] = Given(body=b"end")
         assert get(web.url("/0")).body == b"end"
-        for place in ("http://10.0.0.1/", "http://[::1]/", "//169.254.169.254/latest", "file:///etc/passwd"):
+        for place in ("http://10.0.0.1/", "http://[::1]/", "//169.254.169.254/latest", "ftp://127.0.0.1/"):
             web.pages["/away"] = Given(302, headers={"location": place})
             refused(web.url("/away"), HttpPolicy(private=LOCAL))
 
