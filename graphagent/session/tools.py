@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from graphagent.errors import NodeError, NotRunnable, SecretMissing
 from graphagent.graph.plan import Plan
-from graphagent.graph.spec import SELF, ToolSpec
+from graphagent.graph.spec import SELF, McpServer, ToolSpec
 from graphagent.graph.types import Field, ObjectOf, Type, json_schema, parse_decl, parse_object, parse_type
 from graphagent.ports import ToolCall, ToolInfo, ToolSource
 from graphagent.session.functions import Functions
@@ -18,6 +19,7 @@ from graphagent.snapshot import UNSET
 
 if TYPE_CHECKING:
     from graphagent.tools.http import HttpPolicy
+    from graphagent.tools.mcp_connection import McpCommand, McpUrl
 
 BAD_SIGNATURE = "bad_signature"
 LARGEST_DOCUMENT = 10 * 1024 * 1024
@@ -60,9 +62,34 @@ class Tools:
                 spec.name, spec.openapi, HttpClient(self._policy()), self._read, spec.effects_of, self._secret,
                 spec.only, TIMEOUT_S,
             )  # fmt: skip
+        elif spec.mcp is not None:
+            from graphagent.tools.mcp import McpSource
+
+            place = partial(self._place, spec.name, spec.mcp)
+            inner = McpSource(spec.name, place, self._policy(), spec.effects_of, spec.only, TIMEOUT_S)
         else:
             return DeclaredSource(declared(spec, self.plan, TIMEOUT_S))
         return BoundedSource(inner, lambda name: spec.effects_of(name.removeprefix(f"{spec.name}.")), TIMEOUT_S)
+
+    def _place(self, name: str, server: McpServer) -> McpCommand | McpUrl:
+        """Where an MCP server is, with the secrets that it is given."""
+        from graphagent.tools.mcp_connection import McpCommand, McpUrl
+
+        try:
+            if server.url is not None:
+                return McpUrl(self._filled(server.url), {k: self._filled(v) for k, v in server.headers.items()})
+            if tuple(server.command) not in self.settings.tools.allow_commands:
+                line = shlex.join(server.command)
+                hint = f"the operator allows it in graphagent.toml: [tools] allow_commands = [{line!r}]"
+                message = f"the command of the MCP server {name!r} isn't allowed: {line}"
+                raise NodeError(message, kind="invalid_input", cause="command_refused", hint=hint)
+            env = {key: self._filled(value) for key, value in server.env.items()}
+            return McpCommand(tuple(server.command), env, self.settings.root)
+        except SecretMissing as error:
+            raise NodeError(error.message, kind="auth", hint=error.hint) from error
+
+    def _filled(self, raw: Any) -> str:
+        return str(self.secrets.fill(raw, self.plan.secrets))
 
     def _policy(self) -> HttpPolicy:
         from graphagent.tools.http import HttpPolicy

@@ -79,6 +79,14 @@ class HttpPolicy:
                 raise _refused(f"{name} is at {address}, which isn't public", hint)
         return found
 
+    async def check(self, url: str) -> None:
+        """Raise NodeError if a tool may not connect to a URL."""
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise NodeError(f"{_shown(url)!r} is no URL: {error}", kind="invalid_input") from error
+        await self.addresses(parsed.scheme, parsed.host, _port(parsed))
+
     def context(self) -> ssl.SSLContext:
         """The certificates that are trusted."""
         return self.tls or _certificates()
@@ -108,8 +116,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: Any) -> Any:
         """See `httpx.AsyncBaseTransport`."""
         url = request.url
-        port = url.port or (443 if url.scheme == "https" else 80)
-        addresses = await self.policy.addresses(url.scheme, url.host, port)
+        addresses = await self.policy.addresses(url.scheme, url.host, _port(url))
         extensions = {**request.extensions, "sni_hostname": url.host}
         failure: Exception | None = None
         for address in addresses:
@@ -198,7 +205,11 @@ def _next(before: httpx.Request, after: httpx.Request, headers: Mapping[str, str
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host.lower(), url.port or (443 if url.scheme == "https" else 80)
+    return url.scheme, url.host.lower(), _port(url)
+
+
+def _port(url: Any) -> int:
+    return int(url.port or (443 if url.scheme == "https" else 80))
 
 
 def failed(answer: Answer) -> NodeError:
