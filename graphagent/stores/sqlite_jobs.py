@@ -27,6 +27,7 @@ from graphagent.snapshot import (
     Opened,
     SessionRow,
 )
+from graphagent.stores.packing import pack
 from graphagent.stores.queries import queries
 from graphagent.stores.rows import (
     OPEN_N,
@@ -37,14 +38,13 @@ from graphagent.stores.rows import (
     checkpoint_row,
     checkpoint_values,
     delta_values,
-    effect_row,
-    effect_values,
+    effect_rows,
+    effects_values,
     events_values,
     input_row,
     input_values,
     interrupt_row,
     interrupt_values,
-    pack,
     raw,
     raw_or_none,
     session_row,
@@ -135,7 +135,7 @@ def take_over(
     row = session_row(authority)
     checkpoint = _head(row, cursor)
     open_span = (raw(session), row.head_superstep, row.head_superstep + 1)
-    journal = tuple(effect_row(r) for r in cursor.execute(SQL["effects"], open_span))
+    journal = tuple(effect_rows(cursor.execute(SQL["effects"], open_span)))
     if len(journal) != authority[OPEN_N]:
         raise Damage(f"the journal of session {session} lacks rows of its open superstep {row.head_superstep}")
     if row.carried is not None and row.carried.superstep == row.head_superstep:
@@ -150,7 +150,7 @@ def take_over(
 def carried_along(own: Sequence[EffectRow], carried: Carried, db: apsw.Connection | apsw.Cursor) -> list[EffectRow]:
     """The journal of a carried superstep."""
     k = carried.superstep
-    found = {s: [effect_row(r) for r in db.execute(SQL["effects"], (raw(s), k, k + 1))] for s, _ in carried.sources}
+    found = {s: effect_rows(db.execute(SQL["effects"], (raw(s), k, k + 1))) for s, _ in carried.sources}
     return with_carried(own, carried, found)
 
 
@@ -265,8 +265,7 @@ def _upsert_effects(
 ) -> None:
     new = 0
     changes = cursor.connection.changes
-    for row in rows:
-        values = effect_values(session, row)
+    for row, values in zip(rows, effects_values(session, rows), strict=True):
         try:
             cursor.execute(SQL["insert_effect"], values)
             if changes():
