@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
+from graphagent.llm.capabilities import Capabilities, read_capabilities
 from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
@@ -43,6 +44,10 @@ SETTINGS: Final = {
     "secrets": Setting(
         dict, "by name of a secret in a graph: `env:NAME` or `file:PATH`; else the variable of that name"
     ),
+    "capabilities": Setting(
+        dict, "by `provider/model`: what a model can do, such as `tools = false`, `json_schema = true` or "
+        "`context_window = 8192`; `emulation` is how one without tools chooses a tool: `two_step` or `one_step`"
+    ),
     "redis": Setting(
         str, "a Redis beside the store, `redis://host:port/0`: wake-ups and a cache, nothing that can be lost",
         "GRAPHAGENT_REDIS",
@@ -72,6 +77,7 @@ class Settings:
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         redis: The URL of a Redis beside the store.
+        capabilities: What models can do, by `provider/model`.
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
     """
@@ -85,6 +91,7 @@ class Settings:
     durability: Literal["strict", "pipelined"] = "strict"
     redis: str | None = None
     upcasters: tuple[str, ...] = ()
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
 
     @property
     def store_file(self) -> Path | None:
@@ -142,7 +149,7 @@ def load_settings(
     upcasters = _modules(data.get("upcasters") or (), "upcasters")
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
-        upcasters,
+        upcasters, _capabilities(data.get("capabilities") or {}),
     )  # fmt: skip
 
 
@@ -167,6 +174,10 @@ def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
             message = "a place is expected, never the secret itself"
             raise InputInvalid(f"$.secrets.{name} of {PROJECT_FILE}", message, hint="write env:NAME or file:PATH")
     return dict(given)
+
+
+def _capabilities(given: Mapping[str, Any]) -> dict[str, Capabilities]:
+    return {use: read_capabilities(table, f"$.capabilities.{use} of {PROJECT_FILE}") for use, table in given.items()}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from graphagent.errors import InputInvalid
 from graphagent.session.settings import PROJECT_FILE, load_settings
 
 URL = "postgresql://ann@host:5433/agents?sslmode=require"
@@ -35,3 +36,13 @@ def test_a_flag_comes_before_a_variable_and_that_before_the_file(
     monkeypatch.setenv("GRAPHAGENT_STORE", "postgresql://variable/db")
     assert load_settings(tmp_path).store == "postgresql://variable/db"
     assert load_settings(tmp_path, store="memory:").store == "memory:"
+
+
+def test_capabilities_of_models(tmp_path: Path) -> None:
+    (tmp_path / PROJECT_FILE).write_text('[capabilities."vllm/small"]\ntools = false\ncontext_window = 8192\n')
+    found = load_settings(tmp_path).capabilities["vllm/small"]
+    assert dict(found.facts) == {"tools": False, "context_window": 8192}
+    (tmp_path / PROJECT_FILE).write_text('[capabilities]\n"vllm/small" = true\n')
+    with pytest.raises(InputInvalid) as caught:
+        load_settings(tmp_path)
+    assert caught.value.path == "$.capabilities.vllm/small of graphagent.toml"
