@@ -80,7 +80,7 @@ def examples(tools: Sequence[Tool], question: str, *, answered: bool) -> list[Me
     """
     asked = _words(question)
     ranked = sorted(enumerate(tools), key=lambda item: len(asked & _words(_text(item[1]))))
-    chosen = ranked[-EXAMPLES:]
+    chosen = ranked[-EXAMPLES + answered :]
     if chosen and not answered and asked & _words(_text(chosen[-1][1])):
         # one example teaches its own arguments, two teach that they come from the question
         position, best = chosen[-1]
