@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphagent.errors import InputInvalid, ModelError, NotFound
+from graphagent.llm.capabilities import NOTHING_SAID, Capabilities
 from graphagent.messages import Model, ModelInfo
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ PROVIDERS: Mapping[str, Provider] = {
 }
 NAMES = frozenset(PROVIDERS) | {"local", "scripted"}
 LOCAL_NAMES = ("smollm2",)
+MAX_REPLY = 4_000
+LOCAL_REPLY = 200
+"""Characters of an answer that a model gives in place of a tool call; a small one doesn't end it by itself."""
 
 
 def open_model(
@@ -41,6 +45,7 @@ def open_model(
     script: Script | str | os.PathLike[str] | None = None,
     name: str | None = None,
     environ: Mapping[str, str] | None = None,
+    capabilities: Capabilities = NOTHING_SAID,
 ) -> Model:
     """The model that `use` names, ready to be called; nothing is asked of it yet.
 
@@ -54,6 +59,8 @@ def open_model(
         script: The turns of `scripted/NAME`. Models that share turns need one `Script`: a file is read anew each time.
         name: What the graph calls the model; a script may have turns for it.
         environ: The environment variables, if not the process's.
+        capabilities: What the operator knows of the model. One that is said to lack tools calls them as
+            `EmulatedTools` does.
 
     Raises:
         ModelError: there is no such model, or its key, address, script or weights are missing.
@@ -65,7 +72,7 @@ def open_model(
     if provider == "scripted":
         return _scripted(model, script, name)
     if provider == "local" and base_url is None:
-        return _local(model)
+        return _with_tools(_local(model), capabilities, LOCAL_REPLY)
     known = PROVIDERS.get(provider)
     if base_url is None and known is None:
         raise ModelError(
@@ -73,7 +80,18 @@ def open_model(
             kind="invalid_input",
             hint="set `base_url` to an OpenAI-compatible API, or use one of " + ", ".join(sorted(NAMES)),
         )
-    return _remote(use, known or Provider(""), base_url, api_key, os.environ if environ is None else environ)
+    info = capabilities.of(ModelInfo(model, provider))
+    env = os.environ if environ is None else environ
+    return _with_tools(_remote(info, known or Provider(""), base_url, api_key, env), capabilities)
+
+
+def _with_tools(model: Model, capabilities: Capabilities, max_reply: int = MAX_REPLY) -> Model:
+    """The model, or one over it where it has no tools but can be held to a schema."""
+    if model.info.tools or not model.info.json_schema:
+        return model
+    from graphagent.llm.emulation import EmulatedTools
+
+    return EmulatedTools(model, capabilities.emulation, max_reply=max_reply)
 
 
 def _scripted(model: str, script: Script | str | os.PathLike[str] | None, name: str | None) -> Model:
@@ -108,10 +126,10 @@ def _local(model: str) -> Model:
     return LocalModel(name=model)
 
 
-def _remote(use: str, known: Provider, url: str | None, key: str | None, environ: Mapping[str, str]) -> Model:
+def _remote(info: ModelInfo, known: Provider, url: str | None, key: str | None, environ: Mapping[str, str]) -> Model:
     from graphagent.llm.openai_compatible import OpenAICompatibleModel
 
-    provider, _, model = use.partition("/")
+    provider, use = info.provider, f"{info.provider}/{info.name}"
     of_host = environ.get(known.url_variable, "").strip() if known.url_variable else ""
     if of_host and provider == "ollama":
         of_host = _ollama_address(of_host)
@@ -124,8 +142,9 @@ def _remote(use: str, known: Provider, url: str | None, key: str | None, environ
             kind="auth",
             hint=f"set {known.key_variable}, or `base_url` to a server of your own; local/smollm2 needs no key",
         )
-    info = ModelInfo(model, provider)
-    return OpenAICompatibleModel(info, url or host_url, api_key=key, key_variable=known.key_variable)
+    return OpenAICompatibleModel(
+        info, url or host_url, api_key=key, key_variable=known.key_variable, bounded=not info.tools
+    )
 
 
 def _ollama_address(host: str) -> str:

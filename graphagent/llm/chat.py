@@ -24,13 +24,24 @@ from graphagent.messages import (
 )
 
 _MESSAGE_KEYS = ("role", "content", "name", "tool_calls", "tool_call_id")
+MAX_CALLS = 1_000
+"""Calls in one answer."""
+_TOOL_KEYS = ("name", "description", "parameters", "strict")
 _FINISH: dict[str, Finish] = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
 
 
-def body(request: ModelRequest, model: str, *, bounded: bool = False, limit_key: str = "max_tokens") -> dict[str, Any]:
+def body(
+    request: ModelRequest,
+    model: str,
+    *,
+    bounded: bool = False,
+    limit_key: str = "max_tokens",
+    parallel: bool = True,
+) -> dict[str, Any]:
     """The JSON body. Keys of `request.params` come last and win.
 
     Args:
+        parallel: Several calls in one answer are allowed; said only where they aren't.
         bounded: Bound free strings and lists in the schema, for small local models.
         limit_key: What this provider calls the limit of the answer.
     """
@@ -54,6 +65,8 @@ def body(request: ModelRequest, model: str, *, bounded: bool = False, limit_key:
         choice = request.tool_choice
         named = choice not in ("auto", "none", "required")
         out["tool_choice"] = {"type": "function", "function": {"name": choice}} if named else choice
+        if not parallel:
+            out["parallel_tool_calls"] = False
     if request.output is not None:
         constraint = strict(request.output, bounded=bounded)
         shape = {"name": "answer", "strict": constraint.strict, "schema": constraint.schema}
@@ -79,7 +92,9 @@ def _sent_call(call: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
-    return tool if "function" in tool else {"type": "function", "function": dict(tool)}
+    if "function" in tool:
+        return tool
+    return {"type": "function", "function": {k: tool[k] for k in _TOOL_KEYS if k in tool}}
 
 
 class Answer:
@@ -92,7 +107,7 @@ class Answer:
         self._usage: Mapping[str, Any] | None = None
         self._id: str | None = None
         self._characters = 0
-        self._called = False
+        self._calls: list[str | None] = []
         self.ended = False
         """Whether the provider said that this is all."""
 
@@ -160,14 +175,24 @@ class Answer:
         arguments = function.get("arguments") or ""
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
-        index = call.get("index")
-        self._called = True
+        id = call["id"] if isinstance(call.get("id"), str) and call["id"] else None
         return ToolCallDelta(
-            index if type(index) is int else position,
-            call["id"] if isinstance(call.get("id"), str) else None,
+            self._index(call.get("index"), id, position),
+            id,
             function["name"] if isinstance(function.get("name"), str) else None,
             self._count(arguments),
         )
+
+    def _index(self, given: Any, id: str | None, position: int) -> int:
+        """Which call a piece belongs to. Some servers send each call whole and all with index 0, or without one."""
+        index = given if type(given) is int and 0 <= given < MAX_CALLS else position
+        known = self._calls[index] if index < len(self._calls) else None
+        if id is not None and known is not None and known != id:
+            index = self._calls.index(id) if id in self._calls else len(self._calls)
+        while len(self._calls) <= index:
+            self._calls.append(None)
+        self._calls[index] = id or self._calls[index]
+        return index
 
     def _count(self, text: str) -> str:
         self._characters += len(text)
@@ -181,7 +206,7 @@ class Answer:
     def done(self) -> Done:
         """The last part."""
         finish = _FINISH.get(self._finish or "stop", "stop")
-        if self._called and finish == "stop":
+        if self._calls and finish == "stop":
             finish = "tool_calls"
         return Done(finish, self._counted(), self._id)
 

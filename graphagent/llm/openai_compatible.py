@@ -174,7 +174,10 @@ class OpenAICompatibleModel:
         return answer.whole(completion)
 
     def _http_request(self, client: httpx.AsyncClient, request: ModelRequest) -> httpx.Request:
-        data = body(request, self.info.name, bounded=self._bounded, limit_key=self._limit_key)
+        data = body(
+            request, self.info.name, bounded=self._bounded, limit_key=self._limit_key,
+            parallel=self.info.parallel_tools,
+        )  # fmt: skip
         try:
             content = json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:

@@ -14,6 +14,7 @@ from graphagent.errors import MissingExtra, ModelError, SecretMissing
 from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody, OtherBody
+from graphagent.llm.capabilities import NOTHING_SAID
 from graphagent.nodes.added import AddedNode
 from graphagent.ports import Model, Node, ToolSource
 from graphagent.session.functions import Functions
@@ -60,7 +61,10 @@ class Models:
             base_url, api_key = (
                 None if raw is None else self.secrets.fill(raw, secrets) for raw in (model.base_url, model.api_key)
             )
-            return open_model(model.use, base_url=base_url, api_key=api_key, script=self._script, name=name)
+            return open_model(
+                model.use, base_url=base_url, api_key=api_key, script=self._script, name=name,
+                capabilities=self.settings.capabilities.get(model.use, NOTHING_SAID),
+            )  # fmt: skip
         except SecretMissing as error:
             raise ModelError(error.message, kind="auth", retryable=False, hint=error.hint) from error
         except MissingExtra as error:

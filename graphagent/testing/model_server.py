@@ -49,6 +49,8 @@ class Reply:
         pace_s: Time before each piece of the stream.
         usage: Whether usage is reported.
         finish: The finish reason.
+        tool_calls: `{name, arguments}` each, after the text; arguments that are a text are sent as they are.
+        reasoning: What the model thought before.
         whole: Answer with one JSON document, though a stream was asked for.
         keep: Keep the connection open for the next call.
     """
@@ -63,6 +65,8 @@ class Reply:
     pace_s: float = 0.0
     usage: bool = True
     finish: str = "stop"
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    reasoning: str = ""
     whole: bool = False
     keep: bool = False
 
@@ -218,6 +222,8 @@ def _text(call: Received, reply: Reply) -> str:
         return reply.answer
     value = reply.answer
     schema = call.body.get("response_format", {}).get("json_schema", {}).get("schema")
+    if value is None and reply.tool_calls:
+        return ""
     if value is None:
         if schema is None:
             return "ok"
@@ -233,9 +239,33 @@ def _usage(call: Received, text: str) -> dict[str, int]:
 
 def _completion(call: Received, reply: Reply) -> dict[str, Any]:
     text = _text(call, reply)
-    choice = {"index": 0, "finish_reason": reply.finish, "message": {"role": "assistant", "content": text}}
+    message = {"role": "assistant", "content": text, **({"tool_calls": _calls(reply)} if reply.tool_calls else {})}
+    choice = {"index": 0, "finish_reason": _finish(reply), "message": message}
     usage = {"usage": _usage(call, text)} if reply.usage else {}
     return {"id": "chatcmpl-1", "object": "chat.completion", "choices": [choice], **usage}
+
+
+def _calls(reply: Reply) -> list[dict[str, Any]]:
+    out = []
+    for i, call in enumerate(reply.tool_calls):
+        given = call.get("arguments", {})
+        text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+        out.append({"id": f"call_{i}", "type": "function", "function": {"name": call["name"], "arguments": text}})
+    return out
+
+
+def _finish(reply: Reply) -> str:
+    return "tool_calls" if reply.tool_calls and reply.finish == "stop" else reply.finish
+
+
+def _call_chunks(reply: Reply) -> Iterator[bytes]:
+    """Each call as providers stream it: its id and name, then its arguments in pieces."""
+    for i, call in enumerate(_calls(reply)):
+        arguments = call["function"]["arguments"]
+        head = {**call, "index": i, "function": {**call["function"], "arguments": ""}}
+        yield _chunk({"tool_calls": [head]})
+        for j in range(0, len(arguments), 5):
+            yield _chunk({"tool_calls": [{"index": i, "function": {"arguments": arguments[j : j + 5]}}]})
 
 
 def _events(call: Received, reply: Reply) -> Iterator[bytes]:
@@ -243,6 +273,8 @@ def _events(call: Received, reply: Reply) -> Iterator[bytes]:
     pieces = [text[i : i + 5] for i in range(0, len(text), 5)]
     broken = reply.fault in ("stall", "half_stream", "early_end", "garbage", "stream_error")
     yield _chunk({"role": "assistant", "content": None})
+    for i in range(0, len(reply.reasoning), 5):
+        yield _chunk({"reasoning_content": reply.reasoning[i : i + 5]})
     for piece in pieces[: (len(pieces) + 1) // 2] if broken else pieces:
         yield _chunk({"content": piece})
     if reply.fault == "garbage":
@@ -250,8 +282,9 @@ def _events(call: Received, reply: Reply) -> Iterator[bytes]:
     elif reply.fault == "stream_error":
         yield json.dumps({"error": {"message": reply.message, "code": reply.code}}).encode()
     if not broken:
+        yield from _call_chunks(reply)
         if reply.fault != "empty":
-            yield _chunk({}, reply.finish)
+            yield _chunk({}, _finish(reply))
         if reply.usage:
             yield json.dumps({"id": "chatcmpl-1", "choices": [], "usage": _usage(call, text)}).encode()
         yield b"[DONE]"

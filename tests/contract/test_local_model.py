@@ -15,11 +15,13 @@ import trio
 
 from graphagent.errors import ModelError
 from graphagent.llm.catalogue import open_model
+from graphagent.llm.emulation import EmulatedTools
 from graphagent.llm.local.install import locate
 from graphagent.llm.local.model import LocalModel
 from graphagent.llm.local.server import LocalServer
 from graphagent.llm.structured import parse
 from graphagent.messages import ModelRequest, Sampling
+from tests.benchmarks.tool_calls import measure, said_to
 from tests.unit.llm.calls import ANSWER, answer, ask, call
 
 
@@ -176,6 +178,34 @@ def test_a_file_that_is_no_model(tmp_path: Path) -> None:
 
 def test_the_catalogue_knows_it(server: LocalServer) -> None:
     model = open_model("local/smollm2", environ={})
-    assert isinstance(model, LocalModel)
+    assert isinstance(model, EmulatedTools)
+    assert isinstance(model.inner, LocalModel)
     assert model.info.context_window == 2048
     assert ModelRequest(()).deadline_s is None
+
+
+async def _call_and_answer(model: LocalModel) -> None:
+    emulated = EmulatedTools(model, max_reply=200)
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Tell me the weather in Boston in fahrenheit."}]
+    said = await said_to(emulated, messages)
+    assert said.name == "get_weather"
+    assert said.valid
+    call = {"id": "call_0", "name": said.name, "arguments": said.text}
+    messages.append({"role": "assistant", "content": "", "tool_calls": [call]})
+    messages.append({"role": "tool", "tool_call_id": "call_0", "content": "14 degrees, cloudy"})
+    ended = await said_to(emulated, messages)
+    await emulated.aclose()
+    assert ended.name == ""
+    assert ended.text.strip()
+
+
+def test_a_tool_is_called_and_then_there_is_an_answer(model: LocalModel) -> None:
+    trio.run(_call_and_answer, model)
+
+
+@pytest.mark.long
+def test_twenty_prompts_over_four_tools(model: LocalModel) -> None:
+    measured = trio.run(measure, EmulatedTools(model, max_reply=200))
+    assert measured.valid == 20
+    assert measured.right >= 12
+    assert measured.ended == len(measured.after)

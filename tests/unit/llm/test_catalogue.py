@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from graphagent.errors import ModelError
+from graphagent.errors import InputInvalid, ModelError
+from graphagent.llm.capabilities import read_capabilities
 from graphagent.llm.catalogue import open_model
+from graphagent.llm.emulation import EmulatedTools
 from graphagent.llm.openai_compatible import OpenAICompatibleModel
 from graphagent.llm.script_file import parse_script
+from graphagent.messages import ToolCallDelta
 from graphagent.testing import ModelServer
-from tests.unit.llm.calls import answer, failure
+from tests.unit.llm.calls import answer, ask, failure
 
 
-def refused(use: str, environ: dict[str, str] | None = None, **options: str) -> ModelError:
+def refused(use: str, environ: dict[str, str] | None = None, **options: Any) -> ModelError:
     with pytest.raises(ModelError) as caught:
         open_model(use, environ=environ or {}, **options)
     return caught.value
@@ -116,3 +120,36 @@ def test_an_unknown_local_model() -> None:
 def test_a_local_server_of_ones_own() -> None:
     with ModelServer() as server:
         assert answer(open_model("local/llama", base_url=server.base_url, environ={})).text == "ok"
+
+
+def test_a_model_that_is_said_to_lack_tools_calls_them_by_its_answers() -> None:
+    tool = {"name": "now", "description": "Tell the time", "parameters": {"type": "object", "properties": {}}}
+    said = read_capabilities({"tools": False, "context_window": 4096, "emulation": "one_step"}, "$")
+    with ModelServer([{"call": {"name": "now", "arguments": {}}}]) as server:
+        model = open_model("vllm/small", base_url=server.base_url, environ={}, capabilities=said)
+        assert isinstance(model, EmulatedTools)
+        assert (model.mode, model.info.context_window) == ("one_step", 4096)
+        (part, _) = answer(model, ask("what time is it", tools=(tool,))).parts
+        assert part == ToolCallDelta(0, "call_0", "now", "{}")
+        body = server.received[0].body
+        assert "tools" not in body
+        assert body["response_format"]["type"] == "json_schema"
+    neither = read_capabilities({"tools": False, "json_schema": False}, "$")
+    assert isinstance(open_model("vllm/x", environ={}, capabilities=neither), OpenAICompatibleModel)
+
+
+@pytest.mark.parametrize(
+    ("table", "path"),
+    [
+        (3, "$.c"),
+        ({"tool": True}, "$.c.tool"),
+        ({"tools": "yes"}, "$.c.tools"),
+        ({"context_window": 0}, "$.c.context_window"),
+        ({"context_window": True}, "$.c.context_window"),
+        ({"emulation": "three"}, "$.c.emulation"),
+    ],
+)
+def test_what_is_no_capability(table: object, path: str) -> None:
+    with pytest.raises(InputInvalid) as caught:
+        read_capabilities(table, "$.c")
+    assert caught.value.path == path

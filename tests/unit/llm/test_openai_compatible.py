@@ -13,6 +13,8 @@ import trio
 import trio.testing
 
 from graphagent.errors import ModelError
+from graphagent.llm.chat import Answer
+from graphagent.llm.failures import Endpoint
 from graphagent.llm.openai_compatible import OpenAICompatibleModel
 from graphagent.llm.structured import parse
 from graphagent.messages import (
@@ -312,8 +314,6 @@ def test_one_model_serves_one_run_after_the_other() -> None:
 
 
 def test_tool_calls_and_reasoning_come_as_parts() -> None:
-    from graphagent.llm.chat import Answer
-    from graphagent.llm.failures import Endpoint
 
     arriving = Answer(Endpoint("m", "http://h"), ask())
     parts = [
@@ -327,8 +327,6 @@ def test_tool_calls_and_reasoning_come_as_parts() -> None:
 
 
 def test_a_refusal_is_an_error() -> None:
-    from graphagent.llm.chat import Answer
-    from graphagent.llm.failures import Endpoint
 
     with pytest.raises(ModelError, match="refused to answer: I can't") as caught:
         Answer(Endpoint("m", "http://h"), ask()).chunk('{"choices":[{"delta":{"refusal":"I can\'t"}}]}')
@@ -386,3 +384,42 @@ def test_several_kept_connections_are_all_passed_over() -> None:
 
     with ModelServer(reply) as server:
         trio.run(main)
+
+
+def test_calls_arrive_in_pieces_and_garbled_arguments_stay_as_they_are() -> None:
+    wanted: list[dict[str, Any]] = [
+        {"name": "find", "arguments": {"q": "bees"}},
+        {"name": "find", "arguments": '{"q": "be'},
+    ]
+    for whole in (False, True):
+        with ModelServer([Reply(tool_calls=wanted, reasoning="" if whole else "Let me see.", whole=whole)]) as server:
+            answered = answer(model_at(server.base_url))
+        calls: dict[int, list[str | None]] = {}
+        for part in answered.parts:
+            if isinstance(part, ToolCallDelta):
+                call = calls.setdefault(part.index, [part.id, part.name, ""])
+                call[2] = (call[2] or "") + part.arguments
+        assert calls == {0: ["call_0", "find", '{"q": "bees"}'], 1: ["call_1", "find", '{"q": "be']}
+        thought = "".join(p.text for p in answered.parts if isinstance(p, ReasoningDelta))
+        assert thought == ("" if whole else "Let me see.")
+        assert answered.done.finish == "tool_calls"
+
+
+def test_whole_calls_that_share_an_index_are_two() -> None:
+    first = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    second = {"id": "b", "function": {"name": "g", "arguments": "{}"}}
+    shared: tuple[dict[str, Any], ...] = ({}, {"index": 0})
+    for index in shared:
+        arriving = Answer(Endpoint("m", "http://x/v1"), ask())
+        chunks = [{"choices": [{"delta": {"tool_calls": [call | index]}}]} for call in (first, second)]
+        parts = [part for chunk in chunks for part in arriving.whole(chunk, "delta")]
+        assert parts == [ToolCallDelta(0, "a", "f", "{}"), ToolCallDelta(1, "b", "g", "{}")]
+
+
+def test_a_model_that_calls_one_tool_at_a_time_is_told_so() -> None:
+    tool = {"name": "find", "description": "d", "parameters": {"type": "object"}, "effects": "read"}
+    with ModelServer() as server:
+        answer(OpenAICompatibleModel(ModelInfo("m", "vllm", parallel_tools=False), server.base_url), ask(tools=(tool,)))
+        sent = server.received[0].body
+    assert sent["parallel_tool_calls"] is False
+    assert "effects" not in sent["tools"][0]["function"]

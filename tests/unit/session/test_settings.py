@@ -78,3 +78,13 @@ def test_a_wrong_setting_of_tools_is_refused(tmp_path: Path, line: str, said: st
     with pytest.raises(InputInvalid, match=r"\$\.tools\.allow") as caught:
         load_settings(tmp_path)
     assert said in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_capabilities_of_models(tmp_path: Path) -> None:
+    (tmp_path / PROJECT_FILE).write_text('[capabilities."vllm/small"]\ntools = false\ncontext_window = 8192\n')
+    found = load_settings(tmp_path).capabilities["vllm/small"]
+    assert dict(found.facts) == {"tools": False, "context_window": 8192}
+    (tmp_path / PROJECT_FILE).write_text('[capabilities]\n"vllm/small" = true\n')
+    with pytest.raises(InputInvalid) as caught:
+        load_settings(tmp_path)
+    assert caught.value.path == "$.capabilities.vllm/small of graphagent.toml"
