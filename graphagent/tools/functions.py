@@ -79,7 +79,7 @@ class FunctionSource:
         context = ToolContext(call) if signature.context is not None else None
         if signature.context is not None:
             given[signature.context] = context
-        done = False
+        done, call.sent = False, True
         try:
             result = await invoke(self.function, given, inline=self.effects == "pure")
             done = True
