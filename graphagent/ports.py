@@ -519,6 +519,7 @@ class ToolCall:
         progress: Shows how far the call is: a fraction from 0 to 1, and a note.
         now: What a tool is told when it asks for the time.
         timeout_s: How long it may take, in place of the tool's own time.
+        sent: Set by the source as soon as the call may have an effect: until then nothing is in doubt.
     """
 
     session: str
@@ -527,6 +528,7 @@ class ToolCall:
     progress: Callable[[float, str], None]
     now: Callable[[], datetime] = _wall
     timeout_s: float | None = None
+    sent: bool = False
 
     @property
     def idempotency_key(self) -> str:

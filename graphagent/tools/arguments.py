@@ -44,7 +44,9 @@ def schema_at(schema: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
     at: Mapping[str, Any] = schema
     for part in place:
         at = target(schema, at)
-        inner = at.get("properties", {}).get(part) if isinstance(part, str) else at.get("items")
+        properties = at.get("properties")
+        named = properties.get(part) if isinstance(properties, Mapping) else None
+        inner = named if isinstance(part, str) else at.get("items")
         if not isinstance(inner, Mapping):
             break
         at = inner

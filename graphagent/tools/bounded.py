@@ -51,7 +51,7 @@ class BoundedSource:
         try:
             return _small(await self._timed(name, arguments, call))
         except (Lost, Timeout) as error:
-            if self.effects(name) == "write" and call.key is None:
+            if self.effects(name) == "write" and call.key is None and call.sent:
                 raise InDoubt(f"{name}: {error.message}", hint=error.hint) from error
             raise
 

@@ -14,6 +14,8 @@ from graphagent.tools.arguments import Place, target
 Problem = tuple[Place, str]
 MOST: Final = 20
 _DEEPEST: Final = 50
+_MOST_STEPS: Final = 100_000
+"""What is deeper, or takes longer, passes: a schema may refer to itself without end."""
 
 
 def problems(value: Any, schema: Mapping[str, Any]) -> list[Problem]:
@@ -45,10 +47,11 @@ class _Check:
     """One document of schemas, whose definitions refer to each other."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
-        self.root = root
+        self.root, self.steps = root, 0
 
-    def value(self, value: Any, schema: Any, place: tuple[int | str, ...]) -> Iterator[Problem]:
-        if not isinstance(schema, Mapping) or len(place) > _DEEPEST:
+    def value(self, value: Any, schema: Any, place: tuple[int | str, ...], depth: int = 0) -> Iterator[Problem]:
+        self.steps += 1
+        if not isinstance(schema, Mapping) or depth > _DEEPEST or self.steps > _MOST_STEPS:
             if schema is False:
                 yield place, "nothing is allowed here"
             return
@@ -57,53 +60,62 @@ class _Check:
         if wrong is not None:
             yield place, wrong
             return
-        yield from self._choice(value, schema, place)
+        yield from self._choice(value, schema, place, depth + 1)
         if isinstance(value, Mapping):
-            yield from self._object(value, schema, place)
+            yield from self._object(value, schema, place, depth + 1)
         elif isinstance(value, list):
             for i, item in enumerate(value):
-                yield from self.value(item, schema.get("items", True), (*place, i))
+                yield from self.value(item, schema.get("items", True), (*place, i), depth + 1)
         for text in _size(value, schema):
             yield place, text
 
-    def _choice(self, value: Any, schema: Mapping[str, Any], place: tuple[int | str, ...]) -> Iterator[Problem]:
+    def _choice(
+        self, value: Any, schema: Mapping[str, Any], place: tuple[int | str, ...], depth: int
+    ) -> Iterator[Problem]:
         if "const" in schema and not _equal(value, schema["const"]):
             yield place, f"must be {schema['const']!r}"
         if isinstance(schema.get("enum"), list) and not any(_equal(value, one) for one in schema["enum"]):
             yield place, f"must be one of {', '.join(map(repr, schema['enum'][:10]))}"
-        for part in schema.get("allOf", ()):
-            yield from self.value(value, part, place)
+        for part in _sound(schema, "allOf", []):
+            yield from self.value(value, part, place, depth)
         for key in ("anyOf", "oneOf"):
             branches = schema.get(key)
             if isinstance(branches, list) and branches:
-                failures = [list(self.value(value, branch, place)) for branch in branches]
+                failures = [list(self.value(value, branch, place, depth)) for branch in branches]
                 if all(failures):
                     yield min(failures, key=lambda found: -max(len(where) for where, _ in found))[0]
 
     def _object(
-        self, value: Mapping[str, Any], schema: Mapping[str, Any], place: tuple[int | str, ...]
+        self, value: Mapping[str, Any], schema: Mapping[str, Any], place: tuple[int | str, ...], depth: int
     ) -> Iterator[Problem]:
-        properties = schema.get("properties", {})
-        for name in schema.get("required", ()):
-            if name not in value:
+        properties = _sound(schema, "properties", {})
+        for name in _sound(schema, "required", []):
+            if isinstance(name, str) and name not in value:
                 yield (*place, name), "is missing"
         more = schema.get("additionalProperties", True)
         for name, item in value.items():
             if name in properties:
-                yield from self.value(item, properties[name], (*place, name))
+                yield from self.value(item, properties[name], (*place, name), depth)
             elif more is False:
                 yield (*place, name), "there is no such field"
             else:
-                yield from self.value(item, more, (*place, name))
+                yield from self.value(item, more, (*place, name), depth)
+
+
+def _sound(schema: Mapping[str, Any], key: str, empty: Any) -> Any:
+    """A part of a schema, if it is what it has to be: a stranger wrote it."""
+    found = schema.get(key, empty)
+    return found if isinstance(found, type(empty)) else empty
 
 
 def _type(value: Any, schema: Mapping[str, Any]) -> str | None:
     """What is wrong with the type of a value; None if nothing is."""
     allowed = schema.get("type")
     names = [allowed] if isinstance(allowed, str) else allowed if isinstance(allowed, list) else []
+    names = [name for name in names if isinstance(name, str)]
     if not names or any(_TYPES.get(name, lambda _: True)(value) for name in names):
         return None
-    return f"must be of type {' or '.join(map(str, names))}"
+    return f"must be of type {' or '.join(names)}"
 
 
 def _size(value: Any, schema: Mapping[str, Any]) -> Iterator[str]:

@@ -83,7 +83,7 @@ class FunctionSource:
         context = ToolContext(call) if signature.context is not None else None
         if signature.context is not None:
             given[signature.context] = context
-        done = False
+        done, call.sent = False, True
         try:
             result = await invoke(self.function, given, None if self.effects == "pure" else call.effect)
             done = True

@@ -77,6 +77,7 @@ class McpSource:
             call.progress(done / total if total else 0.0, note or "")
 
         async def made() -> Any:
+            call.sent = True
             return await connection.client.call_tool(wanted, dict(arguments), progress_callback=progress, meta=meta)
 
         return result_of(await self._asked(connection, made))
@@ -131,7 +132,9 @@ class McpSource:
             raise NodeError(
                 f"the answer of {self.name!r} is invalid: {reason(error)}", kind="invalid_output"
             ) from error
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
+        except NodeError:
+            raise
+        except Exception as error:  # whatever else it raises, nobody knows what the connection is good for
             await self._forget(connection)
             raise Lost(f"the MCP server {self.name!r} is gone: {reason(error)}", cause="connection") from error
 

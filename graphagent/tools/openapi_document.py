@@ -62,7 +62,11 @@ class ApiDocument:
     schemes: Mapping[str, Mapping[str, Any]]
 
 
-class _Loader(yaml.SafeLoader):
+MOST_PARTS: Final = 500_000
+"""Aliases of YAML can stand for more than any memory holds: so many parts of schemas are read."""
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Times stay text, as they are in JSON."""
 
 
@@ -88,10 +92,15 @@ def read_document(data: bytes, where: str) -> ApiDocument:
     if not isinstance(tree, dict) or not str(tree.get("openapi", "")).startswith("3."):
         raise _invalid(where, "it is no OpenAPI document of version 3")
     operations: dict[str, Operation] = {}
-    for operation in _Reader(tree, where).operations():
-        if operation.name in operations:
-            raise _invalid(where, f"two operations are called {operation.name!r}")
-        operations[operation.name] = operation
+    try:
+        for operation in _Reader(tree, where).operations():
+            if operation.name in operations:
+                raise _invalid(where, f"two operations are called {operation.name!r}")
+            operations[operation.name] = operation
+    except RecursionError as error:
+        raise _invalid(where, "a part of it contains itself") from error
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise _invalid(where, f"it isn't built as OpenAPI documents are: {type(error).__name__}: {error}") from error
     schemes = _mapping(_mapping(tree.get("components")).get("securitySchemes"))
     return ApiDocument(operations, {name: target(tree, _mapping(scheme)) for name, scheme in schemes.items()})
 
@@ -100,7 +109,7 @@ class _Reader:
     """Reads the operations of one document."""
 
     def __init__(self, tree: Mapping[str, Any], where: str) -> None:
-        self.tree, self.where = tree, where
+        self.tree, self.where, self.parts = tree, where, 0
 
     def operations(self) -> Iterator[Operation]:
         for path, shared in _mapping(self.tree.get("paths")).items():
@@ -167,6 +176,9 @@ class _Reader:
 
     def schema(self, found: Any) -> Any:
         """A schema as JSON Schema has it; definitions are referred to where `whole` puts them."""
+        self.parts += 1
+        if self.parts > MOST_PARTS:
+            raise _invalid(self.where, f"its schemas have more than {MOST_PARTS:,} parts")
         if isinstance(found, list):
             return [self.schema(item) for item in found]
         if not isinstance(found, Mapping):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shlex
@@ -120,6 +121,22 @@ def test_a_graph_calls_tools_of_every_source(tmp_path: Path, project: ga.Project
     assert len(web.asked) == asked
 
 
+def test_a_server_ends_with_the_run_and_not_with_the_loop(tmp_path: Path, project: ga.Project) -> None:
+    """Where trio goes on, as it does in a server, nothing but the end of the run closes a connection."""
+    file = tmp_path / "asks.graph.yaml"
+    file.write_text(ASKING.format(command=json.dumps(shlex.split(COMMAND))))
+
+    async def main() -> None:
+        result = await ga.load(file, project=project).arun(project=project)
+        assert (result.status, servers()) == ("waiting", [])
+        answered = await result.session.aanswer(True)
+        assert answered.outputs["got"] == [3, 3]
+        assert servers() == []
+        await project.aclose()
+
+    asyncio.run(main())
+
+
 def test_a_command_that_nobody_allowed_is_not_started(
     tmp_path: Path, project: ga.Project, web: Web, mcp_url: str
 ) -> None:
@@ -154,6 +171,19 @@ def test_the_tools_are_listed_and_none_is_called(tmp_path: Path, project: ga.Pro
     assert "Shouts." in shown
 
 
+ASKING = """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: {{ name: asking }}
+outputs: {{ got: "list[int]" }}
+channels: {{ got: {{ type: "list[int]", reducer: append }} }}
+tools: {{ local: {{ mcp: {{ command: {command} }}, effects: read }} }}
+start: add
+nodes:
+  add: {{ kind: tool, tool: local.add, with: {{ a: 1, b: 2 }}, writes: {{ got: "${{ [out.result] }}" }}, next: ask }}
+  ask: {{ kind: human, mode: approve, prompt: "Once more?", next: again }}
+  again: {{ kind: tool, tool: local.add, with: {{ a: 1, b: 2 }}, writes: {{ got: "${{ [out.result] }}" }}, next: end }}
+"""
 DYING = """
 apiVersion: graphagent/v1
 kind: Graph

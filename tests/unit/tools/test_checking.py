@@ -33,6 +33,11 @@ PLAIN = st.recursive(
 )
 ARGUMENTS = st.dictionaries(st.sampled_from([*SCHEMA["properties"], "other"]), PLAIN, max_size=5)
 
+KEYWORDS = [
+    "type", "properties", "required", "items", "enum", "const", "allOf", "anyOf", "oneOf", "$ref", "minimum", "maximum",
+    "additionalProperties", "minLength", "maxItems", "exclusiveMinimum", "city", "a",
+]  # fmt: skip
+
 
 @given(ARGUMENTS)
 def test_it_finds_what_a_full_validator_finds(arguments: dict[str, Any]) -> None:
@@ -58,6 +63,29 @@ def test_many_problems_are_cut() -> None:
     assert len(problems({"city": "Ulm", "tags": [1] * 1000}, SCHEMA)) == MOST
 
 
-@pytest.mark.parametrize("schema", [{"$ref": "#"}, {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}, {}])
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#"},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}},
+        {},
+        {"allOf": [{"$ref": "#"}, {"$ref": "#"}]},
+        {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]},
+    ],
+)
 def test_references_in_a_circle_end(schema: dict[str, Any]) -> None:
     assert problems({"a": 1}, schema) == []
+
+
+NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["a", "#/a", "string"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(ARGUMENTS, st.dictionaries(st.sampled_from(KEYWORDS), NONSENSE, max_size=6))
+def test_a_schema_that_is_nonsense_breaks_nothing(arguments: dict[str, Any], schema: dict[str, Any]) -> None:
+    found = problems(arguments, schema)
+    if found:
+        assert bad_arguments(found, schema).details["field"].startswith("$")

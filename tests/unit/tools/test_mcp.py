@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ipaddress import ip_network
@@ -22,7 +23,7 @@ from graphagent.tools.http import HttpPolicy
 from graphagent.tools.mcp import McpSource
 from graphagent.tools.mcp_connection import McpCommand, McpUrl
 from tests.servers import mcp_over_http
-from tests.unit.tools.web import Given, Web
+from tests.unit.tools.web import Asked, Given, Web
 from tests.unit.tools.world import tool_call
 
 ROOT = Path(__file__).parents[3]
@@ -218,6 +219,17 @@ def test_a_write_that_was_sent_to_a_server_that_died_is_in_doubt() -> None:
         called(STDIO, "die", {}, effects="write")
     with pytest.raises(Lost):
         called(STDIO, "die", {}, effects="write", key="mine")
+
+
+def test_a_write_that_was_never_sent_is_in_no_doubt() -> None:
+    """The server takes the connection, and says nothing."""
+
+    def silent(asked: Asked, ended: threading.Event) -> Given:
+        ended.wait()
+        return Given()
+
+    with Web({"/": silent}) as web, pytest.raises(Timeout):
+        called(McpUrl(web.url("/")), "add", {"a": 1}, effects="write", timeout_s=0.3)
 
 
 def test_a_list_that_changes_takes_hold_with_the_next_connection() -> None:

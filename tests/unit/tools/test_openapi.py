@@ -210,9 +210,22 @@ paths: { /a: { get: { operationId: a }, put: { operationId: a } } }
 """
 
 
+HEAD = """
+openapi: 3.1.0
+servers: [{ url: "http://a" }]
+paths: { /a: { get: { operationId: a, parameters: [{ name: q, in: query, schema: *all }] } } }
+"""
+LAUGHS = "".join(f"x{i}: &x{i} {{ allOf: [{', '.join([f'*x{i - 1}'] * 9)}] }}\n" for i in range(1, 10))
+BOMB = f"x0: &x0 {{ type: string }}\n{LAUGHS}y: &all {{ allOf: [*x9] }}\n{HEAD}"
+LOOP = f"y: &all {{ allOf: [*all] }}\n{HEAD}"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("openapi: 3.1.0\nservers: 5\npaths: { /a: { get: { operationId: a } } }", "isn't built as"),
+        ("openapi: 3.1.0\npaths: { /a: { get: { operationId: a, parameters: 7 } } }", "isn't built as"),
+        (BOMB, "more than 500,000 parts"), (LOOP, "contains itself"),
         ("", "no OpenAPI document"), ("{", "can't be read"), ("a: [", "can't be read"), ("swagger: '2.0'", "version 3"),
         ("openapi: 3.1.0\npaths: { /a: { get: { operationId: a, responses: {} } } }", "needs `servers`"),
         (TWICE, "two operations are called 'a'"),
