@@ -2,7 +2,7 @@
 
     GraphAgentError                  anything below; `hint` says what to do
     ├─ GraphInvalid                  the graph has findings of severity error: `diagnostics`
-    ├─ NotRunnable                   the graph has a part that this release doesn't run
+    ├─ NotRunnable                   the graph has a part that can't be run
     ├─ SecretMissing                 the host lacks a secret that the graph names
     ├─ InputInvalid                  an input, answer or edit doesn't fit its type: `path`
     ├─ CodecError                    a value is not plain data: `path`
@@ -80,7 +80,7 @@ class GraphInvalid(GraphAgentError):
 
 
 class NotRunnable(GraphAgentError):
-    """A graph without errors has a part that this release reads, checks and draws, but doesn't run."""
+    """A graph without errors has a part that can't be run: this release lacks it, or a function can't be a tool."""
 
 
 class SecretMissing(GraphAgentError):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +46,25 @@ def valkey() -> Iterator[ValkeyServer]:
     """A server that speaks the protocol of Redis, for this test alone."""
     with ValkeyServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mcp_url() -> Iterator[str]:
+    """The URL of an MCP server that speaks streamable HTTP. Tests that end it have one of their own."""
+    with mcp_over_http() as url:
+        yield url
+
+
+@contextmanager
+def mcp_over_http() -> Iterator[str]:
+    """A server in a process of its own; it ends with the block."""
+    command = [sys.executable, "-m", "tests.mcp_server", "--http"]
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().decode().strip()
+    finally:
+        process.communicate()

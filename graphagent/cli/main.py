@@ -58,6 +58,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "explain": ("graphagent.cli.explain:explain", "Explain a finding, a key, an exit code or a kind of event."),
     "visualize": ("graphagent.cli.visualize:visualize", "Draw a graph, or a session over its graph."),
+    "tools": (
+        "graphagent.cli.tools:tools",
+        "List the tools of a graph as its models would see them; none is called.",
+    ),
     "db check": (
         "graphagent.cli.db:check",
         "Check the versions and the files of the store, quickly; nothing is changed.",

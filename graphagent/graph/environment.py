@@ -13,7 +13,7 @@ from graphagent.graph.declared_types import Types
 from graphagent.graph.document import Scalar
 from graphagent.graph.flow import Flow
 from graphagent.graph.reporter import Reporter
-from graphagent.graph.signatures import Signature, read_module
+from graphagent.graph.signatures import IDEMPOTENCY_KEY, Signature, read_module
 from graphagent.graph.spec import (
     SELF,
     AgentBody,
@@ -58,8 +58,6 @@ TEXT_OUT: Final = ObjectOf((Field("text", STR),))
 COMMAND_OUT: Final = ObjectOf(
     (Field("exit_code", INT), Field("stdout", STR), Field("stderr", STR), Field("files", DictOf(STR)))
 )
-IDEMPOTENCY_KEY: Final = "idempotency_key"
-"""A parameter that the engine fills, never the author."""
 REMOVAL: Final = ObjectOf((Field("remove", STR),))
 
 

@@ -13,6 +13,10 @@ from graphagent.graph.types import TypeSyntaxError, parse_type
 
 CONTEXT: Final = "context"
 """The parameter that receives the node's context; it is never given by `with`."""
+TOOL_CONTEXT: Final = "ToolContext"
+"""The annotation of the parameter that receives a tool's context, whatever its name; it is never given either."""
+IDEMPOTENCY_KEY: Final = "idempotency_key"
+"""The parameter that receives the key of a write; it needs no annotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class Signature:
     """What a function takes and returns; `any` where an annotation says nothing that the language knows.
 
     `optional` are the parameters that have a default. `open` tells of `**kwargs`. `decorators` holds the last name of
-    each decorator and, of those that are called, the keywords that are true: `{"reducer": {"ordered"}}`.
+    each decorator and, of those that are called, the keywords that are true: `{"reducer": {"ordered"}}`. `starred` are
+    `*args` and `**kwargs` by these names, `bare` the parameters without annotation.
     """
 
     parameters: Mapping[str, Type]
@@ -30,6 +35,9 @@ class Signature:
     positional_only: tuple[str, ...] = ()
     is_async: bool = False
     takes_context: bool = False
+    takes_tool_context: bool = False
+    starred: tuple[str, ...] = ()
+    bare: tuple[str, ...] = ()
     described: bool = False
     decorators: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
@@ -108,13 +116,31 @@ def _signature(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Signature:
     optional |= {
         arg.arg for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if default is not None
     }
-    parameters = {arg.arg: _type(arg.annotation) for arg in [*plain, *arguments.kwonlyargs] if arg.arg != CONTEXT}
+    every = [*plain, *arguments.kwonlyargs]
+    tool_context = {arg.arg for arg in every if _is_tool_context(arg.annotation)}
+    given = [arg for arg in every if arg.arg != CONTEXT and arg.arg not in tool_context]
     return Signature(
-        parameters, frozenset(optional), _type(function.returns), arguments.kwarg is not None,
-        tuple(arg.arg for arg in arguments.posonlyargs), isinstance(function, ast.AsyncFunctionDef),
-        any(arg.arg == CONTEXT for arg in [*plain, *arguments.kwonlyargs]), ast.get_docstring(function) is not None,
-        dict(map(_decorator, function.decorator_list)),
+        {arg.arg: _type(arg.annotation) for arg in given}, frozenset(optional), _type(function.returns),
+        arguments.kwarg is not None, tuple(arg.arg for arg in arguments.posonlyargs),
+        isinstance(function, ast.AsyncFunctionDef),
+        takes_context=any(arg.arg == CONTEXT and arg.arg not in tool_context for arg in every),
+        takes_tool_context=bool(tool_context), starred=_starred(arguments),
+        bare=tuple(arg.arg for arg in given if arg.annotation is None and arg.arg != IDEMPOTENCY_KEY),
+        described=ast.get_docstring(function) is not None,
+        decorators=dict(map(_decorator, function.decorator_list)),
     )  # fmt: skip
+
+
+def _is_tool_context(annotation: ast.expr | None) -> bool:
+    """Whether an annotation is `ToolContext`, as a name, an attribute or text."""
+    if isinstance(annotation, ast.Constant):
+        return isinstance(annotation.value, str) and annotation.value.rpartition(".")[2] == TOOL_CONTEXT
+    return getattr(annotation, "attr", getattr(annotation, "id", None)) == TOOL_CONTEXT
+
+
+def _starred(arguments: ast.arguments) -> tuple[str, ...]:
+    args = [f"*{arguments.vararg.arg}"] if arguments.vararg is not None else []
+    return (*args, *([f"**{arguments.kwarg.arg}"] if arguments.kwarg is not None else []))
 
 
 def _type(annotation: ast.expr | None) -> Type:

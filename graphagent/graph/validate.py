@@ -33,7 +33,7 @@ TYPES: Final = ("GA302", "GA303", "GA604")
 EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208", "GA209", "GA601")
 USES: Final = (
     "GA301", "GA304", "GA307", "GA308", "GA309", "GA410", "GA412", "GA413", "GA501", "GA502", "GA503", "GA504", "GA505",
-    "GA508", "GA510", "GA511", "GA605", "GA607", "GA608", "GA609",
+    "GA508", "GA510", "GA511", "GA513", "GA605", "GA607", "GA608", "GA609",
 )  # fmt: skip
 WHOLE: Final = (
     "GA305", "GA306", "GA310", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407", "GA408", "GA409",

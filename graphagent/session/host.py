@@ -307,11 +307,14 @@ class Host:
             while len(self.warm) > WARM_LINES:
                 self.warm.pop(next(iter(self.warm)))
             try:
-                if not line.released:
-                    await self.store.release(line.session, line.row.epoch)
+                await self.services_of(line.plan).tools.close(line.session)
             finally:
-                self.busy.discard(line.session)
-                self.lines.pop(line.session, None)
+                try:
+                    if not line.released:
+                        await self.store.release(line.session, line.row.epoch)
+                finally:
+                    self.busy.discard(line.session)
+                    self.lines.pop(line.session, None)
 
     async def advance(self, line: Line, stop: Stop) -> None:
         """Run until nothing is left to do, queued runs included; then cancel the children of a run that is over, those

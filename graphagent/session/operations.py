@@ -116,6 +116,7 @@ async def start(
     """Create a session and run it."""
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
+    host.services_of(plan).tools.check()
     mode = options.durability or host.settings.durability
     made = NewSession(plan, seed_of(options), options.name, options.tags, mode=mode)
     session = await host.create(made, [new])
@@ -137,6 +138,7 @@ async def run_again(
     plan = await host.plan_of(row)
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
+    host.services_of(plan).tools.check()
     return await drive(host, session, options, observer, new)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from graphagent.errors import NotRunnable
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
-from graphagent.graph.spec import CodeBody, ToolBody
+from graphagent.graph.spec import CodeBody
 
 HINT = "graphagent validate and graphagent visualize work on the whole language"
 
@@ -29,9 +29,6 @@ def unrunnable(node: NodePlan) -> str | None:
     """What of a node doesn't run yet, as the author wrote it."""
     if isinstance(node.body, CodeBody) and node.body.run:
         return "`run` of `kind: code`"
-    if isinstance(node.body, ToolBody) and (node.tool is None or node.tool.several):
-        source = "mcp" if node.tool is not None and node.tool.mcp is not None else "openapi"
-        return f"`{source}` tools ({node.body.tool!r})"
     return None
 
 

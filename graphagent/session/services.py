@@ -97,7 +97,7 @@ class Services:
 
     def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
         self.plan, self.models, self.functions = bound(plan, functions), models, functions
-        self.tools = Tools(self.plan, functions)
+        self.tools = Tools(self.plan, functions, models.settings, models.secrets)
         self._kinds: dict[int, Node] = {}
         self._fingerprints: dict[str, bytes] = {}
         self._files = tuple(plan.templates.items())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -57,7 +59,28 @@ SETTINGS: Final = {
     "allow_modules": Setting(
         list, "modules outside of the project that graphs may name; `pkg` stands for all that is in it"
     ),
+    "tools": Setting(
+        dict, "what tools may reach: `allow_hosts`, a list of hosts (`api.example.com`, `*.example.com`), "
+        "by default all; `allow_private`, a list of networks that may be called although they aren't public "
+        "(`127.0.0.1/32`); `allow_commands`, a list of the commands that start MCP servers, each as a graph has it "
+        "(`npx some-server`), by default none",
+    ),
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """What the tools of graphs may reach: the operator says so, never a graph.
+
+    Attributes:
+        allow_hosts: Names of hosts, `*.example.com` for all below; empty for every host.
+        allow_private: Networks that may be called although they aren't public.
+        allow_commands: The words of each command that may start an MCP server.
+    """
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_private: tuple[IPv4Network | IPv6Network, ...] = ()
+    allow_commands: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +97,7 @@ class Settings:
         redis: The URL of a Redis beside the store.
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
+        tools: What tools may reach.
     """
 
     root: Path
@@ -85,6 +109,7 @@ class Settings:
     durability: Literal["strict", "pipelined"] = "strict"
     redis: str | None = None
     upcasters: tuple[str, ...] = ()
+    tools: ToolSettings = ToolSettings()
 
     @property
     def store_file(self) -> Path | None:
@@ -142,7 +167,7 @@ def load_settings(
     upcasters = _modules(data.get("upcasters") or (), "upcasters")
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
-        upcasters,
+        upcasters, _tools(data.get("tools") or {}),
     )  # fmt: skip
 
 
@@ -158,6 +183,30 @@ def _modules(given: Sequence[Any], key: str = "allow_modules") -> tuple[str, ...
             message = f"{name!r} is no name of a module"
             raise InputInvalid(f"$.{key} of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
     return tuple(given)
+
+
+def _tools(given: Mapping[str, Any]) -> ToolSettings:
+    for key, value in given.items():
+        path = f"$.tools.{key} of {PROJECT_FILE}"
+        if key not in ToolSettings.__dataclass_fields__:
+            near = suggest(key, ToolSettings.__dataclass_fields__)
+            known = f"known: {', '.join(ToolSettings.__dataclass_fields__)}"
+            raise InputInvalid(path, "no such setting", hint=f"did you mean {near!r}?" if near else known)
+        if not isinstance(value, list) or not all(isinstance(item, str) and item.strip() for item in value):
+            raise InputInvalid(path, "a list of texts is expected")
+    commands = _read_each(given, "allow_commands", shlex.split, "write ['npx some-server']")
+    return ToolSettings(
+        tuple(given.get("allow_hosts", ())),
+        tuple(_read_each(given, "allow_private", ip_network, "write ['10.1.0.0/16']")),
+        tuple(tuple(words) for words in commands),
+    )
+
+
+def _read_each(given: Mapping[str, Any], key: str, read: Callable[[str], Any], hint: str) -> list[Any]:
+    try:
+        return [read(item) for item in given.get(key, ())]
+    except ValueError as error:
+        raise InputInvalid(f"$.tools.{key} of {PROJECT_FILE}", str(error), hint=hint) from error
 
 
 def _secrets(given: Mapping[str, Any]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from graphagent.errors import NodeError
 
 Place = Sequence[int | str]
+_MOST_LINKS = 20
 
 
 def bad_arguments(problems: Sequence[tuple[Place, str]], schema: Mapping[str, Any]) -> NodeError:
@@ -42,20 +43,24 @@ def schema_at(schema: Mapping[str, Any], place: Place) -> Mapping[str, Any]:
     """The schema of a place, or of the nearest thing around it that has one."""
     at: Mapping[str, Any] = schema
     for part in place:
-        at = _target(schema, at)
+        at = target(schema, at)
         inner = at.get("properties", {}).get(part) if isinstance(part, str) else at.get("items")
         if not isinstance(inner, Mapping):
             break
         at = inner
-    return _target(schema, at)
+    return target(schema, at)
 
 
-def _target(schema: Mapping[str, Any], at: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a `$ref` to a definition of the same document refers to."""
-    reference = at.get("$ref")
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return at
-    found: Any = schema
-    for part in reference.removeprefix("#/").split("/"):
-        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else at
+def target(schema: Mapping[str, Any], at: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a `$ref` within a document refers to, through others if need be."""
+    for _ in range(_MOST_LINKS):
+        reference = at.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            return at
+        found: Any = schema
+        for part in reference.removeprefix("#/").split("/"):
+            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
+        if not isinstance(found, Mapping):
+            return {}
+        at = found
+    return {}

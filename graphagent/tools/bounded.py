@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import trio
@@ -29,7 +29,7 @@ class BoundedSource:
         effects: The class of a tool of it, by full name.
     """
 
-    def __init__(self, source: ToolSource, effects: Mapping[str, EffectClass] | EffectClass, timeout_s: float) -> None:
+    def __init__(self, source: ToolSource, effects: Callable[[str], EffectClass], timeout_s: float) -> None:
         self.source, self.effects, self.timeout_s = source, effects, timeout_s
 
     def known(self) -> tuple[ToolInfo, ...] | None:
@@ -51,7 +51,7 @@ class BoundedSource:
         try:
             return _small(await self._timed(name, arguments, call))
         except (Lost, Timeout) as error:
-            if self._effects_of(name) == "write" and call.key is None:
+            if self.effects(name) == "write" and call.key is None:
                 raise InDoubt(f"{name}: {error.message}", hint=error.hint) from error
             raise
 
@@ -60,9 +60,6 @@ class BoundedSource:
         with trio.move_on_after(limit):
             return await self.source.call(name, arguments, call)
         raise Timeout(f"the tool {name!r} took longer than {limit:g} s", hint="make it faster, or raise its `timeout`")
-
-    def _effects_of(self, name: str) -> EffectClass:
-        return self.effects if isinstance(self.effects, str) else self.effects.get(name, "write")
 
     async def close(self, session: str) -> None:
         """See `ports.ToolSource`."""

@@ -32,6 +32,10 @@ def test_simulated_crashes(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "simulate-crashes.md", tmp_path, {}) == 1
 
 
+def test_tools(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "give-tools.md", tmp_path, {}) == 5
+
+
 def test_workers(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "run-workers.md", tmp_path, {}) == 4
 

@@ -1,7 +1,7 @@
 """An effects class that can't be kept.
 
-What: `effects: pure` on an `async def`, a function with a `context` parameter, a command (`run`), or a tool of a
-server or client; or `effects: write` on a function with a `context` parameter.
+What: `effects: pure` on an `async def`, a function with a `context` or a `ToolContext`, a command (`run`), or a tool
+of a server or client; or `effects: write` on a function with a `context` parameter.
 Why: pure functions run inline and touch nothing. A function with a `context` runs again after a crash, and its
 outside calls go through the context: the writes are those calls, never the body as a whole.
 Example: `effects: pure` for `async def fetch(url)`
@@ -37,7 +37,10 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         if "pure" in classes and (tool.several or tool.client is not None):
             yield _finding(graph, "a tool of a server or client is never pure", path, "write `effects: read`")
         elif tool.python is not None and isinstance(tool.effects, str):
-            yield from _function(graph, graph.environment.signature(tool.python), tool.effects, path)
+            found = graph.environment.signature(tool.python)
+            if tool.effects == "pure" and found is not None and (found.is_async or found.takes_tool_context):
+                what = "an `async def`" if found.is_async else "a function with a `ToolContext`"
+                yield _finding(graph, f"{what} is never pure", path, "write `effects: read`")
 
 
 def _function(graph: GraphAnalysis, found: Signature | None, effects: str, path: Path) -> Iterator[Diagnostic]:

@@ -62,6 +62,8 @@ def _sections(whole: Analysis) -> Iterator[tuple[str, list[tuple[str, tuple[str 
     yield "tool", [(n, t.path) for n, t in spec.tools.items()], set(_tools(spec))
     yield "prompt", [(n, p.path) for n, p in spec.prompts.items()], {p.use for p in _prompts(spec) if p.use}
     secrets = {read[1] for read in reads if read[0] == "secrets" and len(read) > 1}
+    if any(tool.openapi is not None for tool in spec.tools.values()):
+        secrets |= set(spec.secrets)  # the document names those that it needs
     yield "secret", [(n, ("secrets", i)) for i, n in enumerate(spec.secrets)], secrets
     yield "type", [(n, ("types", n)) for n in spec.types], set(_types(spec))
     called = {call.graph for graph in spec.all_graphs for call in calls(spec, graph)}

@@ -15,6 +15,7 @@ from graphagent.session.documents.replay import replay_document
 from graphagent.session.documents.run import run_document
 from graphagent.session.documents.sessions import sessions_document
 from graphagent.session.documents.show import channel_document, last_snapshot_of, show_document
+from graphagent.session.documents.tools import tools_document
 from graphagent.session.documents.validate import (
     CheckedFile,
     answer_document,
@@ -29,5 +30,5 @@ __all__ = [
     "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "diff_document",
     "error_document", "error_of", "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in",
     "interrupt_part", "last_snapshot_of", "replay_document", "run_document", "sent_document", "sessions_document",
-    "show_document", "validate_document",
+    "show_document", "tools_document", "validate_document",
 ]  # fmt: skip

@@ -30,6 +30,7 @@ from graphagent.session.documents.parts import (
     ValueRef,
     WaitingToken,
 )
+from graphagent.session.documents.tool_forms import ToolsDocument
 from graphagent.snapshot import UNSET, EffectClass, Status, Unset
 
 
@@ -543,6 +544,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "store": StoreDocument,
     "verify": VerifyDocument,
     "collect": CollectDocument,
+    "tools": ToolsDocument,
     "error": ErrorDocument,
 }
 """By the name in `schema`."""
@@ -553,5 +555,6 @@ __all__ = [
     "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument", "ImportDocument",
     "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "Reachable",
     "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument",
-    "ShowDocument", "SideEffect", "StoreDocument", "ValidateDocument", "ValidatedFile", "VerifyDocument",
+    "ShowDocument", "SideEffect", "StoreDocument", "ToolsDocument", "ValidateDocument", "ValidatedFile",
+    "VerifyDocument",
 ]  # fmt: skip

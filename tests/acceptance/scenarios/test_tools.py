@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from graphagent.errors import InputInvalid
+from graphagent.errors import InputInvalid, NotRunnable
+from graphagent.session import operations
+from graphagent.snapshot import SessionQuery
 from tests.acceptance.scenarios.test_doubts import doubts, drive_and_die
 from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
@@ -246,3 +248,22 @@ async def test_a_key_of_a_code_node(world: World) -> None:
     await drive_and_die(world, session, "aa")
     assert (await world.drive(session)).outputs == {"got": ["paid aa"]}
     assert world.calls("pay aa x-key") == 2
+
+
+@scenario
+async def test_a_function_that_no_model_can_call_is_refused_before_anything_is_stored(world: World) -> None:
+    """What only importing the module shows: a type without JSON Schema."""
+    world.functions("""
+        from collections.abc import Callable
+
+        def odd(order: Callable[[], int]) -> str:
+            return ""
+    """)
+    graph = world.plan(HEAD + """
+    tools: { odd: { python: "fns:odd", effects: read } }
+    start: odd
+    nodes: { odd: { kind: tool, tool: odd, with: { order: a }, next: end } }
+    """)  # fmt: skip
+    with pytest.raises(NotRunnable, match=r"the tool 'odd'.*`order`"):
+        await operations.start(world.host, graph, {})
+    assert await world.host.store.sessions(SessionQuery()) == []

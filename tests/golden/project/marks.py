@@ -46,3 +46,23 @@ def fold(value: list[str], write: list[str]) -> list[str]:
 @graphagent.reducer(ordered=True)
 def fold_in_order(value: list[str], write: list[str]) -> list[str]:
     return [*value, *write]
+
+
+def loose(query, *words: str, **options: str) -> str:  # type: ignore[no-untyped-def]
+    """Finds something."""
+    return ""
+
+
+def closed(query: str, /) -> str:
+    """Finds something."""
+    return query
+
+
+def told(query: str, context: Any) -> str:
+    """Finds something."""
+    return query
+
+
+def watched(query: str, progress: graphagent.ToolContext) -> str:
+    """Finds something."""
+    return query

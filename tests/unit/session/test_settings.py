@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from graphagent.session.settings import PROJECT_FILE, load_settings
+from graphagent.errors import InputInvalid
+from graphagent.session.settings import PROJECT_FILE, ToolSettings, load_settings
 
 URL = "postgresql://ann@host:5433/agents?sslmode=require"
 
@@ -35,3 +37,31 @@ def test_a_flag_comes_before_a_variable_and_that_before_the_file(
     monkeypatch.setenv("GRAPHAGENT_STORE", "postgresql://variable/db")
     assert load_settings(tmp_path).store == "postgresql://variable/db"
     assert load_settings(tmp_path, store="memory:").store == "memory:"
+
+
+def test_the_file_says_what_tools_may_reach(tmp_path: Path) -> None:
+    assert load_settings(tmp_path).tools == ToolSettings()
+    (tmp_path / PROJECT_FILE).write_text("""
+        [tools]
+        allow_hosts = ["api.example.com", "*.example.org"]
+        allow_private = ["127.0.0.1/32", "fd00::/8"]
+        allow_commands = ["npx 'some server' --fast"]
+    """)
+    networks = (ip_network("127.0.0.1/32"), ip_network("fd00::/8"))
+    hosts, commands = ("api.example.com", "*.example.org"), (("npx", "some server", "--fast"),)
+    assert load_settings(tmp_path).tools == ToolSettings(hosts, networks, commands)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("allow_host = []", "did you mean 'allow_hosts'"), ('allow_hosts = "a"', "a list of texts"),
+        ("allow_hosts = [1]", "a list of texts"), ('allow_private = ["10.0.0.1/8"]', "host bits"),
+        ('allow_private = ["localhost"]', "localhost"), ("allow_commands = [\"npx 'x\"]", "quotation"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_of_tools_is_refused(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / PROJECT_FILE).write_text(f"[tools]\n{line}\n")
+    with pytest.raises(InputInvalid, match=r"\$\.tools\.allow") as caught:
+        load_settings(tmp_path)
+    assert said in f"{caught.value.message} {caught.value.hint}"

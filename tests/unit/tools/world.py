@@ -26,7 +26,7 @@ def function_tool(function: Callable[..., Any], **more: Any) -> BoundedSource:
     """A function as the tool `it`."""
     effects, timeout_s = more.pop("effects", "read"), more.pop("timeout_s", 60.0)
     source = FunctionSource("it", lambda: function, effects, more.pop("about", None), timeout_s)
-    return BoundedSource(source, effects, timeout_s)
+    return BoundedSource(source, lambda _: effects, timeout_s)
 
 
 def called(function: Callable[..., Any], arguments: dict[str, Any], call: ToolCall | None = None, **more: Any) -> Any:
