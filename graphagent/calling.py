@@ -17,6 +17,8 @@ from graphagent.errors import GraphAgentError, NodeError
 from graphagent.marks import TRIO_MARK
 from graphagent.ports import EffectCall, Late
 
+GRACE_S = 5.0
+"""A function on asyncio that goes on for so long after its cancellation is abandoned."""
 _PACKAGE = str(Path(__file__).parent)
 
 
@@ -30,7 +32,7 @@ async def call(function: Callable[..., Any], kwargs: dict[str, Any], effect: Eff
         if getattr(function, TRIO_MARK, False):
             return await function(**kwargs)
         if inspect.iscoroutinefunction(function):
-            return await concurrency.aio(_call_async, function, kwargs)
+            return await concurrency.aio(_call_async, function, kwargs, grace_s=GRACE_S)
         late = None if effect is None or effect.late is None else partial(_late, effect.late)
         return await concurrency.in_thread(_call_sync, function, kwargs, late=late)
     except Exception as error:

@@ -493,7 +493,7 @@ class ToolInfo:
     """
 
     name: str
-    source: Literal["python", "mcp", "openapi", "graph", "client"]
+    source: Literal["python", "mcp", "openapi", "graph", "client", "std"]
     description: str
     parameters: Mapping[str, Any]
     returns: Mapping[str, Any] | None

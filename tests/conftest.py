@@ -11,7 +11,7 @@ import hypothesis
 import hypothesis.configuration
 import pytest
 
-from tests.servers import mcp_url, postgres, postgres_server, valkey  # noqa: F401
+from tests.servers import _store, mcp_url, postgres, postgres_server, postgres_store, valkey  # noqa: F401
 
 hypothesis.settings.register_profile("graphagent", database=None, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("quick", parent=hypothesis.settings.get_profile("graphagent"), max_examples=10)

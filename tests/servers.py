@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from graphagent.concurrency import aio
+from graphagent.ids import WorkerId
 from graphagent.testing.services.postgres import PostgresServer
 from graphagent.testing.services.valkey import ValkeyServer
 
 _numbers = count(1)
 _free: list[str] = []
+_TABLES = (
+    "sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts", "cache", "workers",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +45,49 @@ def postgres(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run_sql(f"alter database {name} reset all; {ended}")
     postgres_server.run_sql("drop schema if exists graphagent cascade", name)
     _free.append(name)
+
+
+@pytest.fixture(scope="session")
+def _store(postgres_server: PostgresServer) -> str:
+    """A database for stores that are opened in it and emptied, one after the other."""
+    return postgres_server.create_database("store")
+
+
+@pytest.fixture
+def postgres_store(postgres_server: PostgresServer, _store: str) -> Callable[[], str]:
+    """Called, it gives the URL of a database whose store, if one was opened there, is empty: quicker than a new one."""
+    delete = "; ".join(f"delete from graphagent.{table}" for table in _TABLES)
+    emptied = f"do $$ begin if to_regnamespace('graphagent') is not null then {delete}; end if; end $$"
+
+    def empty() -> str:
+        postgres_server.run_sql(emptied, "store")
+        return _store
+
+    return empty
+
+
+async def presume_dead(url: str, worker: WorkerId) -> None:
+    """Let others take over what this worker of a store in Postgres owns, though it lives: its lease is gone."""
+    await _run(url, "delete from graphagent.workers where worker = $1", worker.raw)
+
+
+async def cut_off(url: str, worker: WorkerId) -> None:
+    """End the connection by which this worker is alive. It makes a new one, unless others are quicker."""
+    lock = "(classid::bigint << 32) | objid::bigint = graphagent.ga_lock($1)"
+    await _run(
+        url, f"select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and {lock}", worker.raw
+    )
+
+
+async def _run(url: str, sql: str, *values: object) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(sql, *values)
+        finally:
+            await connection.close()
+
+    await aio(run)
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ def ready_made() -> str:
 
 
 def settings() -> str:
-    words = {dict: "table", list: "list", str: "text"}
+    words = {dict: "table", int: "number", list: "list", str: "text"}
     rows = [
         [f"`{name}`", words[s.kind], s.meaning, *(f"`{other}`" if other else "" for other in (s.variable, s.flag))]
         for name, s in SETTINGS.items()

@@ -84,3 +84,14 @@ class Telling:
             terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} {session}: {facts['error']}")
         elif what == "away":
             terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} the store is away: {facts['error']}")
+        elif what == "blocked":
+            self._blocked(facts["seconds"], facts["stack"])
+
+    def _blocked(self, seconds: float, stack: tuple[str, ...]) -> None:
+        warning = self.terminal.paint("warning:", "yellow", "bold")
+        if not stack:
+            self.terminal.tell(f"{warning} nothing went on for {seconds:.1f} s")
+            return
+        told = [f"{warning} nothing goes on for {seconds:.1f} s: this neither awaits nor runs in a thread", *stack]
+        told.append("  a node's function that computes for long is a `def`, not an `async def`")
+        self.terminal.tell("\n".join(told))

@@ -8,6 +8,7 @@ thread, once per loop:
     trio code      AsyncioItems(source)         iterates an asyncio generator
     trio code      await in_thread(fn, ...)     runs a blocking function in a worker thread
     a script       run_sync(afn, ...)           owns a loop with its guest; `blocking(afn)` wraps it
+    trio code      Watchdog(tell).run()         says where the loop is blocked
     any of them    Bridge(produce)              a trio producer, iterated from asyncio, trio or a plain `for`
 
 Importing this package imports neither trio nor asyncio.
@@ -25,11 +26,14 @@ if TYPE_CHECKING:
     from graphagent.concurrency.guest import in_trio
     from graphagent.concurrency.host import AsyncioItems, aio, in_thread
     from graphagent.concurrency.nursery import lone_nursery
+    from graphagent.concurrency.watchdog import Lag, Watchdog
 
 __all__ = [
     "AsyncioItems",
     "Bridge",
+    "Lag",
     "SyncRunner",
+    "Watchdog",
     "aio",
     "blocking",
     "current_library",
@@ -42,6 +46,8 @@ __all__ = [
 _LAZY = {
     "AsyncioItems": "host",
     "Bridge": "bridge",
+    "Lag": "watchdog",
+    "Watchdog": "watchdog",
     "aio": "host",
     "in_thread": "host",
     "in_trio": "guest",

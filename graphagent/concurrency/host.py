@@ -25,10 +25,16 @@ _STEPS_BEFORE_PARKING = 3
 trio is parked, it waits in an I/O thread, and being called back from there costs 30 to 200 us."""
 
 
-async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
+async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | None = None) -> T:
     """Await `fn(*args)`, an asyncio coroutine function, on the host loop, from trio.
 
     It runs as an asyncio task. Cancelling the trio side cancels the task and waits for its end.
+
+    Args:
+        fn: The coroutine function.
+        args: Its arguments.
+        grace_s: A task that goes on for so long after its cancellation is abandoned: whatever comes of it is dropped,
+            and the end of the loop doesn't wait for it either.
 
     Raises:
         GraphAgentError: there is no host loop, because trio was started with `trio.run`.
@@ -47,7 +53,7 @@ async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts) -> T:
             break
         await trio.lowlevel.cancel_shielded_checkpoint()
     else:
-        await _wait(guest, task)
+        await _wait(guest, task, grace_s)
     if task.cancelled():
         return await _cancelled_outside(guest, task)
     return task.result()
@@ -72,10 +78,22 @@ async def _awaiting(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-async def _wait(guest: Guest, task: asyncio.Task[Any]) -> None:
-    """Park the trio task until the asyncio task has ended; raises Cancelled if trio ended it."""
+async def _wait(guest: Guest, task: asyncio.Task[Any], grace_s: float | None) -> None:
+    """Park the trio task until the asyncio task has ended or is abandoned; raises Cancelled if trio ended it."""
     me = trio.lowlevel.current_task()
     raise_cancel: Callable[[], Any] | None = None
+    abandoned = False
+
+    def wake(_: asyncio.Task[Any]) -> None:
+        trio.lowlevel.reschedule(me)
+
+    def abandon() -> None:
+        nonlocal abandoned
+        if not task.done():
+            abandoned = True
+            task.remove_done_callback(wake)
+            _abandon(task)
+            trio.lowlevel.reschedule(me)
 
     def abort(raise_it: Callable[[], Any]) -> trio.lowlevel.Abort:
         nonlocal raise_cancel
@@ -83,12 +101,21 @@ async def _wait(guest: Guest, task: asyncio.Task[Any]) -> None:
             return trio.lowlevel.Abort.SUCCEEDED
         raise_cancel = raise_it
         task.cancel()
+        if grace_s is not None:
+            guest.loop.call_later(grace_s, abandon)
         return trio.lowlevel.Abort.FAILED
 
-    task.add_done_callback(lambda _: trio.lowlevel.reschedule(me))
+    task.add_done_callback(wake)
     await trio.lowlevel.wait_task_rescheduled(abort)
-    if raise_cancel is not None and task.cancelled():
+    if raise_cancel is not None and (abandoned or task.cancelled()):
         raise_cancel()
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    """Let nobody wait for this task: neither its result, nor, which asyncio does for all it knows, its end."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    asyncio.tasks._unregister_task(task)
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 async def _cancelled_outside(guest: Guest, task: asyncio.Task[T]) -> T:

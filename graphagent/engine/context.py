@@ -36,8 +36,8 @@ class TaskContext:
 
     __slots__ = (
         "_branches", "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "doubtful", "env", "error",
-        "events", "failed", "last_call", "node", "opened_at", "path", "root", "seen", "services", "step", "superstep",
-        "writing", "written",
+        "events", "failed", "last_call", "node", "opened_at", "over", "path", "root", "seen", "services", "step",
+        "superstep", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -56,6 +56,8 @@ class TaskContext:
         self.written: list[tuple[int, Any]] = []
         self.doubtful: EffectRow | None = None
         self.last_call: Sequence[str | int] | None = None
+        self.over = False
+        """The attempt has ended; its code may go on all the same, and is late with whatever it does."""
         self._calls = 0
         self._open = False
         self._counter = 0
@@ -81,6 +83,7 @@ class TaskContext:
         keyed: bool = False, check: Execute | None = None,
     ) -> Any:  # fmt: skip
         """See `ports.Task.effect`."""
+        self._in_time()
         if self._open:
             message = f"node {self.node.name!r} began a call while another one is open"
             raise EffectOrder(message, hint="await one call before you begin the next")
@@ -93,6 +96,12 @@ class TaskContext:
             return await self._effect(ordinal, kind, name, effect_class, asked, execute, keyed=keyed, check=check)
         finally:
             self._open = False
+
+    def _in_time(self) -> None:
+        """Raise NodeError if this attempt has ended."""
+        if self.over:
+            message = f"attempt {self.attempt + 1} of node {self.node.name!r} has ended, and its code went on"
+            raise NodeError(message, kind="cancelled", retryable=False)
 
     async def _effect(
         self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
@@ -231,7 +240,9 @@ class TaskContext:
         return result
 
     def _ended(self, row: EffectRow, call: EffectCall, state: EffectState, outcome: bytes) -> None:
-        """Note how a call ended."""
+        """Note how a call ended, unless it is too late."""
+        if self.over:
+            return
         cost = encode(list(one_call(call.usage))) if call.usage else None
         self.step.journal.record(
             replace(row, state=state, outcome=outcome, cost=cost, tries=call.tries, ended_at=self.step.clock.now_us())
@@ -339,7 +350,14 @@ class TaskContext:
         """All branches have ended: their events follow in order."""
         for branch in self._branches:
             self.events += branch.events
+            branch.end()
         self._open, self._branches = False, ()
+
+    def end(self) -> None:
+        """The attempt, or this branch of it, has ended: what its code still does is late."""
+        self.over = True
+        for branch in self._branches:
+            branch.end()
 
     def unfinished_write(self) -> TaskContext | None:
         """This task or the first of its branches that has begun a write which hasn't ended."""
@@ -351,6 +369,7 @@ class TaskContext:
 
     async def ask(self, question: Mapping[str, Any]) -> Any:
         """See `ports.Task.ask`."""
+        self._in_time()
         ordinal = self._calls
         self._calls += 1
         interrupt = InterruptId.derive(self.step.session, self.superstep, self.path, self.attempt, ordinal)
@@ -497,7 +516,8 @@ class TaskContext:
 
     def emit(self, kind: str, data: Any) -> None:
         """See `ports.Task.emit`."""
-        self.events.append((kind, freeze(data)))
+        if not self.over:
+            self.events.append((kind, freeze(data)))
 
     def now(self) -> datetime:
         """See `ports.Task.now`."""

@@ -230,12 +230,15 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
         return result if takes_doubt(node, context.step.env, result.error or {}) else doubted(context, token, error)
     except (NodeError, EvaluationError, TypeMismatch, CodecError, EffectOrder) as error:
         return failed(context, token, error, started)
+    finally:
+        context.end()
 
 
 async def _timed(context: TaskContext, kind: Node, timeout_s: float) -> Finished | Parked:
     with trio.move_on_after(timeout_s) as scope:
-        return await kind.run(context)
-    assert scope.cancelled_caught
+        outcome = await kind.run(context)
+        if not scope.cancel_called:  # what swallowed the cancellation, or kept the loop from it, comes late
+            return outcome
     unfinished = context.unfinished_write()
     if unfinished is not None and unfinished.writing is not None:
         error = unfinished.doubt(unfinished.writing, unfinished.writing.write_key or b"")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from graphagent.graph.spec import END, AgentBody, ChannelSpec, Delegate, GraphSpec, NodeSpec, Path, Route, Spec
+from graphagent.graph.standard import CHANNELS, SETS
 
 OUT: Final = "out"
 NODE: Final = "do"
@@ -33,8 +34,14 @@ def _spoke(graph: GraphSpec, delegate: Delegate, do: NodeSpec) -> GraphSpec:
     inputs["task"] = "str"
     if delegate.history != "none":
         inputs["history"] = "list[Message]"
+    channels = {OUT: ChannelSpec(OUT, "any")}
+    for tool in do.body.tools if isinstance(do.body, AgentBody) else ():
+        name = SETS.get(tool)
+        if name is not None:
+            kind, reducer = CHANNELS[name]
+            channels[name] = ChannelSpec(name, kind, reducer, [], has_default=reducer == "last")
     node = replace(do, name=NODE, next=(Route(to=(END,)),), writes={OUT: f"${{ {OUT} }}"})
     return GraphSpec(
         name=spoke_name(delegate.path), start=(NODE,), nodes={NODE: node}, inputs=inputs, outputs={OUT: "any"},
-        channels={OUT: ChannelSpec(OUT, "any")}, defaults=replace(graph.defaults, on_error=None), path=delegate.path,
+        channels=channels, defaults=replace(graph.defaults, on_error=None), path=delegate.path,
     )  # fmt: skip

@@ -15,9 +15,10 @@ from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
 from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
-from graphagent.nodes.offers import Offer, Toolbox, shown
+from graphagent.nodes.offers import Offer, shown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.talk import Talk
+from graphagent.nodes.toolbox import Toolbox
 from graphagent.ports import Finished, Task
 
 FAILURES: Final = 6
@@ -47,27 +48,26 @@ class AgentNode:
 
     async def run(self, task: Task) -> Finished:
         """See `ports.Node`."""
-        messages, asked = self.talk.begin(task)
         offers: list[Offer | Spoke] = [*await self.toolbox.open(task), *self.spokes]
-        loop = _Loop(self, task, messages, offers)
+        loop = _Loop(self, task, offers)
         out = await loop.run()
-        said = [asked, *loop.said]
-        return Finished(out=out, usage=loop.usage, history=self.talk.history(task, said))
+        return Finished(out=out, usage=loop.usage, history=loop.conversation.history(task))
 
 
 class _Loop:
     """One task's conversation: what was said in it, what it has used, and how its calls went."""
 
-    def __init__(
-        self, agent: AgentNode, task: Task, messages: Sequence[dict[str, Any]], offers: list[Offer | Spoke]
-    ) -> None:
+    def __init__(self, agent: AgentNode, task: Task, offers: list[Offer | Spoke]) -> None:
         self.agent, self.task, self.offers = agent, task, offers
-        self.before = list(messages)
-        self.said: list[dict[str, Any]] = []
         self.usage = Usage()
         self.models = list(agent.models.models)
+        self.conversation = agent.talk.begin(task, agent.models.summariser(task, self.spent, self.models))
         self.tools = [shown(offer.info) for offer in offers]
         self.failed: list[Called] = []
+
+    def spent(self, usage: Usage) -> None:
+        """Count what a model call has used."""
+        self.usage += usage
 
     async def run(self) -> Any:
         """The agent's result.
@@ -85,7 +85,10 @@ class _Loop:
                 return await self.answer(reply)
             if turn == turns - 1:
                 break
-            await self.call(reply, wanted)
+            called = await self.call(reply, wanted)
+            ended = next((c for c in called if c.ends), None)
+            if ended is not None:
+                return self.finished(ended)
         raise NodeError(
             f"there is no answer after {turns} model calls", kind="max_turns", retryable=False,
             hint="raise `max_turns`, or say in the prompt when to stop",
@@ -93,12 +96,12 @@ class _Loop:
 
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""
-        messages = [*self.before, *self.said]
+        messages = await self.conversation.shown()
         if last:
             messages.append({"role": "user", "content": LAST_WORDS})
         wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema)
         reply = await self.agent.models.call(self.task, wanted, self.models)
-        self.usage += Usage.from_data(reply["usage"])
+        self.spent(Usage.from_data(reply["usage"]))
         if last and reply.get("tool_calls"):
             return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
         return reply
@@ -106,26 +109,34 @@ class _Loop:
     async def answer(self, reply: Mapping[str, Any]) -> Any:
         """The result in a final message; one that doesn't fit `returns` is corrected once."""
         for repair in range(REPAIRS + 1):
-            self.said.append({"role": "assistant", "content": reply["text"]})
+            answer = {"role": "assistant", "content": reply["text"]}
             try:
-                return self.agent.models.read(self.task, reply)
+                out = self.agent.models.read(self.task, reply)
             except NodeError as error:
                 if repair == REPAIRS:
                     raise
-                asked = [*self.before, *self.said, correction(error)]
-                self.said.pop()
+                asked = [*await self.conversation.shown(), answer, correction(error)]
+            else:
+                self.conversation.said.append(answer)
+                return out
             wanted = Wanted(asked, self.tools, "none", self.agent.models.schema)
             reply = await self.agent.models.call(self.task, wanted, self.models)
-            self.usage += Usage.from_data(reply["usage"])
+            self.spent(Usage.from_data(reply["usage"]))
         raise AssertionError("the last repair returns or raises")
 
-    async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> None:
+    def finished(self, called: Called) -> Any:
+        """The arguments of a call that is the answer."""
+        check = self.agent.node.check_returns
+        return called.args if check is None else check(called.args)
+
+    async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> Sequence[Called]:
         """Make the calls of a turn, and note what the model is to read of them."""
-        context = [m for m in (*self.before, *self.said) if m["role"] != "system"]
-        called = await self.agent.calls.run(self.task, Turn(self.offers, context, self.models), wanted)
-        self.said.append({"role": "assistant", "content": reply["text"], "tool_calls": [dict(c) for c in wanted]})
-        self.said += [one.message for one in called]
+        turn = Turn(self.offers, self.conversation.heard, self.models)
+        called = await self.agent.calls.run(self.task, turn, wanted)
+        asked = {"role": "assistant", "content": reply["text"], "tool_calls": [dict(call) for call in wanted]}
+        self.conversation.said += [asked, *(one.message for one in called)]
         self._count(called)
+        return called
 
     def _count(self, called: Sequence[Called]) -> None:
         """Raise NodeError of kind `tool_failed` where calls fail again and again."""

@@ -15,10 +15,14 @@ from graphagent.nodes.approvals import decided, rule_for
 from graphagent.nodes.model_calls import ModelCalls, Wanted
 from graphagent.nodes.offers import Offer, exposed, unknown
 from graphagent.nodes.spokes import Spoke
+from graphagent.nodes.standard.offer import WRITTEN, StandardTool, Told
 from graphagent.ports import Task
+from graphagent.snapshot import UNSET
 
 Status = Literal["ok", "error", "denied"]
 AT_ONCE: Final = 4
+ORDERED: Final = "ordered"
+"""The lane of calls that run one after the other, in call order."""
 ERROR_LIMIT: Final = 2_000
 """Characters of a failure that a model is told."""
 RESULT_LIMIT: Final = 64 * 1024
@@ -40,6 +44,12 @@ class Called:
     result: Any = None
     error: Mapping[str, Any] | None = None
     offer: Offer | Spoke | None = None
+    written: Any = UNSET
+
+    @property
+    def ends(self) -> bool:
+        """Whether its arguments are the agent's answer."""
+        return self.status == "ok" and isinstance(self.offer, StandardTool) and self.offer.ends
 
     @property
     def message(self) -> dict[str, Any]:
@@ -73,8 +83,12 @@ class AgentCalls:
     async def run(self, task: Task, turn: Turn, wanted: Sequence[Mapping[str, str]]) -> list[Called]:
         """How all calls of a turn ended, in call order. What they write is noted in this order too."""
         slots = trio.CapacityLimiter(AT_ONCE)
-        works = [self._work(call, turn, slots) for call in wanted]
-        limits = {**self.limits, **{lane: 1 for lane, _ in works if lane.startswith("write:")}}
+        names = [call["name"] for call in wanted]
+        works = [
+            self._work(call, turn, slots, again=name in names[:i])
+            for i, (call, name) in enumerate(zip(wanted, names, strict=True))
+        ]
+        limits = {**self.limits, ORDERED: 1, **{lane: 1 for lane, _ in works if lane.startswith("write:")}}
         called: list[Called] = await task.gather(works, limits)
         for one in called:
             self._write(task, one)
@@ -88,11 +102,17 @@ class AgentCalls:
         if isinstance(one.offer, Spoke):
             task.write(one.offer.delegate.writes, {"out": one.result})
             return
+        if isinstance(one.offer, StandardTool):
+            if one.written is not UNSET:
+                task.write(one.offer.writes, {WRITTEN: one.written})
+            return
         writes = self.node.agent.tool_writes.get(one.offer.info.name)
         if writes:
             task.write(writes, {"args": one.args, "result": one.result})
 
-    def _work(self, call: Mapping[str, str], turn: Turn, slots: trio.CapacityLimiter) -> tuple[str, Callable[..., Any]]:
+    def _work(
+        self, call: Mapping[str, str], turn: Turn, slots: trio.CapacityLimiter, *, again: bool
+    ) -> tuple[str, Callable[..., Any]]:
         """The lane of a call and what is done in it. Two writes of one tool never overlap."""
         offer = next((o for o in turn.offers if exposed(o.info.name) == call["name"]), None)
         if isinstance(offer, Spoke):
@@ -106,6 +126,15 @@ class AgentCalls:
         async def tool(task: Task) -> Called:
             return await self._tool(task, call, turn, offer, slots)
 
+        if isinstance(offer, StandardTool) and offer.once and again:
+            only = offer
+
+            async def refused(task: Task) -> Called:
+                return self._failed(task, call, only, {}, twice(call["name"]))
+
+            return ORDERED, refused
+        if isinstance(offer, StandardTool) and offer.ordered:
+            return ORDERED, tool
         writes = offer is not None and offer.info.effects == "write"
         return (f"write:{call['name']}" if writes else "tools"), tool
 
@@ -182,10 +211,13 @@ class AgentCalls:
         self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: dict[str, Any], result: Any,
         note: str | None,
     ) -> Called:  # fmt: skip
+        written = UNSET
+        if isinstance(result, Told):
+            result, written = result.text, result.written
         content = as_text(result)
         if note is not None:
             content = f"({note})\n{content}"
-        return self._told(task, Called(call["id"], call["name"], "ok", content, args, result, None, offer))
+        return self._told(task, Called(call["id"], call["name"], "ok", content, args, result, None, offer, written))
 
     def _denied(self, task: Task, call: Mapping[str, str], offer: Offer, args: dict[str, Any], reason: Any) -> Called:
         content = json.dumps({"status": "denied", "reason": reason or "a human said no"}, ensure_ascii=False)
@@ -214,6 +246,14 @@ class AgentCalls:
             data["call"] = task.last_call
         task.emit("ToolCallCompleted", task.services.redact(data))
         return called
+
+
+def twice(name: str) -> NodeError:
+    """The failure of a second call in a turn of a tool that is called once at most."""
+    return NodeError(
+        f"{name} was called twice in one turn; the first call counts", kind="invalid_input", cause="todo_conflict",
+        hint="call it once, with everything",
+    )  # fmt: skip
 
 
 def parsed(text: str, *, strict: bool = True) -> Any:

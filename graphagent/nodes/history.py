@@ -14,18 +14,31 @@ CHARACTERS_PER_TOKEN = 4
 _SHOWN = ("role", "content", "name", "tool_calls", "tool_call_id")
 
 
-def window(messages: Sequence[Mapping[str, Any]], history: History) -> list[dict[str, Any]]:
-    """The newest messages that fit `last` and `max_tokens` (estimated by characters).
+def shown_message(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A message as a model is sent it: without ids and remarks."""
+    return {k: message[k] for k in _SHOWN if message.get(k)} | {"content": message.get("content", "")}
 
-    A call and its results are inside or outside together.
+
+def window(
+    past: Sequence[dict[str, Any]], history: History, after: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The newest messages that fit `last` and `max_tokens` (estimated by characters), and those that come after them.
+
+    A call and its results are inside or outside together. `max_tokens` counts `after` too, as far as it can.
 
     Raises:
         NodeError: kind `context_overflow`, if something is outside and `overflow` is `error`.
     """
-    shown = [{k: m[k] for k in _SHOWN if m.get(k)} | {"content": m.get("content", "")} for m in messages]
     room = None if history.max_tokens is None else history.max_tokens * CHARACTERS_PER_TOKEN
     kept: list[dict[str, Any]] = []
-    for group in reversed(groups(shown)):
+    if room is not None:
+        newest = _fitting(groups(after), room)
+        room -= sum(map(characters, newest))
+        dropped = len(newest) < len(after)
+        # The prompt stays, and with nothing left for the past that is where the window begins.
+        after = [after[0], *newest] if dropped and newest and after[0] not in newest else newest or list(after[-1:])
+        room = 0 if dropped else room
+    for group in reversed(groups(past)):
         if history.last is not None and len(kept) + len(group) > history.last:
             break
         if room is not None:
@@ -33,10 +46,21 @@ def window(messages: Sequence[Mapping[str, Any]], history: History) -> list[dict
             if room < 0:
                 break
         kept = [*group, *kept]
-    if len(kept) < len(shown) and history.overflow == "error":
-        message = f"{len(shown) - len(kept)} messages of {history.channel!r} don't fit into the window"
+    if len(kept) < len(past) and history.overflow == "error":
+        message = f"{len(past) - len(kept)} messages of {history.channel!r} don't fit into the window"
         raise NodeError(message, kind="context_overflow", hint="raise `last` or `max_tokens`, or use `overflow: drop`")
-    return kept
+    return [*kept, *after]
+
+
+def _fitting(found: Sequence[list[dict[str, Any]]], room: int) -> list[dict[str, Any]]:
+    """The newest groups that fit; the newest one always does."""
+    out: list[dict[str, Any]] = []
+    for group in reversed(found):
+        room -= sum(map(characters, group))
+        if room < 0 and out:
+            break
+        out = [*group, *out]
+    return out
 
 
 def groups(messages: Sequence[M]) -> list[list[M]]:

@@ -24,12 +24,18 @@ class LLMNode:
 
     async def run(self, task: Task) -> Finished:
         """See `ports.Node`."""
-        messages, asked = self.talk.begin(task)
         total = Usage()
         models = list(self.calls.models)
+
+        def spent(usage: Usage) -> None:
+            nonlocal total
+            total += usage
+
+        conversation = self.talk.begin(task, self.calls.summariser(task, spent, models))
+        messages = await conversation.shown()
         for repair in range(REPAIRS + 1):
             reply = await self.calls.call(task, Wanted(messages, output=self.calls.schema), models)
-            total += Usage.from_data(reply["usage"])
+            spent(Usage.from_data(reply["usage"]))
             answer = {"role": "assistant", "content": reply["text"]}
             try:
                 out = self.calls.read(task, reply)
@@ -38,5 +44,6 @@ class LLMNode:
                     raise
                 messages = [*messages, answer, correction(error)]
                 continue
-            return Finished(out=out, usage=total, history=self.talk.history(task, (asked, answer)))
+            conversation.said.append(answer)
+            return Finished(out=out, usage=total, history=conversation.history(task))
         raise AssertionError("the last repair returns or raises")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,8 @@ from graphagent.errors import ModelError, NodeError
 from graphagent.faults import fault
 from graphagent.graph.plan import ModelPlan, NodePlan, Plan
 from graphagent.graph.types import TypeMismatch, json_schema
-from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta
+from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta, Usage
+from graphagent.nodes.memory import Summarise
 from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
 
@@ -79,6 +80,17 @@ class ModelCalls:
         call = task.last_call
         task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
         return reply
+
+    def summariser(self, task: Task, spent: Callable[[Usage], None], models: list[ModelPlan]) -> Summarise:
+        """Summarises with the node's model, as an effect of the task."""
+
+        async def summarise(prompt: str) -> str:
+            reply = await self.call(task, Wanted([{"role": "user", "content": prompt}]), models)
+            spent(Usage.from_data(reply["usage"]))
+            task.emit("x.memory.summarised", {"call": task.last_call})
+            return str(reply["text"])
+
+        return summarise
 
     def read(self, task: Task, reply: Mapping[str, Any]) -> Any:
         """The node's `out` of a reply. Raises NodeError of kind `invalid_output`."""

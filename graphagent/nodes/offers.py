@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
-from graphagent.graph.plan import GraphPlan, NodePlan, Plan
-from graphagent.graph.spec import SELF, ToolSpec
+from graphagent.graph.plan import GraphPlan
+from graphagent.graph.spec import ToolSpec
 from graphagent.graph.types import Field, ObjectOf, TypeMismatch, checker
 from graphagent.graph.values import parse_value
 from graphagent.nodes.client import ClientCall
 from graphagent.nodes.tool import tool_call
 from graphagent.ports import EffectCall, Task, ToolInfo, ToolSource
-
-LIST = "list"
 
 
 class Offer(Protocol):
@@ -134,52 +132,6 @@ class CallersTool:
     async def run(self, task: Task, arguments: dict[str, Any]) -> Any:
         """See `Offer`."""
         return self.client.checked(await task.ask(self.client.question(arguments)))
-
-
-class Toolbox:
-    """The tools under `tools` of one agent."""
-
-    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
-        assert node.agent is not None
-        self.node, self.graph, self.plan = node, graph, plan
-        self.wanted: dict[str, list[str]] = {}
-        for name in node.agent.tools:
-            entry = name if name in plan.tools else name.rpartition(".")[0]
-            self.wanted.setdefault(entry, []).append(name)
-
-    async def open(self, task: Task) -> list[Offer]:
-        """The tools in the order in which the agent names them. A server's list is an effect of the task."""
-        offers: list[Offer] = []
-        for entry, names in self.wanted.items():
-            spec, source = self.plan.tools[entry], task.services.tool_source(entry)
-            infos = source.known()
-            if infos is None:
-                infos = await self._listed(task, entry, source)
-            found = {info.name: self._offer(spec, info, source) for info in infos}
-            for name in names:
-                if name.endswith(".*"):
-                    offers += found.values()
-                elif name in found:
-                    offers.append(found[name])
-                else:
-                    hint = f"it has: {', '.join(found) or 'none'}"
-                    raise NodeError(f"there is no tool {name!r}", kind="invalid_input", cause="unknown_tool", hint=hint)
-        return offers
-
-    async def _listed(self, task: Task, entry: str, source: ToolSource) -> tuple[ToolInfo, ...]:
-        async def execute(effect: EffectCall) -> Any:
-            return [info.data() for info in await source.list(task.session)]
-
-        data = await task.effect("tool", f"{entry}.{LIST}", "read", {"list": entry}, execute)
-        return tuple(ToolInfo(**info) for info in data)
-
-    def _offer(self, spec: ToolSpec, info: ToolInfo, source: ToolSource) -> Offer:
-        if spec.graph is not None:
-            name = self.graph.name if spec.graph == SELF else spec.graph
-            return GraphTool(info, name, inputs_of(self.plan.graphs[name]))
-        if spec.client is not None:
-            return CallersTool(info, ClientCall(spec, spec.client, self.plan))
-        return SourceTool(replace(info, effects=spec.effects_of(info.name.rpartition(".")[2])), spec, source)
 
 
 def unknown(name: str, offers: Sequence[Offer]) -> NodeError:

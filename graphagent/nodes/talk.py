@@ -1,16 +1,20 @@
-"""What a model is told first: the system text, what was said before, and the prompt."""
+"""What a model is told: the system text, what was said before, the prompt, and what was said since."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import AgentBody, LLMBody
 from graphagent.nodes.arguments import arguments
-from graphagent.nodes.history import window
+from graphagent.nodes.history import shown_message, window
+from graphagent.nodes.memory import Memory, Summarise
 from graphagent.nodes.prompts import template_of
 from graphagent.ports import Task
+
+BUDGET: Final = 16_000
+"""Model tokens of a conversation that is summarised, unless `history.max_tokens` says otherwise."""
 
 
 class Talk:
@@ -23,26 +27,61 @@ class Talk:
         self.prompt = template_of(plan, self.body.prompt) if self.body.prompt else None
         self.channel = graph.channel_index[self.body.history.channel] if self.body.history else None
 
-    def begin(self, task: Task) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """What the model is sent, and the new user message in it, if the prompt isn't empty."""
+    def begin(self, task: Task, summarise: Summarise) -> Conversation:
+        """The conversation of one task, as it begins."""
         variables = arguments(self.node, task)
-        out: list[dict[str, Any]] = []
+        system, past, asked = None, [], None
         if self.system is not None:
-            out.append({"role": "system", "content": task.services.render(self.system, variables)})
+            system = {"role": "system", "content": task.services.render(self.system, variables)}
         if self.body.history is not None:
-            past = task.env.get(self.body.history.channel) or []
-            out += window(past, self.body.history)
-        asked = None
+            past = [shown_message(m) for m in task.env.get(self.body.history.channel) or []]
         if self.prompt is not None:
             text = task.services.render(self.prompt, variables)
             if text.strip() or self.body.history is None:
                 asked = {"role": "user", "content": text}
-                out.append(asked)
-        return out, asked
+        return Conversation(self, system, past, asked, summarise)
 
-    def history(self, task: Task, said: Sequence[dict[str, Any] | None]) -> Any:
+
+class Conversation:
+    """What was said to and by one task's model.
+
+    Attributes:
+        said: What came after the prompt, or after the past where there is no prompt.
+    """
+
+    def __init__(
+        self, talk: Talk, system: dict[str, Any] | None, past: Sequence[dict[str, Any]],
+        asked: dict[str, Any] | None, summarise: Summarise,
+    ) -> None:  # fmt: skip
+        self.talk, self.system, self.past, self.asked = talk, system, list(past), asked
+        self.said: list[dict[str, Any]] = []
+        history = talk.body.history
+        self.memory = None
+        if history is not None and history.overflow == "summarize":
+            self.memory = Memory(history.max_tokens or BUDGET, asked, summarise)
+
+    @property
+    def heard(self) -> list[dict[str, Any]]:
+        """The whole conversation so far, without the system text."""
+        return [*self.past, *([] if self.asked is None else [self.asked]), *self.said]
+
+    async def shown(self) -> list[Mapping[str, Any]]:
+        """What the model is sent of it: what fits into the window, and the prompt.
+
+        Raises:
+            NodeError: kind `context_overflow`.
+        """
+        first: list[Mapping[str, Any]] = [] if self.system is None else [self.system]
+        if self.memory is not None:
+            return [*first, *await self.memory.pack(self.heard)]
+        if self.talk.body.history is None:
+            return [*first, *self.heard]
+        after = ([] if self.asked is None else [self.asked]) + self.said
+        return [*first, *window(self.past, self.talk.body.history, after)]
+
+    def history(self, task: Task) -> Any:
         """What this task adds to the history channel: (channel, messages with ids), or None."""
-        if self.channel is None:
+        if self.talk.channel is None:
             return None
-        new = [m for m in said if m is not None]
-        return self.channel, [{"id": task.message_id(i), **m} for i, m in enumerate(new)]
+        new = ([] if self.asked is None else [self.asked]) + self.said
+        return self.talk.channel, [{"id": task.message_id(i), **m} for i, m in enumerate(new)]

@@ -64,7 +64,7 @@ class Project:
         if target == MEMORY:
             store = registry.load("stores", "memory")()
         elif file is None:
-            store = await registry.load("stores", "postgres").open(target)
+            store = await registry.load("stores", "postgres").open(target, connections=self.settings.connections)
         else:
             store = await registry.load("stores", "sqlite").open(file)
         if self.settings.redis is not None:

@@ -19,6 +19,7 @@ PROJECT_FILE = "graphagent.toml"
 PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
 MEMORY = "memory:"
+CONNECTIONS = 8
 DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
@@ -37,6 +38,10 @@ SETTINGS: Final = {
         str, "where sessions are kept: the path of a SQLite file, a `postgresql://` URL, or `memory:`; by default "
         "`.graphagent/sessions.db`",
         "GRAPHAGENT_STORE", "--store",
+    ),
+    "connections": Setting(
+        int, "to Postgres, for the reads of one process; commits have two of their own. By default 8",
+        "GRAPHAGENT_CONNECTIONS",
     ),
     "models": Setting(
         dict, "by name of a model in a graph, `*` for all: `provider/model` or `provider/model@base_url` in its place",
@@ -95,6 +100,7 @@ class Settings:
         secrets: Where secrets are: name in the graph -> `env:NAME` or `file:PATH`; else the variable of that name.
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         redis: The URL of a Redis beside the store.
+        connections: So many a process reads a Postgres store with.
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
         tools: What tools may reach.
@@ -110,6 +116,7 @@ class Settings:
     redis: str | None = None
     upcasters: tuple[str, ...] = ()
     tools: ToolSettings = ToolSettings()
+    connections: int = CONNECTIONS
 
     @property
     def store_file(self) -> Path | None:
@@ -168,6 +175,7 @@ def load_settings(
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
         upcasters, _tools(data.get("tools") or {}),
+        _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
     )  # fmt: skip
 
 
@@ -207,6 +215,12 @@ def _read_each(given: Mapping[str, Any], key: str, read: Callable[[str], Any], h
         return [read(item) for item in given.get(key, ())]
     except ValueError as error:
         raise InputInvalid(f"$.tools.{key} of {PROJECT_FILE}", str(error), hint=hint) from error
+
+
+def _connections(given: str | int) -> int:
+    if not str(given).isdecimal() or int(given) < 1:
+        raise InputInvalid("$.connections", f"{given!r} is no number of connections", hint="write 1 or more")
+    return int(given)
 
 
 def _secrets(given: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import trio
 
+from graphagent.concurrency import Lag, Watchdog
 from graphagent.errors import Fenced, GraphAgentError, NotFound, SessionBusy, StoreUnavailable
 from graphagent.ids import SessionId
 from graphagent.session import operations
@@ -29,7 +30,8 @@ WRITES_S = 10.0
 """How long writes that are under way may still take when the time of a drain is over."""
 
 Tell = Callable[[str, Mapping[str, Any]], None]
-"""Is told what happens: `claimed`, `ended`, `refused`, `failed` or `away`, and facts about it."""
+"""Is told what happens: `claimed`, `ended`, `refused`, `failed` or `away`, and facts about it; and in another thread
+that its loop is, or was, `blocked`."""
 
 
 def untold(what: str, facts: Mapping[str, Any]) -> None:
@@ -81,6 +83,7 @@ class Worker:
             await self._look(nursery)
             ready()
             nursery.start_soon(self._listen)
+            nursery.start_soon(Watchdog(self._blocked).run)
             while not self.draining:
                 with trio.move_on_after(POLL_S):
                     await self._wake.wait()
@@ -94,6 +97,9 @@ class Worker:
         while True:
             await self.host.store.woken()
             self._wake.set()
+
+    def _blocked(self, lag: Lag) -> None:
+        self.tell("blocked", {"seconds": lag.seconds, "stack": lag.stack})
 
     async def _look(self, nursery: trio.Nursery) -> None:
         """Claim what there is to do, as far as slots are free."""

@@ -86,8 +86,9 @@ class PostgresStore:
 
     @classmethod
     async def open(
-        cls, url: str, *, clock: Clock | None = None, created_by: str = "graphagent", deadline_s: float = 10.0
-    ) -> Self:
+        cls, url: str, *, clock: Clock | None = None, created_by: str = "graphagent", deadline_s: float = 10.0,
+        connections: int = 8, wait_s: float = 30.0,
+    ) -> Self:  # fmt: skip
         """Open the store in a database; its tables are made if they aren't there.
 
         Args:
@@ -95,6 +96,8 @@ class PostgresStore:
             clock: Says when inputs are accepted and questions answered.
             created_by: Program and version, recorded in a new store.
             deadline_s: How long one statement may take before its outcome counts as unknown.
+            connections: So many are used for reads at once; commits have two of their own.
+            wait_s: How long a read waits for one of them, whoever came first being first.
 
         Raises:
             MissingExtra: asyncpg isn't installed.
@@ -102,7 +105,7 @@ class PostgresStore:
             StoreCorrupt: the schema belongs to another program, or was changed.
             SchemaTooNew: a newer release has written it.
         """
-        target = Target(url, shown(url), deadline_s)
+        target = Target(url, shown(url), deadline_s, connections, wait_s)
         await aio(_prepare, target, created_by)
         return cls(target, clock or WallClock())
 

@@ -21,7 +21,7 @@ try:
 except ImportError as error:
     raise MissingExtra("postgres", "asyncpg") from error
 
-__all__ = ["Again", "Away", "Connection", "Slow", "asyncpg", "explained", "keeps", "sqlstate"]
+__all__ = ["Again", "Away", "Connection", "InUse", "Slow", "asyncpg", "explained", "keeps", "sqlstate"]
 
 Connection = Any
 """An `asyncpg.Connection`; that package has no types."""
@@ -49,6 +49,10 @@ class Away(StoreUnavailable):
 
 class Slow(Away):
     """It took too long: the server may be busy, or what was asked is too much."""
+
+
+class InUse(Slow):
+    """All connections were in use until its time was over."""
 
 
 class Again(Away):

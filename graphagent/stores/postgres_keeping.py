@@ -36,6 +36,7 @@ async def adopt(db: Connection, copies: Sequence[SessionCopy], blobs: Sequence[B
                     raise Conflict(f"session {copy.row.session} is there already")
                 await fetch(db, "adopt", **values)
                 fault("import.rows")
+            fault("import.sent")
     except asyncpg.UniqueViolationError as error:
         what = _NAMES.get(str(getattr(error, "table_name", "")), "a row")
         raise Conflict(f"{what} of session {copies[0].row.session} is there already") from error
@@ -72,6 +73,7 @@ async def delete(db: Connection, sessions: Sequence[SessionId], again: bool) -> 
         await fetch(db, "delete_sessions", sids=sids)
         for family in families:
             await fetch(db, "delete_family_blobs", family=family)
+        fault("delete.sent")
 
 
 async def sweep(db: Connection, batch: Sweep) -> bool:
@@ -83,6 +85,7 @@ async def sweep(db: Connection, batch: Sweep) -> bool:
         if {(row.session, row.commit_n) for row in rows} != set(batch.seen):
             return False
         await fetch(db, "sweep", **_sweep_values(batch))
+        fault("collect.sent")
     return True
 
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from graphagent.errors import GraphAgentError, StoreReplaced
 from graphagent.ids import WorkerId
-from graphagent.stores.postgres_driver import Connection, Slow, asyncpg, explained, keeps
+from graphagent.stores.postgres_driver import Connection, InUse, asyncpg, explained, keeps
 from graphagent.stores.postgres_schema import SCHEMA
 from graphagent.stores.postgres_statements import fetch_row
 from graphagent.stores.postgres_workers import RENEW_S, Workers
@@ -22,12 +22,9 @@ from graphagent.stores.postgres_workers import RENEW_S, Workers
 T = TypeVar("T")
 
 WRITERS = 2
-READERS = 8
 CONNECT_S = 10.0
 WORK = "graphagent_work"
 """What is notified when something was accepted."""
-WAIT_S = 30.0
-"""How long a call waits for a connection that others use."""
 READ_FACTOR = 3
 """A read may take so many times longer than a write: it may bring more."""
 BYTES_PER_S = 1_000_000
@@ -36,14 +33,21 @@ BYTES_PER_S = 1_000_000
 
 @dataclass(slots=True)
 class Target:
-    """Which database, and how long one statement may take there.
+    """Which database, and the bounds of its use.
 
-    `name` is what people are shown. `store_id` is the store that was seen first: another one isn't written to.
+    Attributes:
+        name: What people are shown.
+        deadline_s: How long one statement may take.
+        readers: So many connections of a loop read.
+        wait_s: How long a call waits for a connection that others use.
+        store_id: Of the store that was seen first: another one isn't written to.
     """
 
     dsn: str
     name: str
     deadline_s: float
+    readers: int = 8
+    wait_s: float = 30.0
     store_id: str | None = None
 
     async def connect(self, factor: int = 1) -> Connection:
@@ -115,7 +119,7 @@ class Links:
         self._ended = ended
         self._closed = False
         self.writers = Pool(asyncio.Semaphore(WRITERS), 1)
-        self.readers = Pool(asyncio.Semaphore(READERS), READ_FACTOR)
+        self.readers = Pool(asyncio.Semaphore(target.readers), READ_FACTOR)
         self._workers = Workers(self._target.connect, address)
         self._listener: Connection | None = None
         self._woken = asyncio.Event()
@@ -125,14 +129,16 @@ class Links:
         """What `work` gives on a connection of the pool; it sends `size` bytes or a little more.
 
         Raises:
+            InUse: others had all connections until the time was over.
             Away: the outcome is unknown; the connection is closed.
             StoreError: and what else `explained` makes of the error.
         """
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._target.wait_s):
                 await pool.gate.acquire()
         except TimeoutError:
-            raise Slow(f"{self._target.name}: all connections were in use for {WAIT_S:.0f} s") from None
+            waited = f"{self._target.name}: all connections were in use for {self._target.wait_s:g} s"
+            raise InUse(waited, hint="run fewer sessions at once, or set `connections`") from None
         try:
             return await self._on(pool, work, size)
         except GraphAgentError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from graphagent.errors import SchemaTooNew, StoreCorrupt, StoreUnavailable
+from graphagent.faults import fault
 from graphagent.ports import StoreState
 from graphagent.stores.postgres_driver import Connection
 from graphagent.stores.queries import migrations
@@ -114,6 +115,7 @@ async def _migrate(connection: Connection, created_by: str) -> None:
                 "select to_regnamespace($1) is not null", SCHEMA
             ):
                 await connection.execute(f"create schema {SCHEMA}")
+            fault("migrate.before")
             await connection.execute(migration.text)
             row = (migration.version, migration.name, migration.checksum)
             await connection.execute("insert into migrations (version, name, checksum) values ($1, $2, $3)", *row)
@@ -122,3 +124,4 @@ async def _migrate(connection: Connection, created_by: str) -> None:
                 meta |= {"store_id": secrets.token_hex(16), "created_by": created_by}
             upsert = "insert into meta values ($1, $2) on conflict (key) do update set value = excluded.value"
             await connection.executemany(upsert, list(meta.items()))
+            fault("migrate.after")

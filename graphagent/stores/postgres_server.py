@@ -15,7 +15,7 @@ import trio
 from graphagent.concurrency import aio
 from graphagent.errors import StoreUnavailable
 from graphagent.ids import SessionId, WorkerId
-from graphagent.stores.postgres_driver import Again, Away, Connection, Slow
+from graphagent.stores.postgres_driver import Again, Away, Connection, InUse, Slow
 from graphagent.stores.postgres_links import Links, Target
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Server:
         return await self._patiently(attempt, session, shield=True)
 
     async def read(self, read: Callable[[Connection], Awaitable[T]]) -> T:
-        """What `read` gives. Raises StoreUnavailable if it takes too long, several times."""
+        """What `read` gives. Raises StoreUnavailable if it takes too long, several times, or waits for a connection."""
 
         async def attempt(_: bool) -> T:
             links = self._links()
@@ -110,7 +110,8 @@ class Server:
             except Away as away:
                 slow += isinstance(away, Slow) and not shield
                 hurried = not isinstance(away, Again) and failures > 0 and session in self._hurried
-                if hurried or slow == _SLOW_READS:
+                # Who has waited in a queue would come to its end, so only writes, which must end well, do.
+                if hurried or slow == _SLOW_READS or (isinstance(away, InUse) and not shield):
                     raise away.given_up from away
                 if failures == _TOLD_AFTER:
                     _log.warning("%s; trying again", away)

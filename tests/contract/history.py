@@ -5,7 +5,8 @@ call ends as `ok`, as `fail` (refused, so nothing may be stored) or as `unknown`
 the commits form one chain; every `ok` is in it once, every `unknown` at most once, no `fail` ever; and what began after
 something else had been acknowledged comes after it.
 
-`python -m tests.contract.history FILE SEED NAME` are the clients of one process on a SQLite file.
+`python -m tests.contract.history PLACE SEED NAME SECONDS` are the clients of one process, on a SQLite file or on the
+URL of a Postgres store.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ from typing import Any, Literal
 
 import trio
 
+from graphagent import concurrency
 from graphagent.codec import decode, digest, encode
 from graphagent.errors import Fenced, InterruptAnswered, InterruptExpired, SessionBusy
 from graphagent.ids import WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import Commit, Delta, EventBatch, NewInput, SessionRow
+from graphagent.stores.postgres import PostgresStore
+from graphagent.stores.postgres_url import SCHEMES
 from graphagent.stores.sqlite import SqliteStore
 from tests.contract.store import checkpoint_row, interrupt_row, session_row
+from tests.servers import cut_off
 
 Kind = Literal["commit", "input", "answer"]
 End = Literal["ok", "fail", "unknown"]
@@ -64,14 +69,15 @@ class Clients:
     rob: Callable[[WorkerId], Awaitable[None]]
     calls: list[Call]
 
-    async def run(self, commits: int) -> None:
-        """All of them at once, until each controller has tried so many commits."""
+    async def run(self, commits: int, seconds: float = 0) -> None:
+        """All of them at once, until each controller has tried so many commits and so much time has passed."""
+        end = trio.current_time() + seconds
         async with trio.open_nursery() as nursery:
             for client in (self._inputs, self._inputs, self._answers, self._answers):
                 nursery.start_soon(client, f"{self.name}{len(nursery.child_tasks)}")
             async with trio.open_nursery() as controllers:
                 for number in range(2):
-                    controllers.start_soon(self._controller, f"{self.name}-{number}", commits)
+                    controllers.start_soon(self._controller, f"{self.name}-{number}", commits, end)
             nursery.cancel_scope.cancel()
 
     async def _call(
@@ -93,10 +99,10 @@ class Clients:
         self.calls.append(Call(kind, value, began, time.monotonic_ns(), end, target))
         return end
 
-    async def _controller(self, name: str, commits: int) -> None:
+    async def _controller(self, name: str, commits: int, end: float) -> None:
         worker = WorkerId.derive(name)
         tried, epoch = 0, 0
-        while tried < commits:
+        while tried < commits or trio.current_time() < end:
             try:
                 row = (await self.store.takeover(SESSION.session, worker)).row
             except SessionBusy:
@@ -106,12 +112,12 @@ class Clients:
                     await self.rob(owner)
                 continue
             epoch = row.epoch
-            tried += await self._own(row, name, commits - tried)
+            tried += await self._own(row, name)
         await self.store.release(SESSION.session, epoch)  # nobody of this process could take it from a living worker
 
-    async def _own(self, row: SessionRow, name: str, most: int) -> int:
+    async def _own(self, row: SessionRow, name: str) -> int:
         """Commit while the session is owned. Returns how often."""
-        for tried in range(self.chance.randint(1, min(most, 8))):
+        for tried in range(self.chance.randint(1, 8)):
             value = f"{name}:{row.epoch}:{row.commit_n}"
             commit = commit_of(row, value, asks=self.chance.random() < 0.3)
             end = await self._call("commit", value, partial(self.store.commit, commit))
@@ -212,18 +218,30 @@ def _agree(stored: Sequence[str], calls: Sequence[Call]) -> None:
         assert place[call.value] >= latest, f"{call.value} began after what stands behind it had been acknowledged"
 
 
-async def clients_of_a_file(file: Path, seed: int, name: str, ready: Callable[[], object] = lambda: None) -> list[Call]:
-    """One process on a SQLite file; `ready` returns when the others are there."""
-    store = await SqliteStore.open(file, synchronous="normal")
+async def open_store(place: str) -> Store:
+    """The store of one process, in a file or in Postgres."""
+    if place.startswith(SCHEMES):
+        return await PostgresStore.open(place)
+    return await SqliteStore.open(Path(place), synchronous="normal")
+
+
+async def clients_of(
+    place: str, seed: int, name: str, seconds: float = 0, ready: Callable[[], object] = lambda: None
+) -> list[Call]:  # fmt: skip
+    """One process on a store; `ready` returns when the others are there."""
+    store = await open_store(place)
 
     async def rob(worker: WorkerId) -> None:
-        file.with_name(f"{file.name}.worker-{worker}").unlink(missing_ok=True)
+        if place.startswith(SCHEMES):
+            await cut_off(place, worker)
+        else:
+            Path(f"{place}.worker-{worker}").unlink(missing_ok=True)
 
     calls: list[Call] = []
     try:
         await begin(store)
         ready()
-        await Clients(store, name, random.Random(seed), rob, calls).run(commits=40)
+        await Clients(store, name, random.Random(seed), rob, calls).run(40, seconds)
     finally:
         await store.aclose()
     return calls
@@ -235,5 +253,6 @@ def _meet() -> None:
 
 
 if __name__ == "__main__":
-    found = trio.run(clients_of_a_file, Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], _meet)
+    place, seed, name, seconds = sys.argv[1:]
+    found = concurrency.run_sync(clients_of, place, int(seed), name, float(seconds), _meet)
     json.dump([asdict(call) for call in found], sys.stdout)

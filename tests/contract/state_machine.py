@@ -31,7 +31,6 @@ from typing import Any, Protocol, TypeVar
 import hypothesis.strategies as st
 import pytest
 import trio
-import trio.testing
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from graphagent import (
@@ -83,6 +82,14 @@ async def pay(x: int) -> str:
 
 class Place(Protocol):
     """Where sessions are kept; several processes may open it."""
+
+    def run(self, afn: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Run this in trio."""
+        ...
+
+    def close(self) -> None:
+        """Nothing will be run any more."""
+        ...
 
     async def open(self) -> Store:
         """A store object of one process."""
@@ -204,8 +211,7 @@ class Sessions(RuleBasedStateMachine):
         return Project(self.folder, store=store, allow_modules=[__name__])
 
     def do(self, afn: Callable[..., Awaitable[T]], *args: Any) -> T:
-        """Run this in trio, where time runs faster; it would spin while a store's threads work if it jumped."""
-        return trio.run(afn, *args, clock=trio.testing.MockClock(rate=100))
+        return self.place.run(afn, *args)
 
     async def _boot(self) -> None:
         for _ in range(2):
@@ -626,6 +632,7 @@ class Sessions(RuleBasedStateMachine):
                 self._check_paid(known)
         finally:
             self.do(self._close)
+            self.place.close()
             rmtree(self.folder)
 
     def _check_paid(self, known: Known) -> None:

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import pytest
 import trio
 import trio.testing
 
+from graphagent import concurrency
 from graphagent.ids import WorkerId
 from graphagent.stores.memory import MemoryStore
-from graphagent.stores.sqlite import SqliteStore
-from tests.contract.history import Call, Clients, begin, check, clients_of_a_file
+from tests.contract.history import Call, Clients, begin, check, clients_of, open_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +47,8 @@ def test_clients_of_a_store_in_memory(seed: int) -> None:
     eventful(trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0)))
 
 
-async def check_file(file: Path, calls: list[Call]) -> Counter[str]:
-    store = await SqliteStore.open(file)
+async def check_store(place: str, calls: list[Call]) -> Counter[str]:
+    store = await open_store(place)
     try:
         return await check(store, calls)
     finally:
@@ -55,30 +56,35 @@ async def check_file(file: Path, calls: list[Call]) -> Counter[str]:
 
 
 def test_clients_of_a_file_in_one_process(tmp_path: Path) -> None:
-    file, calls = tmp_path / "sessions.db", list[Call]()
+    place, calls = str(tmp_path / "sessions.db"), list[Call]()
 
     async def main() -> None:
         async def one(seed: int, name: str) -> None:
-            calls.extend(await clients_of_a_file(file, seed, name))
+            calls.extend(await clients_of(place, seed, name))
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(one, 1, "a")
             nursery.start_soon(one, 2, "b")
 
     trio.run(main)
-    eventful(trio.run(check_file, file, calls))
+    eventful(trio.run(check_store, place, calls))
 
 
-def fight(file: Path, seeds: range) -> Counter[str]:
-    """Several processes on one file."""
-    commands = [[sys.executable, "-m", "tests.contract.history", str(file), str(seed), f"p{seed}"] for seed in seeds]
+def fight(place: str, seeds: range, seconds: float = 0) -> Counter[str]:
+    """Several processes on one store."""
+    program = [sys.executable, "-m", "tests.contract.history", place]
     with ExitStack() as stack:
         processes = [
             stack.enter_context(
-                subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                subprocess.Popen(
+                    [*program, str(seed), f"p{seed}", str(seconds)], cwd=ROOT, stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE, text=True,
+                )
             )
-            for command in commands
-        ]
+            for seed in seeds
+        ]  # fmt: skip
+        for process in processes:
+            stack.callback(process.kill)
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
@@ -86,16 +92,31 @@ def fight(file: Path, seeds: range) -> Counter[str]:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        told = [process.communicate(timeout=100)[0] for process in processes]
+        with ThreadPoolExecutor() as threads:  # one that isn't read from can't end
+            told = list(threads.map(lambda process: process.communicate(timeout=seconds + 100)[0], processes))
     assert [process.returncode for process in processes] == [0] * len(processes)
-    return trio.run(check_file, file, [Call(**call) for text in told for call in json.loads(text)])
+    return concurrency.run_sync(check_store, place, [Call(**call) for text in told for call in json.loads(text)])
 
 
-def test_two_processes_on_a_file(tmp_path: Path) -> None:
-    eventful(fight(tmp_path / "sessions.db", range(2)))
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store for several processes."""
+    if request.param == "sqlite":
+        return str(tmp_path / "sessions.db")
+    url: str = request.getfixturevalue("postgres_store")()
+    return url
+
+
+def test_two_processes_fight_for_a_session(place: str) -> None:
+    eventful(fight(place, range(2), seconds=3))
+
+
+@pytest.mark.long
+def test_two_processes_fight_for_a_minute(place: str) -> None:
+    eventful(fight(place, range(2), seconds=60))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
-def test_three_processes_on_a_file(tmp_path: Path, seed: int) -> None:
-    eventful(fight(tmp_path / "sessions.db", range(3 * seed, 3 * seed + 3)))
+def test_three_processes_fight_for_a_session(place: str, seed: int) -> None:
+    eventful(fight(place, range(3 * seed, 3 * seed + 3)))

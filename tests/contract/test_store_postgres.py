@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -15,7 +15,6 @@ from graphagent.session.retention import Retention, collect
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery
 from graphagent.stores.postgres import PostgresStore
-from graphagent.testing.services.postgres import PostgresServer
 from tests.contract.keeping import KEEPING
 from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
 from tests.corpus.sessions import FOLDER, host_on
@@ -44,17 +43,9 @@ async def run(case: Case, world: PostgresWorld) -> None:
             await store.aclose()
 
 
-@pytest.fixture(scope="module")
-def database(postgres_server: PostgresServer) -> str:
-    return postgres_server.create_database("contract")
-
-
 @pytest.fixture
-def place(postgres_server: PostgresServer, database: str) -> Iterator[str]:
-    """A database with an empty store, which is quicker to have than a new one."""
-    yield database
-    tables = "sessions, checkpoints, blobs, deltas, events, effects, inputs, interrupts, cache, workers"
-    postgres_server.run_sql(f"set search_path = graphagent; truncate {tables}", "contract")
+def place(postgres_store: Callable[[], str]) -> str:
+    return postgres_store()
 
 
 @pytest.mark.parametrize("case", [*CASES, *KEEPING], ids=lambda case: case.__name__)

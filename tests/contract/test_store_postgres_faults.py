@@ -9,11 +9,13 @@ from typing import Any
 import asyncpg
 import pytest
 import trio
+import trio.testing
 
 from graphagent import concurrency
 from graphagent.concurrency import aio
 from graphagent.errors import Fenced, SessionBusy, StoreReadonly, StoreReplaced, StoreUnavailable
-from graphagent.ids import WorkerId
+from graphagent.ids import SessionId, WorkerId
+from graphagent.session.verifying import verify_store
 from graphagent.snapshot import EffectState
 from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.postgres_rows import effects_values
@@ -32,6 +34,7 @@ from tests.contract.store import (
     session_row,
     started,
 )
+from tests.corpus.sessions import host_on, start
 
 BLOCKED = """
     select pid from pg_stat_activity
@@ -313,6 +316,72 @@ def test_a_read_that_always_takes_too_long_ends(postgres: str) -> None:
                 await store.session(row.session)
             await client.run("rollback")
             assert (await first.session(row.session)).epoch == 1
+
+    concurrency.run_sync(main)
+
+
+# ---- few connections -------------------------------------------------------------------------------------------------
+
+
+def test_fifty_sessions_read_through_one_connection(postgres: str) -> None:
+    """They wait for each other, and all of them end."""
+
+    async def main() -> None:
+        async with opened(postgres, connections=1) as store:
+            host = host_on(store)
+            ended: list[SessionId] = []
+
+            async def session(number: int) -> None:
+                ended.append(await start(host, "ledger", {"rounds": 2}, seed=number))
+
+            with trio.fail_after(120):
+                async with trio.open_nursery() as nursery:
+                    for number in range(50):
+                        nursery.start_soon(session, number)
+            assert len(set(ended)) == 50
+            assert {(await store.session(each)).status for each in ended} == {"waiting"}
+            assert (await verify_store(store)).problems == []
+
+    concurrency.run_sync(main)
+
+
+def test_reads_wait_in_a_queue_and_commits_do_not(postgres: str) -> None:
+    """The one connection for reads is held; who came first is first, and who waits too long is told so."""
+
+    async def main() -> None:
+        async with other(postgres) as client, opened(postgres, connections=1, wait_s=1.5, deadline_s=60) as store:
+            row = (await started(store)).row
+            order: list[int] = []
+
+            async def hold() -> None:
+                await store._server.read(lambda db: db.execute("select pg_advisory_lock_shared(7)"))
+
+            async def read(number: int) -> None:
+                async def noted(db: Any) -> None:
+                    order.append(number)
+                    await db.fetchval("select 1")
+
+                await store._server.read(noted)
+
+            await client.run("select pg_advisory_lock(7)")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hold)
+                await client.blocked()
+                for number in range(20):
+                    nursery.start_soon(read, number)
+                    await trio.testing.wait_all_tasks_blocked()
+                await store.commit(next_commit(row, 0))
+                assert order == []
+                await client.run("select pg_advisory_unlock(7)")
+            assert order == list(range(20))
+            await store._server.read(lambda db: db.execute("select pg_advisory_unlock_all()"))
+            await client.run("select pg_advisory_lock(7)")
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(hold)
+                await client.blocked()
+                with pytest.raises(StoreUnavailable, match="in use"):
+                    await store.session(row.session)
+                await client.run("select pg_advisory_unlock(7)")
 
     concurrency.run_sync(main)
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import apsw
+import asyncpg
 import pytest
 
 from graphagent import concurrency
 from graphagent.faults import KEEPING
 from graphagent.ids import SessionId
+from graphagent.ports import Clock, Store
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.importing import import_session
@@ -22,25 +25,50 @@ from graphagent.session.reading import floor_of
 from graphagent.session.retention import DAY_US
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery
-from graphagent.stores.queries import migrations
+from graphagent.stores.postgres import PostgresStore
+from graphagent.stores.postgres_url import SCHEMES
+from graphagent.stores.queries import Migration, migrations
 from graphagent.stores.sqlite import SqliteStore
 from tests.corpus.sessions import FOLDER, PROJECT, answer, host_on, start
 from tests.fault.harness import ROOT
 
 
-def graphagent(store: Path, *command: str, fault: str = "") -> int:
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where no store is yet: a file, or the URL of a database."""
+    url: str = request.getfixturevalue("postgres") if request.param == "postgres" else str(tmp_path / "s.db")
+    return url
+
+
+def killed_at(*points: str, postgres: str, more: Sequence[str] = ()) -> pytest.MarkDecorator:
+    """A test for each point on both stores; on Postgres all but one only in the long run, and `more` on both."""
+    cases = [("sqlite", point) for point in points] + [("postgres", postgres)]
+    long = [
+        (kind, point) for kind in ("sqlite", "postgres") for point in (*points, *more) if (kind, point) not in cases
+    ]
+    marked = [pytest.param(*case, marks=pytest.mark.long) for case in long]
+    return pytest.mark.parametrize(("store", "point"), [*cases, *marked], indirect=["store"])
+
+
+async def open_store(store: str, clock: Clock | None = None) -> Store:
+    if store.startswith(SCHEMES):
+        return await PostgresStore.open(store, clock=clock)
+    return await SqliteStore.open(Path(store), clock=clock)
+
+
+def graphagent(store: str, *command: str, fault: str = "") -> int:
     """The exit code of a command on a store."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
     env |= {"PYTHONPATH": str(ROOT), "GRAPHAGENT_FAULT": fault} if fault else {"PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-m", "graphagent", *command, "--store", str(store)]
+    line = [sys.executable, "-m", "graphagent", *command, "--store", store]
     return subprocess.run(line, cwd=PROJECT, env=env, capture_output=True, timeout=60, check=False).returncode
 
 
-def on(store: Path, afn: Callable[[Host], Any]) -> Any:
+def on(store: str, afn: Callable[[Host], Any]) -> Any:
     """What a coroutine function gives on an open store, of which everything is verified."""
 
     async def main() -> Any:
-        host = host_on(await SqliteStore.open(store))
+        host = host_on(await open_store(store))
         try:
             assert (await verify_store(host.store)).problems == []
             return await afn(host)
@@ -54,25 +82,24 @@ async def sessions(host: Host) -> list[SessionId]:
     return sorted(e.row.session for e in await host.store.sessions(SessionQuery(children=True)))
 
 
-@pytest.mark.parametrize("point", ["import.before:1", "import.rows:1", "import.rows:3", "import.sent:1"])
-def test_a_killed_import_stored_nothing(point: str, tmp_path: Path) -> None:
-    store, file = tmp_path / "s.db", str(FOLDER / "dived.gasession")
+@killed_at("import.before:1", "import.rows:1", "import.rows:3", "import.sent:1", postgres="import.rows:3")
+def test_a_killed_import_stored_nothing(point: str, store: str) -> None:
+    file = str(FOLDER / "dived.gasession")
     assert graphagent(store, "import", file, fault=f"{point}:kill") == -9
     assert on(store, sessions) == []
     assert graphagent(store, "import", file) == 0
     assert len(on(store, sessions)) == 3
 
 
-def test_an_import_that_was_killed_when_it_had_landed_is_whole(tmp_path: Path) -> None:
-    store, file = tmp_path / "s.db", str(FOLDER / "dived.gasession")
+def test_an_import_that_was_killed_when_it_had_landed_is_whole(store: str) -> None:
+    file = str(FOLDER / "dived.gasession")
     assert graphagent(store, "import", file, fault="import.after:1:kill") == -9
     assert len(on(store, sessions)) == 3
     assert graphagent(store, "import", file) == 7
 
 
-@pytest.mark.parametrize("point", ["delete.before", "delete.sent", "delete.after"])
-def test_a_killed_deletion_took_all_or_nothing(point: str, tmp_path: Path) -> None:
-    store = tmp_path / "s.db"
+@killed_at("delete.before", "delete.sent", "delete.after", postgres="delete.sent")
+def test_a_killed_deletion_took_all_or_nothing(point: str, store: str) -> None:
     for name in ("dived", "waits"):
         assert graphagent(store, "import", str(FOLDER / f"{name}.gasession")) == 0
     both = on(store, sessions)
@@ -101,12 +128,12 @@ class Before:
         return SystemClock().now_us() - self.days * DAY_US
 
 
-def old_family(store: Path) -> SessionId:
+def old_family(store: str) -> SessionId:
     """A session that was used today, with an old fork of which much can be trimmed; the fork."""
 
     async def main() -> SessionId:
         past = Before(60)
-        host = host_on(await SqliteStore.open(store, clock=past), past)
+        host = host_on(await open_store(store, past), past)
         first = await start(host, "ledger", {"rounds": 3})
         fork = (await ops.fork(host, first, 1)).row.session
         await ops.resume(host, fork)
@@ -121,12 +148,11 @@ def old_family(store: Path) -> SessionId:
 
 
 HITS = ["collect.before:1", "collect.sent:2", "collect.after:3"]
-MORE = [f"collect.{when}:{hit}" for when in ("before", "sent", "after") for hit in (1, 2, 3, 4)]
+MORE = [f"collect.{when}:{hit}" for hit in (1, 2, 3, 4) for when in ("before", "sent", "after")]
 
 
-@pytest.mark.parametrize("point", [*HITS, *(pytest.param(p, marks=pytest.mark.long) for p in MORE)])
-def test_a_killed_collection_lost_nothing_and_ends_later(point: str, tmp_path: Path) -> None:
-    store = tmp_path / "s.db"
+@killed_at(*HITS, postgres="collect.sent:2", more=MORE)
+def test_a_killed_collection_lost_nothing_and_ends_later(point: str, store: str) -> None:
     fork = old_family(store)
     assert graphagent(store, "db", "gc", "--yes", fault=f"{point}:kill") == -9
 
@@ -144,20 +170,40 @@ def test_a_killed_collection_lost_nothing_and_ends_later(point: str, tmp_path: P
     assert graphagent(store, "db", "verify") == 0
 
 
-def as_before(store: Path) -> None:
-    """Take the newest migration back, so that the file is one of an earlier release."""
-    db = apsw.Connection(str(store))
-    db.execute("drop index sessions_family")
-    for column in ("past", "floor_superstep"):
-        db.execute(f"alter table sessions drop column {column}")
-    db.execute("delete from migrations where version >= 6")
-    db.execute("update meta set value = '5' where key = 'schema_version'")
+def as_before(store: str) -> None:
+    """Take the newest migration back, so that the store is one of an earlier release."""
+    newest = len(dialect(store))
+    statements = [
+        "drop index sessions_family",
+        *(f"alter table sessions drop column {column}" for column in ("past", "floor_superstep")),
+        f"delete from migrations where version >= {newest}",
+        f"update meta set value = '{newest - 1}' where key = 'schema_version'",
+    ]
+    if store.startswith(SCHEMES):
+        postgres_sql(store, "set search_path = graphagent", *statements)
+        return
+    db = apsw.Connection(store)
+    for statement in statements:
+        db.execute(statement)
     db.close()
 
 
-@pytest.mark.parametrize("point", ["migrate.before", "migrate.after"])
-def test_a_killed_migration_left_the_old_schema_and_is_done_later(point: str, tmp_path: Path) -> None:
-    store = tmp_path / "s.db"
+def postgres_sql(url: str, *statements: str) -> None:
+    async def main() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute("; ".join(statements))
+        await connection.close()
+
+    asyncio.run(main())
+
+
+def dialect(store: str) -> Sequence[Migration]:
+    """The migrations of a store."""
+    return migrations("postgres" if store.startswith(SCHEMES) else "sqlite")
+
+
+@killed_at("migrate.before", "migrate.after", postgres="migrate.after")
+def test_a_killed_migration_left_the_old_schema_and_is_done_later(point: str, store: str) -> None:
     old_family(store)
     before = on(store, sessions)
     as_before(store)
@@ -169,10 +215,10 @@ def test_a_killed_migration_left_the_old_schema_and_is_done_later(point: str, tm
     assert on(store, sessions) == before
 
 
-@pytest.mark.parametrize("point", ["migrate.before", "migrate.after"])
-def test_a_new_store_is_made_whole_or_not_at_all(point: str, tmp_path: Path) -> None:
-    store, file = tmp_path / "s.db", str(FOLDER / "waits.gasession")
-    for hit in (1, len(migrations("sqlite"))):
+@killed_at("migrate.before", "migrate.after", postgres="migrate.after")
+def test_a_new_store_is_made_whole_or_not_at_all(point: str, store: str) -> None:
+    file = str(FOLDER / "waits.gasession")
+    for hit in (1, len(dialect(store))):
         assert graphagent(store, "import", file, fault=f"{point}:{hit}:kill") == -9
     assert graphagent(store, "import", file) == 0
     assert len(on(store, sessions)) == 1
@@ -184,18 +230,18 @@ def test_every_point_is_killed_here() -> None:
     assert names == set(KEEPING)
 
 
-def test_two_imports_at_once_store_it_once(tmp_path: Path) -> None:
+def test_two_imports_at_once_store_it_once(store: str) -> None:
     async def main() -> None:
-        stores = [await SqliteStore.open(tmp_path / "s.db") for _ in range(2)]
+        stores = [await open_store(store) for _ in range(2)]
         outcomes = []
-        for store in stores:
+        for opened in stores:
             try:
-                await import_session(host_on(store), FOLDER / "dived.gasession")
+                await import_session(host_on(opened), FOLDER / "dived.gasession")
                 outcomes.append("stored")
             except Exception as error:
                 outcomes.append(type(error).__name__)
         assert sorted(outcomes) == ["Conflict", "stored"]
-        for store in stores:
-            await store.aclose()
+        for opened in stores:
+            await opened.aclose()
 
     concurrency.run_sync(main)

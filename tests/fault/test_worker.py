@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,3 +161,98 @@ def test_only_sessions_of_a_graph(shop: Shop, workers: Callable[..., subprocess.
     workers("--graph", "other")
     time.sleep(3)
     assert status(shop) == [("waiting", "interrupt")]
+
+
+STUBBORN = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: node
+    nodes:
+      node: { kind: code, python: "shop_floor:node", timeout: 200ms, writes: { log: "${ [out] }" }, on_error: [{ to: end, writes: { log: "${ [error.kind] }" } }], next: end }
+"""
+BLOCKS = """
+    async def node():
+        note("node")
+        while not (HERE / "go").exists():
+            pass
+        return "late"
+"""
+SWALLOWS = """
+    import asyncio
+
+    async def node():
+        note("node")
+        while not (HERE / "go").exists():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                note("swallowed")
+        note("late")
+        return "late"
+"""
+
+
+def told(process: subprocess.Popen[str], *what: str) -> list[str]:
+    """What a worker says until each of these was said."""
+    assert process.stderr is not None
+    guard = threading.Timer(60, process.kill)
+    guard.start()
+    lines = []
+    try:
+        for line in process.stderr:
+            lines.append(line.rstrip())
+            if all(any(each in line for line in lines) for each in what):
+                return lines
+    finally:
+        guard.cancel()
+    raise AssertionError(f"it never said {what!r}: {lines}")
+
+
+def outputs(shop: Shop) -> object:
+    """Of the only session, which has ended; it replays."""
+    code, replayed = shop.do("replay", "@last")
+    assert code == 0, replayed
+    code, shown = shop.do("show", "@last", "--channel", "log")
+    assert code == 0, shown
+    return shown["value"]
+
+
+def abandoned(tmp_path: Path, node: str) -> Shop:
+    """A shop with a session whose process died before its only node began."""
+    shop = Shop(tmp_path, STUBBORN, node)
+    assert shop.run(fault="commit.after:1:kill")[0] == -signal.SIGKILL
+    return shop
+
+
+def test_what_blocks_the_loop_is_told_and_its_late_result_dropped(tmp_path: Path) -> None:
+    shop = abandoned(tmp_path, BLOCKS)
+    process = shop.spawn("worker")
+    try:
+        said = told(process, "a node's function")
+        assert any("in node" in line for line in said), said
+        assert any("shop_floor.py" in line for line in said), said
+        (shop.folder / "go").touch()
+        told(process, ": done", "nothing went on for")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert outputs(shop) == ["timeout"]
+    assert shop.calls() == {"node": 1}
+
+
+def test_what_swallows_its_cancellation_is_abandoned(tmp_path: Path) -> None:
+    """The session goes on without it, and the worker ends without it."""
+    shop = abandoned(tmp_path, SWALLOWS)
+    process = shop.spawn("worker")
+    try:
+        told(process, ": done")
+        assert shop.calls() == {"node": 1, "swallowed": 1}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert outputs(shop) == ["timeout"]
+    assert shop.calls()["late"] == 0

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from graphagent.graph.analysis import GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.spec import AgentBody, LLMBody, Path
+from graphagent.graph.standard import SETS, declaration
 
 CODE = "GA102"
 TITLE = "unknown channel as a target"
@@ -28,16 +29,30 @@ def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
             yield from _writes(graph, route.writes, route.path)
         for i, channel in enumerate(node.on_update):
             yield from _unknown(graph, channel, (*node.path, "on_update", i), key=False)
-    for node, _ in graph.tasks:
+    for node, owner in graph.tasks:
         if isinstance(node.body, AgentBody):
             for tool, writes in node.body.tool_writes.items():
                 for name in writes:
                     yield from _unknown(graph, name, (*node.path, "tool_writes", tool, name), key=True)
+            if owner is None:  # a delegate's node has these channels by itself
+                yield from _standard(graph, node.body, node.path)
             for delegate in node.body.delegates.values():
                 yield from _writes(graph, delegate.writes, delegate.path)
         if isinstance(node.body, LLMBody | AgentBody) and node.body.history is not None:
             history = node.body.history
             yield from _unknown(graph, history.channel, (*history.path, "channel"), key=False)
+
+
+def _standard(graph: GraphAnalysis, body: AgentBody, path: Path) -> Iterator[Diagnostic]:
+    """The channels of the tool sets that an agent names."""
+    for i, name in enumerate(body.tools):
+        channel = SETS.get(name)
+        if channel is not None and channel not in graph.graph.channels:
+            place = (*path, "tools", i)
+            yield graph.whole.finding(
+                CODE, f"`{name}` needs a channel `{channel}`", place, graph.whole.document.span(place),
+                label="its tools write it", help=f"declare it: `{declaration(channel)}`",
+            )  # fmt: skip
 
 
 def _writes(graph: GraphAnalysis, names: Iterable[str], path: Path) -> Iterator[Diagnostic]:

@@ -14,11 +14,10 @@ from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.found import place
 from graphagent.graph.spec import SELF, AgentBody, GraphBody, LLMBody, NodeSpec, Path, Prompt, ToolBody
+from graphagent.graph.standard import PREFIX, SETS
 
 CODE = "GA103"
 TITLE = "unknown model, tool, prompt, secret, graph or type"
-STANDARD = "std."
-"""Tool sets that are built in need no declaration."""
 
 
 def check(graph: GraphAnalysis) -> Iterator[Diagnostic]:
@@ -67,7 +66,8 @@ def _model(graph: GraphAnalysis, node: NodeSpec, body: LLMBody | AgentBody) -> I
 def _tool(whole: Analysis, name: str, path: Path, *, several: bool) -> Iterator[Diagnostic]:
     """A tool by its own name, or one of a server's by `server.tool`; `several`: `server` and `server.*` too."""
     server = name.rpartition(".")[0]
-    if name.startswith(STANDARD):
+    if several and name.startswith(PREFIX):
+        yield from _unknown(whole, "tool set", name, SETS, path)
         return
     owner = whole.tools.get(server)
     if owner is not None and owner.several:

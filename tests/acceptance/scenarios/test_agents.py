@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from graphagent.codec import decode
 from graphagent.errors import InputInvalid
 from graphagent.llm.scripted import ScriptedModel, Turn
-from graphagent.messages import ModelRequest
+from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
 from graphagent.snapshot import Span
 from tests.acceptance.scenarios.world import World, scenario
 
@@ -453,3 +455,167 @@ async def test_a_spoke_that_asks_holds_its_hub(world: World) -> None:
     assert outcome.outputs == {"report": "Done."}
     assert (len(model.requests), len(spoke.requests)) == (2, 1) or world.crashing
     assert json.loads(told(model)[0]["content"]) == {"said": "approve"}
+
+
+DEEP = """
+    outputs: { answer: str }
+    models: { m: scripted/m }
+    channels:
+      answer: { type: str, default: "" }
+      todos: { type: "list[dict[str, str]]", default: [] }
+      files: { type: "dict[str, any]", reducer: merge }
+    start: a
+    nodes:
+"""
+
+
+def todo(id: str, status: str) -> dict[str, str]:
+    return {"id": id, "content": f"do {id}", "status": status}
+
+
+@scenario
+async def test_todos_and_files(world: World) -> None:
+    """The tools see what earlier calls wrote, in the same turn too; the channels get it with the barrier."""
+    world.models["m"] = model = saying(
+        [
+            calls(
+                call("write_todos", todos=[todo("one", "in_progress"), todo("two", "pending")]),
+                call("write_todos", todos=[]),
+                call("write_file", path="notes/a.md", content="bees fly\nants walk"),
+                call("edit_file", path="notes/a.md", old="walk", new="run"),
+                call("write_file", path="b.md", content="x"),
+            ),
+            calls(
+                call("read_file", path="notes/a.md"),
+                call("delete_file", path="b.md"),
+                call("ls"),
+                call("grep", text="ants"),
+                call("glob", pattern="notes/*"),
+                call("write_file", path="../etc/passwd", content="x"),
+                call("edit_file", path="notes/a.md", old="s", new="z"),
+                call("write_todos", todos=[todo("one", "in_progress"), todo("two", "in_progress")]),
+            ),
+            "Done.",
+        ]
+    )
+    outcome = await world.start(
+        DEEP
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.todos, std.files], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "Done."}
+    values = await world.values(outcome.row.session)
+    assert values["files"] == {"notes/a.md": "bees fly\nants run", "b.md": None}
+    assert values["todos"] == [todo("one", "in_progress"), todo("two", "pending")]
+    first = [m["content"] for m in told(model, 1)]
+    assert json.loads(first[1])["cause"] == "todo_conflict"
+    assert first[2:] == [
+        "notes/a.md is written, 18 characters",
+        "notes/a.md is written, 17 characters",
+        "b.md is written, 1 characters",
+    ]
+    read, deleted, listed, grepped, globbed, out, twice, conflict = [m["content"] for m in told(model, 2)[5:]]
+    assert read == "bees fly\nants run"
+    assert deleted == "b.md is deleted"
+    assert listed == "notes/a.md (17 characters)"
+    assert grepped == "notes/a.md:1: ants run"
+    assert globbed == "notes/a.md"
+    assert "without .." in out
+    assert "stands 2 times" in twice
+    assert "in_progress" in conflict
+
+
+@scenario
+async def test_a_model_asks_a_person(world: World) -> None:
+    world.models["m"] = model = saying(
+        [calls(call("ask_human", question="Which?", options=["a", "b"]), call("ask_human", question="Why?")), "Thanks."]
+    )
+    session = (
+        await world.start(
+            DEEP
+            + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.human], writes: { answer: "${ out.text }" }, next: end }
+    """
+        )
+    ).row.session
+    asked = await world.asked(session)
+    assert {prompt: row.kind for prompt, row in asked.items()} == {"Which?": "choose", "Why?": "form"}
+    await world.answer(asked["Which?"], "b")
+    await world.answer(asked["Why?"], {"form": {"answer": "because"}})
+    assert (await world.drive(session)).outputs == {"answer": "Thanks."}
+    assert [m["content"] for m in told(model)] == ["b", "because"]
+
+
+@scenario
+async def test_finish_is_the_answer(world: World) -> None:
+    world.models["m"] = saying([calls(call("finish", text=1)), calls(call("finish", text="yes", sure=True))])
+    outcome = await world.start(
+        DEEP
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.finish], returns: { text: str, sure: bool }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "yes"}
+
+
+def test_what_a_tool_set_needs_is_checked(tmp_path: Path) -> None:
+    world = World(tmp_path / "w", "memory")
+    graph = DEEP.replace("todos:", "other:").replace("list[dict[str, str]]", "list[str]")
+    found = world.findings(
+        graph
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.todos, std.todoes], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert {code for code, _ in found} >= {"GA102", "GA103"}
+
+
+class Diligent:
+    """A model that writes one file after the other, and knows by its last result how far it is."""
+
+    def __init__(self, files: int) -> None:
+        self.info = ModelInfo("diligent", "scripted", price=Price(0, 0))
+        self.files = files
+        self.sizes: list[int] = []
+        self.summaries = 0
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelPart, None]:
+        last = str(request.messages[-1]["content"])
+        size = sum(len(str(m.get("content"))) + len(str(m.get("tool_calls", ""))) for m in request.messages)
+        self.sizes.append(size)
+        if last.startswith("Summarise"):
+            self.summaries += 1
+            yield TextDelta("Many notes are written.")
+            yield Done("stop", Usage())
+            return
+        found = re.match(r"notes/(\d+)\.md is written", last)
+        number = int(found[1]) + 1 if found else 0
+        if number == self.files:
+            yield TextDelta(f"{number} files are written.")
+            yield Done("stop", Usage())
+            return
+        arguments = json.dumps({"path": f"notes/{number}.md", "content": f"note {number} " * 40})
+        yield ToolCallDelta(0, f"c{number}", "write_file", arguments)
+        yield Done("tool_calls", Usage())
+
+    async def aclose(self) -> None:
+        pass
+
+
+@scenario
+async def test_sixty_turns_stay_inside_the_window(world: World) -> None:
+    """A deep agent works on for 60 turns; what it said long ago is summarised, and nothing of it is lost."""
+    world.models["m"] = model = Diligent(60)
+    outcome = await world.start(
+        DEEP.replace("channels:", "channels:\n      talk: { type: 'list[Message]', reducer: messages }")
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [std.files], max_turns: 80, history: { channel: talk, max_tokens: 2000, overflow: summarize }, writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    assert outcome.outputs == {"answer": "60 files are written."}
+    assert max(model.sizes) < 2000 * 4 * 1.2
+    assert 3 <= model.summaries <= 40 or world.crashing
+    values = await world.values(outcome.row.session)
+    assert len(values["files"]) == 60
+    assert len(values["talk"]) == 1 + 60 * 2 + 1, "the channel has the whole conversation"

@@ -262,6 +262,55 @@ async def test_23b_timeout_as_data(world: World) -> None:
 
 
 @scenario
+async def test_23c_what_comes_late_is_dropped(world: World) -> None:
+    """In spite of its cancellation a node returns, or blocks the loop beyond its time, or makes a call: none counts."""
+    world.functions("""
+        import threading
+        OVER = threading.Event()
+
+        async def swallows():
+            try:
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                return "late"
+
+        async def blocks():
+            time.sleep(0.15)
+            return "late"
+
+        @trio_node
+        async def blocks_inline():
+            time.sleep(0.15)
+            return "late"
+
+        def calls(context):
+            time.sleep(0.6)
+            try:
+                context.effect("call", note, "late call")
+            finally:
+                OVER.set()
+
+        def wait():
+            OVER.wait(10)
+    """)
+    world.replays_call = True
+    outcome = await world.start("""
+        outputs: { log: "list[str]" }
+        channels: { log: { type: "list[str]", reducer: append } }
+        defaults: { on_error: [{ to: later, writes: { log: "${ [error.node + ' ' + error.kind] }" } }], timeout: 100ms }
+        start: [a, b, c, d]
+        nodes:
+          a: { kind: code, python: "fns:swallows", writes: { log: "${ [out] }" }, next: later }
+          b: { kind: code, python: "fns:blocks", writes: { log: "${ [out] }" }, next: later }
+          c: { kind: code, python: "fns:blocks_inline", writes: { log: "${ [out] }" }, next: later }
+          d: { kind: code, python: "fns:calls", writes: { log: "${ [out] }" }, next: later }
+          later: { kind: code, python: "fns:wait", join: any, timeout: 20s, on_error: end, next: end }
+    """)
+    assert outcome.outputs == {"log": ["a timeout", "b timeout", "c timeout", "d timeout"]}
+    assert world.calls("late call") == 0
+
+
+@scenario
 async def test_24_retry_carries_writes_over(world: World) -> None:
     """A policy retry repeats reads, but carries over the write that had already happened."""
     world.replays_call = True

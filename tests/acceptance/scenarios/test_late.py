@@ -135,7 +135,7 @@ async def diverged(world: World, effects: str) -> Any:
     session = (await world.start(ASKS)).row.session
     (asked,) = await world.open(session)
     world.functions(body("two", effects))
-    world.boot() if world.kind == "memory" else await world.crash()
+    world.boot() if world.place is None else await world.crash()
     await world.answer(asked, {"decision": "approve"})
     outcome = await world.drive(session)
     assert (outcome.row.status, outcome.row.reason) == ("failed", "divergence")

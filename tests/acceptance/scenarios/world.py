@@ -1,6 +1,6 @@
 """A small world for scenarios: a project folder with a module `fns`, a store, a host that can crash and come back.
 
-Every scenario runs on both stores, undisturbed and with a crash after each barrier. When it has ended, every session
+Every scenario runs on all stores, undisturbed and with a crash after each barrier. When it has ended, every session
 in the store that isn't in the middle of a superstep is replayed and must be identical.
 """
 
@@ -38,6 +38,8 @@ from graphagent.session.services import Models
 from graphagent.session.settings import Settings
 from graphagent.snapshot import UNSET, Commit, InterruptRow, Mode, NewInput, SessionQuery, SessionRow
 from graphagent.stores.memory import MemoryStore
+from graphagent.stores.postgres import PostgresStore
+from graphagent.stores.postgres_url import SCHEMES
 from graphagent.stores.sqlite import SqliteStore
 
 HEAD = "apiVersion: graphagent/v1\nkind: Graph\nmetadata: { name: scenario }\n"
@@ -117,10 +119,13 @@ class World:
     wire: Wire
     store: Any
 
-    def __init__(self, folder: Path, kind: str, *, crashing: bool = False, mode: Mode = "strict") -> None:
-        self.project, self.file = folder / "project", folder / "sessions.db"
+    def __init__(
+        self, folder: Path, store: str | None = None, *, crashing: bool = False, mode: Mode = "strict"
+    ) -> None:  # fmt: skip
+        """`store` is the URL of an empty store in Postgres, or the name of a file in the folder; None is memory."""
+        self.project, self.place = folder / "project", store
         self.project.mkdir(parents=True)
-        self.kind, self.crashing, self.mode = kind, crashing, mode
+        self.crashing, self.mode = crashing, mode
         self.clock = MovingClock()
         self.seen: list[Event] = []
         self.created: list[SessionId] = []
@@ -130,12 +135,17 @@ class World:
         """Models by name, for every host that comes."""
 
     async def begin(self) -> None:
-        self.store = MemoryStore(clock=self.clock) if self.kind == "memory" else await self.file_store()
+        self.store = await self.open_store()
         self.boot()
 
-    async def file_store(self) -> Store:
+    async def open_store(self) -> Store:
+        if self.place is None:
+            return MemoryStore(clock=self.clock)
+        if self.place.startswith(SCHEMES):
+            return await PostgresStore.open(self.place, clock=self.clock)
         # What a power cut or a slow disk does is tested beside the store.
-        return await SqliteStore.open(self.file, clock=self.clock, synchronous="normal", on_loop_s=math.inf)
+        file = self.project.parent / self.place
+        return await SqliteStore.open(file, clock=self.clock, synchronous="normal", on_loop_s=math.inf)
 
     def boot(self) -> None:
         """A new process."""
@@ -149,7 +159,7 @@ class World:
             self.store.worker_died(self.host.worker)
         else:
             await self.store.aclose()
-            self.store = await self.file_store()
+            self.store = await self.open_store()
         self.boot()
 
     async def end(self) -> list[list[bytes]]:
@@ -362,7 +372,7 @@ Scenario = Callable[[World], Awaitable[None]]
 
 
 def scenario(case: Scenario) -> Callable[..., None]:
-    """A test that runs the scenario on both stores, undisturbed and with a crash after every barrier, and with commits
+    """A test that runs the scenario on all stores, undisturbed and with a crash after every barrier, and with commits
     that become durable behind the run: no digest may tell which it was."""
     return _test(case, loses=True)
 
@@ -373,18 +383,37 @@ def scenario_of_calls(case: Scenario) -> Callable[..., None]:
     return _test(case, loses=False)
 
 
-def _test(case: Scenario, *, loses: bool) -> Callable[..., None]:
-    @pytest.mark.parametrize("kind", ["memory", "sqlite"])
-    def test(kind: str, tmp_path: Path) -> None:
-        def digests(name: str, **more: Any) -> list[list[bytes]]:
-            return concurrency.run_sync(play, case, World(tmp_path / name, kind, **more))
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "memory": {"crashing": {"crashing": True}, "lost": {"crashing": True, "mode": "pipelined"}},
+    "sqlite": {"crashing": {"crashing": True}, "behind": {"mode": "pipelined"}},
+    "postgres": {},
+    "postgres at length": {
+        "crashing": {"crashing": True}, "behind": {"mode": "pipelined"},
+        "lost": {"crashing": True, "mode": "pipelined"},
+    },
+}  # fmt: skip
+"""How a scenario runs besides undisturbed. A crash on Postgres takes long, since the next process connects anew."""
+KINDS = [pytest.param(kind, marks=pytest.mark.long) if "length" in kind else kind for kind in VARIANTS]
 
-        calm = digests("calm")
-        assert digests("crashing", crashing=True) == calm, "a crash changed a digest"
-        if kind == "sqlite":
-            assert digests("behind", mode="pipelined") == calm, "commits behind the run changed a digest"
-        elif loses:
-            assert digests("lost", crashing=True, mode="pipelined") == calm, "a lost suffix changed a digest"
+
+def _test(case: Scenario, *, loses: bool) -> Callable[..., None]:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+        def digests(name: str, store: str | None, **more: Any) -> list[list[bytes]]:
+            return concurrency.run_sync(play, case, World(tmp_path / name, store, **more))
+
+        def place(name: str) -> str | None:
+            if kind.startswith("postgres"):
+                url: str = request.getfixturevalue("postgres_store")()
+                return url
+            return f"{name}.db" if kind == "sqlite" else None
+
+        calm = digests("calm", place("calm"))
+        if kind == "postgres":
+            assert digests("memory", None) == calm, "the store changed a digest"
+        for name, more in VARIANTS[kind].items():
+            if loses or name != "lost":
+                assert digests(name, place(name), **more) == calm, f"{name}: another digest than undisturbed"
 
     test.__name__, test.__doc__, test.__module__ = getattr(case, "__name__", ""), case.__doc__, case.__module__
     return test

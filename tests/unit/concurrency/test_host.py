@@ -128,6 +128,45 @@ def test_a_result_that_came_in_spite_of_a_cancellation_isnt_lost() -> None:
     assert asyncio.run(in_trio(main)) == "done anyway"
 
 
+def test_a_task_that_goes_on_after_its_grace_is_abandoned() -> None:
+    """Its caller goes on, and the end of the loop doesn't wait for it either."""
+    alive = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(0.001)
+                alive.append(True)
+            except asyncio.CancelledError:
+                alive.clear()
+
+    async def main() -> None:
+        with trio.move_on_after(0.01) as scope:
+            await aio(stubborn, grace_s=0.05)
+        assert scope.cancelled_caught
+        alive.clear()
+        while not alive:
+            await trio.sleep(0.001)
+
+    asyncio.run(in_trio(main))
+
+
+def test_a_result_within_the_grace_isnt_lost() -> None:
+    async def slow_to_end() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+        return "done anyway"
+
+    async def main() -> str:
+        with trio.move_on_after(0.01):
+            return await aio(slow_to_end, grace_s=60)
+        return "lost"
+
+    assert asyncio.run(in_trio(main)) == "done anyway"
+
+
 @pytest.mark.parametrize("suspend", [True, False])
 def test_a_coroutine_cancelled_by_others_is_an_error(suspend: bool) -> None:
     async def work() -> None:

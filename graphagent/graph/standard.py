@@ -1,0 +1,23 @@
+"""The tool sets that are built in: an agent names one under `tools`, without a declaration."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PREFIX: Final = "std."
+SETS: Final[dict[str, str | None]] = {
+    "std.files": "files",
+    "std.finish": None,
+    "std.human": None,
+    "std.todos": "todos",
+}
+"""Each set, and the channel that the graph has to declare for it."""
+CHANNELS: Final = {"files": ("dict[str, any]", "merge"), "todos": ("list[dict[str, str]]", "last")}
+"""Type and reducer of these channels."""
+
+
+def declaration(channel: str) -> str:
+    """How an author declares such a channel."""
+    kind, reducer = CHANNELS[channel]
+    rest = "default: []" if reducer == "last" else f"reducer: {reducer}"
+    return f"{channel}: {{ type: '{kind}', {rest} }}"

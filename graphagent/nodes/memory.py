@@ -1,0 +1,135 @@
+"""What of a long conversation a model is shown: the newest messages, and a summary of those before them.
+
+The conversation itself stays whole. A summary is a model call of the task, so a replay reads it from the journal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+from graphagent.errors import NodeError
+from graphagent.nodes.history import CHARACTERS_PER_TOKEN, characters, groups
+
+HIGH: Final = 0.5
+"""Behind so much of the budget the oldest messages are summarised."""
+LOW: Final = 0.35
+"""Until the rest takes so much of it: a summary isn't made every turn."""
+SUMMARY_TOKENS: Final = 2_000
+LEAST_TOKENS: Final = 1_000
+MESSAGE_TOKENS: Final = 4
+"""What a message costs beside its text."""
+ASK: Final = (
+    "Summarise this conversation for whoever goes on with it. Keep facts, names, numbers, decisions and open points; "
+    "leave out what is settled. Write at most {words} words.\n\n{text}"
+)
+INTRO: Final = "What happened before, in short:\n"
+Message = Mapping[str, Any]
+Summarise = Callable[[str], Awaitable[str]]
+"""Gives the answer of a model to a prompt. Raises NodeError."""
+
+
+def tokens(messages: Sequence[Message]) -> int:
+    """Model tokens of messages, estimated by their characters."""
+    return sum(MESSAGE_TOKENS + -(-characters(m) // CHARACTERS_PER_TOKEN) for m in messages)
+
+
+class Memory:
+    """The conversation of one task as its model sees it.
+
+    Args:
+        budget: Model tokens that the messages may take, without the system text.
+        pinned: The message that stays whatever happens: the prompt.
+    """
+
+    def __init__(self, budget: int, pinned: Message | None, summarise: Summarise) -> None:
+        if budget < LEAST_TOKENS:
+            raise NodeError(
+                f"{budget:,} model tokens are left for the conversation, {LEAST_TOKENS:,} are needed",
+                kind="context_overflow", retryable=False, hint="raise `history.max_tokens`, or give it fewer tools",
+            )  # fmt: skip
+        self.budget, self.pinned, self.summarise = budget, pinned, summarise
+        self.summary = ""
+        self.covered = 0
+        """How many groups from the first on are in the summary."""
+        self.mechanical = False
+        """Whether the newest summary was made without a model."""
+
+    async def pack(self, messages: Sequence[Message]) -> list[Message]:
+        """What the model is shown of a conversation that goes on; it only ever grows at its end.
+
+        Raises:
+            NodeError: kind `context_overflow`: what has to be shown is too long.
+        """
+        found = groups(messages)
+        if self._size(found[self.covered :]) > HIGH * self.budget:
+            await self._evict(found)
+        packed = self._packed(found)
+        if tokens(packed) > self.budget:
+            raise NodeError(
+                f"the newest messages take {tokens(packed):,} model tokens, {self.budget:,} are there",
+                kind="context_overflow", retryable=False, hint="let tools return less, or raise `history.max_tokens`",
+            )  # fmt: skip
+        return packed
+
+    def _packed(self, found: Sequence[Sequence[Message]]) -> list[Message]:
+        kept = [m for group in found[self.covered :] for m in group]
+        out: list[Message] = []
+        if self.summary:
+            out.append({"role": "user", "content": INTRO + self.summary})
+        if self.pinned is not None and all(m is not self.pinned for m in kept):
+            out.append(self.pinned)
+        return out + kept
+
+    def _size(self, found: Sequence[Sequence[Message]]) -> int:
+        return sum(tokens(group) for group in found)
+
+    async def _evict(self, found: Sequence[Sequence[Message]]) -> None:
+        """Summarise the oldest groups until the rest is small; the newest one always stays."""
+        end = self.covered
+        while end < len(found) - 1 and self._size(found[end:]) > LOW * self.budget:
+            end += 1
+        gone = [m for group in found[self.covered : end] for m in group if m is not self.pinned]
+        if not gone:
+            return
+        limit = min(round(0.06 * self.budget), SUMMARY_TOKENS)  # a fifth of the summaries' share, which is 0.3
+        text = "\n".join(([INTRO + self.summary] if self.summary else []) + [line(m) for m in gone])
+        try:
+            made = (await self.summarise(ASK.format(words=limit // 2, text=self._within(text)))).strip()
+            self.mechanical = False
+        except NodeError:
+            if tokens(self._packed(found)) <= self.budget:
+                return  # nothing changes, and the next turn tries again
+            made = ""
+        if not made:
+            made, self.mechanical = extract([self.summary, *(line(m) for m in gone)], limit), True
+        self.summary, self.covered = made[: limit * CHARACTERS_PER_TOKEN * 2], end
+
+    def _within(self, text: str) -> str:
+        """At most what fits into the model's window beside its answer."""
+        room = round(0.7 * self.budget) * CHARACTERS_PER_TOKEN
+        return text if len(text) <= room else f"{text[: room // 2]}\n[...]\n{text[-room // 2 :]}"
+
+
+def line(message: Message) -> str:
+    """A message in a line, as it stands in a conversation that is summarised."""
+    content = message.get("content") or ""
+    text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+    names = [call["name"] for call in message.get("tool_calls") or ()]
+    called = f" [calls {', '.join(names)}]" if names else ""
+    who = f"{message['role']} {message['name']}" if message.get("name") else message["role"]
+    return f"{who}: {text}{called}"
+
+
+def extract(lines: Sequence[str], limit: int) -> str:
+    """The beginning of each line, the newest ones first to be kept: a summary when no model gives one."""
+    out: list[str] = []
+    room = limit * CHARACTERS_PER_TOKEN
+    for text in reversed([text for text in lines if text]):
+        first = text.splitlines()[0][:160]
+        room -= len(first) + 1
+        if room < 0:
+            break
+        out.insert(0, first)
+    return "\n".join(out)
