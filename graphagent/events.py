@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
+from graphagent import frozen
 from graphagent.ids import EventId, RunId, SessionId, StepId
 
 
@@ -215,7 +216,7 @@ TERMINAL = frozenset({"RunCompleted", "RunError", "RunCancelled", "RunPaused"})
 """Kinds that end a segment of a run."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen.dataclass(frozen=True, slots=True)
 class Event:
     """One event. `superstep, step, node, task, attempt` are None for events of the run as a whole.
 

@@ -8,6 +8,7 @@ replay gives equal ids.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import ClassVar, Self
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -46,8 +47,18 @@ def _too_big(text: str) -> bytes:
 
 def digest128(*parts: bytes | str | int) -> bytes:
     """16 bytes that depend on all parts and on where one part ends and the next begins."""
-    whole = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
-    return hashlib.sha256(b"".join([len(data).to_bytes(8, "big") + data for data in whole])).digest()[:16]
+    whole = [_sized(part) if isinstance(part, bytes) else _sized_text(part) for part in parts]
+    return hashlib.sha256(b"".join(whole)).digest()[:16]
+
+
+def _sized(data: bytes) -> bytes:
+    return len(data).to_bytes(8, "big") + data
+
+
+@lru_cache(4096, typed=True)
+def _sized_text(part: str | int) -> bytes:
+    """The same few ids, names and numbers come again and again."""
+    return _sized(str(part).encode())
 
 
 class Id(str):

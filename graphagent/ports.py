@@ -545,8 +545,8 @@ class ToolSource(Protocol):
         """
         ...
 
-    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """Whether a tool takes these arguments, without calling it.
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
+        """Whether a tool takes these arguments, without asking anybody.
 
         Raises:
             NodeError: kind `invalid_input`, cause `unknown_tool` or `bad_arguments`.

@@ -6,7 +6,7 @@ journal answers every call and refuses any that isn't in it, and instead of comm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,13 +37,13 @@ def migration_of(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One superstep as it was recorded. `session` is the one that wrote it, `seed` its seed."""
+    """One superstep as it was recorded. `session` is the one that wrote it, `seed` its seed. `after` reads the snapshot
+    that it left: where digests agree, nobody needs it."""
 
     session: SessionId
     seed: bytes
     checkpoint: CheckpointRow
-    before: Snapshot
-    after: Snapshot
+    after: Callable[[], Awaitable[Snapshot]]
     journal: Sequence[EffectRow]
     inputs: Sequence[InputRow]
     body: Mapping[str, Any]
@@ -124,7 +124,7 @@ class Replayer:
     async def verify(self, recorded: Recorded, state: Snapshot) -> tuple[Snapshot, dict[str, Any] | None]:
         """The state that this code makes of `state`, and the first difference to the record, if there is one."""
         if recorded.checkpoint.kind != "superstep":
-            return self.inputs(recorded, state), None
+            return await self.inputs(recorded, state), None
         journal = Journal(_NoStore(), recorded.session, 0, recorded.journal)
         step = self.step(recorded, state, journal)
         try:
@@ -144,7 +144,7 @@ class Replayer:
         after = self.seal(recorded, state, step, outcome)
         if after.digest == recorded.checkpoint.digest:
             return after, None
-        return after, self.difference(recorded, after, outcome)
+        return after, self.difference(recorded, await recorded.after(), after, outcome)
 
     def overdue(self, recorded: Recorded, state: Snapshot) -> Limit | None:
         """The limit on the run's time, if the record says that it ended this superstep."""
@@ -153,18 +153,19 @@ class Replayer:
         )
         return wall_limit(self.graph, state.control.bounds) if over else None
 
-    def inputs(self, recorded: Recorded, state: Snapshot) -> Snapshot:
+    async def inputs(self, recorded: Recorded, state: Snapshot) -> Snapshot:
         """Apply what came from outside, as it was recorded."""
         graph, plan = self.graph, recorded.checkpoint.plan
         dead = recorded.body.get("dead", False)
         if recorded.migrated is not None:
-            values = {c.name: recorded.after.values[c.index] for c in graph.channels
-                      if c.name in recorded.migrated["channels"]}  # fmt: skip
+            then = (await recorded.after()).values
+            values = {c.name: then[c.index] for c in graph.channels if c.name in recorded.migrated["channels"]}
             applied = apply_migration(graph, plan, state, recorded.session, values, recorded.migrated)
         elif recorded.inputs or not state.control.queue:
             applied = apply_inputs(graph, plan, state, recorded.session, recorded.inputs, dead=dead)
         else:
-            applied = begin_queued(graph, plan, state, recorded.session, recorded.after.run_started_at)
+            started_at = (await recorded.after()).run_started_at
+            applied = begin_queued(graph, plan, state, recorded.session, started_at)
         place_start(graph, applied, state.superstep)
         batch = Batch.empty()
         batch.begin, batch.end = applied.begin, applied.end
@@ -254,13 +255,13 @@ class Replayer:
                  "expected": "done", "actual": error}  # fmt: skip
         return self.located(recorded, found)
 
-    def difference(self, recorded: Recorded, after: Snapshot, closed: Closed) -> dict[str, Any]:
+    def difference(self, recorded: Recorded, then: Snapshot, after: Snapshot, closed: Closed) -> dict[str, Any]:
         """Which node made the digests differ: by what it wrote, else by the route that it took."""
         results = closed.results
         digests = {"expected": show_digest(recorded.checkpoint.digest), "actual": show_digest(after.digest)}
         for channel in self.graph.channels:
-            expected, actual = recorded.after.values[channel.index], after.values[channel.index]
-            if expected != actual or recorded.after.versions[channel.index] != after.versions[channel.index]:
+            expected, actual = then.values[channel.index], after.values[channel.index]
+            if expected != actual or then.versions[channel.index] != after.versions[channel.index]:
                 writers = closed.writers.get(channel.index) or self.recorded_writers(recorded, channel.name)
                 node = self.graph.nodes[writers[0]].name if writers else self.first(results)
                 found: dict[str, Any] = {"kind": "writes_changed", "expected": {channel.name: plain(expected)},

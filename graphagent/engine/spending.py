@@ -12,6 +12,8 @@ from graphagent.snapshot import NOTHING_SPENT, EffectRow, Spent
 
 def add(a: Spent, b: Spent) -> Spent:
     """The sum of both."""
+    if b is NOTHING_SPENT:  # as of nearly every superstep that calls no model
+        return a
     return tuple(x + y for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
 
 

@@ -113,7 +113,7 @@ api_key | value | the provider's environment variable | May use `secrets`.
     "a tool": (keys.TOOL, """
 python | `pkg.mod:fn` | one of five | A function: its signature gives the schema, its docstring the description.
 mcp | mapping | one of five | A server of tools, called `name.tool`.
-openapi | path or URL | one of five | The operations of a description, called `name.operationId`.
+openapi | path or URL | one of five | Operations, called `name.operationId`. A URL ends in `#sha256=` and a hash.
 graph | name | one of five | A graph; it runs as a child session.
 client | `{ params, returns }` | one of five | Run by whoever called us: it waits until the answer comes.
 only | list of names | all | Which tools or operations are shown.
@@ -123,7 +123,7 @@ idempotency_key | value over `args` and `run` | - | Makes it safe to repeat a wr
 check | `pkg.mod:fn` | - | A read that is asked after a crash whether a write happened.
 """),
     "`mcp` of a tool": (keys.MCP, """
-command | list of texts | one of two | Starts the server as a process.
+command | list of texts | one of two | Starts the server; the setting `tools.allow_commands` has to have the same words.
 env | name -> value | {} | Its environment; may use `secrets`.
 url | value | one of two | Where the server is; may use `secrets`.
 headers | name -> value | {} | Sent with each request; may use `secrets`.

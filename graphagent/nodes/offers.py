@@ -107,7 +107,7 @@ class SourceTool:
 
     def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """See `Offer`."""
-        self.origin.check(self.info.name, arguments)
+        self.origin.check(self.info, arguments)
         return arguments
 
     async def run(self, task: Task, arguments: dict[str, Any]) -> Any:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import trio
 
-from graphagent.codec import decode, digest, encode
+from graphagent.codec import digest, encode
 from graphagent.engine.moving import moved
-from graphagent.engine.replay import Recorded, ReplayedStep, Replayer, ReplayReport, migration_of
+from graphagent.engine.replay import ReplayedStep, Replayer, ReplayReport
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.spending import add, of_rows
 from graphagent.errors import (
@@ -24,7 +24,6 @@ from graphagent.errors import (
     ReplayDivergence,
     ReplayFloor,
     SessionBusy,
-    StoreCorrupt,
 )
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
@@ -39,7 +38,8 @@ from graphagent.session.limits import bounds_of, check_raised
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.parked import ParkedToken, callers_woken, next_due, parked_tokens
-from graphagent.session.reading import checkpoint_at, floor_of, last_error
+from graphagent.session.reading import floor_of, last_error
+from graphagent.session.recorded import Records
 from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import InterruptRow, NewInput, SessionRow
 from graphagent.stores.rules import settle
@@ -376,22 +376,22 @@ async def replay(
 async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: ReplayReport) -> None:
     """Replay superstep by superstep, each under the plan that it ran under, or all under a chosen one."""
     state, before = None, None
-    writers = {row.session: row}
     replayers: dict[bytes, Replayer] = {}
     depth = await host.depth(row)
-    recorded: Recorded | None = None
+    records = Records(host, row, chosen, report.stop)
     for number in range(report.start, report.stop):
-        recorded, plan = await _recorded(host, row, chosen, number, writers, recorded)
+        recorded, plan = await records.at(number)
         effects = sum(r.ordinal >= 0 for r in recorded.journal)
         tasks = len(recorded.body.get("tasks", []))
         if report.mode == "view":
+            await recorded.after()
             report.supersteps.append(ReplayedStep(number, recorded.checkpoint.digest, None, tasks, effects))
             continue
         if plan.hash not in replayers:
             services = host.services_of(plan)
             replayers[plan.hash] = Replayer(services.plan, services.kinds(), services, host.clock, depth)
         if state is None or before is None:
-            state = recorded.before
+            state = await records.before(number, plan)
         elif before.hash != plan.hash:
             state = moved(state, before.graph, plan.graph)
         state, difference = await replayers[plan.hash].verify(recorded, state)
@@ -402,37 +402,6 @@ async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: Repl
         if difference is not None:
             report.first_difference = difference
             return
-
-
-async def _recorded(
-    host: Host, row: SessionRow, chosen: Plan | None, superstep: int, writers: dict[SessionId, SessionRow],
-    last: Recorded | None,
-) -> tuple[Recorded, Plan]:  # fmt: skip
-    """A superstep as it was recorded, and the plan under which it is run again. One that bound the session to another
-    plan is of the new one. `last` is the superstep before it, if that was read."""
-    store = host.store
-    spans = row.spans(superstep, superstep + 1)
-    stored = spans[-1].session
-    if stored not in writers:
-        writers[stored] = await store.session(stored)
-    writer = writers[stored].writer_at(superstep)
-    before = await checkpoint_at(store, row, superstep) if last is None else last.checkpoint
-    after = await checkpoint_at(store, row, superstep + 1)
-    bodies = [body for b in await store.events(spans) if not (body := decode(b.body)).get("parked")]
-    if not bodies:
-        message = f"{store.name}: the events of superstep {superstep} of session {stored} are missing"
-        raise StoreCorrupt(message, checkpoint=after.checkpoint, hint="restore a backup")
-    kind = after.kind
-    journal = await store.effects(spans) if kind == "superstep" else []
-    inputs = []
-    if kind != "superstep" and migration_of(bodies[-1]) is None:
-        taken = await store.inputs(stored, after=writers[stored].first_input)
-        inputs = [replace(i, n=i.n + writer.shift) for i in taken if i.taken_by == superstep + 1]
-    plan = chosen or await host.plan_at(row, after.plan)
-    same = last is not None and before.plan == after.plan  # then it was read for the same plan
-    state = last.after if last is not None and same else await host.snapshot_at(row, plan, before)
-    then = await host.snapshot_at(row, plan, after)
-    return Recorded(writer.session, writer.seed, after, state, then, journal, inputs, bodies[-1]), plan
 
 
 def raise_difference(report: ReplayReport) -> None:

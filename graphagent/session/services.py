@@ -155,11 +155,14 @@ class Services:
     def fingerprint(self, node: NodePlan) -> bytes | None:
         """See `ports.TaskServices`."""
         reference = node.body.python if isinstance(node.body, CodeBody) else node.tool.python if node.tool else None
-        if not reference:
+        document = node.tool.openapi if node.tool else None
+        if not reference and not document:
             return None
-        if reference not in self._fingerprints:
-            self._fingerprints[reference] = self.functions.fingerprint(reference)
-        return self._fingerprints[reference]
+        key = reference or str(document)
+        if key not in self._fingerprints:
+            found = self.functions.fingerprint(reference) if reference else self.tools.fingerprint(key)
+            self._fingerprints[key] = found
+        return self._fingerprints[key]
 
 
 def code_roots(plan: Plan, root: Path) -> tuple[Path, ...]:

@@ -115,8 +115,8 @@ class Settings:
     durability: Literal["strict", "pipelined"] = "strict"
     redis: str | None = None
     upcasters: tuple[str, ...] = ()
-    tools: ToolSettings = ToolSettings()
     connections: int = CONNECTIONS
+    tools: ToolSettings = ToolSettings()
 
     @property
     def store_file(self) -> Path | None:
@@ -174,8 +174,8 @@ def load_settings(
     upcasters = _modules(data.get("upcasters") or (), "upcasters")
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
-        upcasters, _tools(data.get("tools") or {}),
-        _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
+        upcasters, _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
+        _tools(data.get("tools") or {}),
     )  # fmt: skip
 
 
@@ -191,6 +191,12 @@ def _modules(given: Sequence[Any], key: str = "allow_modules") -> tuple[str, ...
             message = f"{name!r} is no name of a module"
             raise InputInvalid(f"$.{key} of {PROJECT_FILE}", message, hint='write ["pkg", "other.module"]')
     return tuple(given)
+
+
+def _connections(given: str | int) -> int:
+    if not str(given).isdecimal() or int(given) < 1:
+        raise InputInvalid("$.connections", f"{given!r} is no number of connections", hint="write 1 or more")
+    return int(given)
 
 
 def _tools(given: Mapping[str, Any]) -> ToolSettings:
@@ -215,12 +221,6 @@ def _read_each(given: Mapping[str, Any], key: str, read: Callable[[str], Any], h
         return [read(item) for item in given.get(key, ())]
     except ValueError as error:
         raise InputInvalid(f"$.tools.{key} of {PROJECT_FILE}", str(error), hint=hint) from error
-
-
-def _connections(given: str | int) -> int:
-    if not str(given).isdecimal() or int(given) < 1:
-        raise InputInvalid("$.connections", f"{given!r} is no number of connections", hint="write 1 or more")
-    return int(given)
 
 
 def _secrets(given: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from graphagent.codec import digest
 from graphagent.errors import NodeError, NotRunnable, SecretMissing
 from graphagent.graph.plan import Plan
 from graphagent.graph.spec import SELF, McpServer, ToolSpec
@@ -106,6 +107,13 @@ class Tools:
         message = f"there is no document {path!r} in the project, or it is too large"
         raise NodeError(message, kind="invalid_input", cause="bad_document", hint=hint)
 
+    def fingerprint(self, document: str) -> bytes:
+        """A hash of an OpenAPI document: of its bytes, or of the URL, which names their hash."""
+        try:
+            return digest(document.encode() if "://" in document else self._read(document))
+        except NodeError:
+            return digest(b"")  # the call says what is wrong
+
     def _secret(self, name: str) -> str | None:
         """A secret that the graph declares."""
         if name not in self.plan.secrets:
@@ -146,9 +154,9 @@ class DeclaredSource:
         """See `ports.ToolSource`."""
         return (self.info,)
 
-    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """Never asked."""
-        raise TypeError(f"{name!r} is run by its node")
+        raise TypeError(f"{info.name!r} is run by its node")
 
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""

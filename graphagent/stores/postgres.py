@@ -41,6 +41,7 @@ from graphagent.snapshot import (
     Sweep,
 )
 from graphagent.stores import postgres_keeping
+from graphagent.stores.packing import unpack
 from graphagent.stores.postgres_driver import Away, Connection, asyncpg, explained, sqlstate
 from graphagent.stores.postgres_links import Target
 from graphagent.stores.postgres_opening import opened
@@ -61,7 +62,7 @@ from graphagent.stores.postgres_schema import inspect, prepare
 from graphagent.stores.postgres_server import Server
 from graphagent.stores.postgres_statements import fetch, fetch_row, fetch_value
 from graphagent.stores.postgres_url import shown
-from graphagent.stores.rows import Damage, Row, blob_data, delta_row, effect_row, interrupt_values, raw, unpack
+from graphagent.stores.rows import Damage, Row, blob_data, delta_row, effect_rows, interrupt_values, raw
 from graphagent.stores.rules import carries, fold, id_bounds, settle, with_carried, with_inputs
 from graphagent.stores.wall import WallClock
 
@@ -422,7 +423,7 @@ class PostgresStore:
         out: list[EffectRow] = []
         for span in spans:
             bounds = _bounds(span)
-            rows = await self._rows(effect_row, "effects", **bounds)
+            rows = await self._effects(**bounds)
             found = await self._rows(session_row, "session", sid=bounds["sid"])
             carried = carries(found[0]) if found else None
             if carried is None or not bounds["lo"] <= carried.superstep < bounds["hi"]:
@@ -430,10 +431,16 @@ class PostgresStore:
                 continue
             k = carried.superstep
             own = [row for row in rows if row.superstep == k]
-            there = {s: await self._rows(effect_row, "effects", sid=raw(s), lo=k, hi=k + 1) for s, _ in carried.sources}
+            there = {s: await self._effects(sid=raw(s), lo=k, hi=k + 1) for s, _ in carried.sources}
             # An origin holds what is below a fork, so a carried superstep is the first one of its span.
             out += [*with_carried(own, carried, there), *rows[len(own) :]]
         return out
+
+    async def _effects(self, **bounds: Any) -> list[EffectRow]:
+        async def read(db: Connection) -> list[EffectRow]:
+            return effect_rows(await fetch(db, "effects", **bounds))
+
+        return await self._server.read(read)
 
     async def inputs(self, session: SessionId, *, after: int = 0) -> list[InputRow]:
         found = await self._rows(input_row, "inputs", sid=raw(session), after=after)

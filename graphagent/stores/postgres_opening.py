@@ -7,7 +7,7 @@ from graphagent.snapshot import CheckpointRow, Opened, SessionRow
 from graphagent.stores.postgres_driver import Connection
 from graphagent.stores.postgres_rows import checkpoint_row, input_row, interrupt_row, session_row
 from graphagent.stores.postgres_statements import fetch
-from graphagent.stores.rows import Damage, Row, effect_row, raw
+from graphagent.stores.rows import Damage, Row, effect_rows, raw
 from graphagent.stores.rules import with_carried
 
 
@@ -16,12 +16,12 @@ async def opened(db: Connection, session: SessionId, found: Row) -> Opened:
     stored, head, journal, untaken, asked, last_event = found
     row = session_row(stored)
     checkpoint = await _head(db, row, head)
-    rows = [effect_row(r) for r in journal]
+    rows = effect_rows(journal)
     carried = row.carried
     if carried is not None and carried.superstep == row.head_superstep:
         k = carried.superstep
         there = {
-            source: [effect_row(r) for r in await fetch(db, "effects", sid=raw(source), lo=k, hi=k + 1)]
+            source: effect_rows(await fetch(db, "effects", sid=raw(source), lo=k, hi=k + 1))
             for source, _ in carried.sources
         }
         rows = with_carried(rows, carried, there)

@@ -28,7 +28,8 @@ from graphagent.snapshot import (
     SessionRow,
 )
 from graphagent.stores import rows
-from graphagent.stores.rows import Row, pack, raw
+from graphagent.stores.packing import pack
+from graphagent.stores.rows import Row, raw
 from graphagent.stores.rules import supersedes
 
 _CARRIED = 33
@@ -145,7 +146,7 @@ def effects_values(session: SessionId, effects: Iterable[EffectRow]) -> dict[str
         there = folded.get(row.key)
         if there is None or supersedes(row, there):
             folded[row.key] = row
-    return _columns(_EFFECT, [rows.effect_values(session, folded[key])[1:] for key in sorted(folded)])
+    return _columns(_EFFECT, [v[1:] for v in rows.effects_values(session, [folded[key] for key in sorted(folded)])])
 
 
 def _cached(results: Iterable[CachedResult]) -> dict[str, list[Any]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, wraps
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar, get_args
 
 from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
+    TASK_ORDINAL,
     Binding,
     Blob,
     Carried,
@@ -37,13 +38,13 @@ from graphagent.snapshot import (
     SuperstepKind,
     Writer,
 )
+from graphagent.stores.packing import pack, unpack
 
 Row = Sequence[Any]
 T = TypeVar("T")
 P = ParamSpec("P")
 I = TypeVar("I", bound=Id)  # noqa: E741
 
-PLAIN_BYTES = 256
 _KINDS: tuple[SuperstepKind, ...] = ("genesis", "superstep", "input", "timer", "edit")
 _CLASSES: tuple[EffectClass, ...] = ("pure", "read", "write")
 _STATUSES = frozenset(get_args(Status))
@@ -51,6 +52,8 @@ _INTERRUPT_STATUSES = frozenset(get_args(InterruptStatus))
 _LINEAGE = struct.Struct(">16sqq")
 _FIXED = 15
 """How many columns of a session never change; the seal is the one after them."""
+_REPEATS = 8
+"""In the codec of a task row: its bodies are packed against the outcome of the task's first call."""
 OPEN_N = 33
 """The column of a session that counts the journal rows of its open superstep."""
 CARRIED = 34
@@ -102,20 +105,6 @@ def seal(plain: tuple[Any, ...], *bodies: bytes | None) -> bytes:
         if body:
             h.update(body)
     return h.digest()[:8]
-
-
-def pack(data: bytes) -> tuple[int, bytes]:
-    """(codec, stored bytes): 1 is zlib, where that is shorter."""
-    if len(data) > PLAIN_BYTES:
-        short = zlib.compress(data, 1 if len(data) > 65536 else 3)
-        if len(short) < len(data):
-            return 1, short
-    return 0, data
-
-
-def unpack(codec: int, data: bytes) -> bytes:
-    """The bytes that `pack` was given; `data` must have been verified."""
-    return zlib.decompress(data) if codec else data
 
 
 # ---- sessions --------------------------------------------------------------------------------------------------------
@@ -248,7 +237,7 @@ def blob_data(hash: bytes, r: Row) -> bytes:
     codec, size, data = r
     try:
         # The size bounds what damaged bytes can inflate to.
-        plain = zlib.decompressobj().decompress(data, size + 1) if codec else data
+        plain = unpack(codec, data, size + 1)
     except zlib.error:
         plain = b""
     if len(plain) != size or sha256(plain).digest() != hash:
@@ -284,22 +273,41 @@ def events_row(session: SessionId, r: Row, sealed: int | None = None) -> EventBa
     return EventBatch(superstep, count, unpack(codec, body), at, first)
 
 
-def _pack_all(*bodies: bytes | None) -> tuple[int, list[bytes | None]]:
+def _pack_all(*bodies: bytes | None, like: bytes = b"") -> tuple[int, list[bytes | None]]:
     codec, out = 0, []
     for bit, body in enumerate(bodies):
         if body is not None:
-            short, body = pack(body)
+            short, body = pack(body, like)
             codec |= short << bit
         out.append(body)
     return codec, out
 
 
-def _unpack_bit(codec: int, bit: int, body: bytes | None) -> bytes | None:
-    return None if body is None else unpack(codec >> bit & 1, body)
+def _unpack_bit(codec: int, bit: int, body: bytes | None, like: bytes = b"") -> bytes | None:
+    return None if body is None else unpack(codec >> bit & 1, body, like=like)
 
 
-def effect_values(session: SessionId, row: EffectRow) -> tuple[Any, ...]:
-    codec, bodies = _pack_all(row.request, row.outcome, row.cost)
+def effects_values(session: SessionId, rows: Sequence[EffectRow]) -> list[tuple[Any, ...]]:
+    """Rows of `effects` that are stored together.
+
+    What a task left mostly repeats what its first call gave, whose outcome never changes; so it is packed against that.
+    """
+    firsts = {r.key: r.outcome for r in rows if r.ordinal == 0 and r.state is EffectState.DONE} if len(rows) > 1 else {}
+    return [_effect_values(session, row, firsts.get(_first_call(row.key)) if _task_row(row) else None) for row in rows]
+
+
+def _task_row(row: EffectRow) -> bool:
+    return row.ordinal == TASK_ORDINAL and row.state is EffectState.DONE
+
+
+def _first_call(key: tuple[int, str, int, int]) -> tuple[int, str, int, int]:
+    return (*key[:3], 0)
+
+
+def _effect_values(session: SessionId, row: EffectRow, first: bytes | None) -> tuple[Any, ...]:
+    codec, bodies = _pack_all(row.request, row.outcome, row.cost, like=first or b"")
+    if first and codec:
+        codec |= _REPEATS
     head = (
         raw(session), row.superstep, row.path, row.attempt, row.ordinal, row.kind, row.name,
         _CLASSES.index(row.effect_class), int(row.state), row.request_hash, codec,
@@ -309,16 +317,31 @@ def effect_values(session: SessionId, row: EffectRow) -> tuple[Any, ...]:
 
 
 @_verified
-def effect_row(r: Row) -> EffectRow:
-    """A row of `effects`."""
+def effect_rows(found: Iterable[Row]) -> list[EffectRow]:
+    """Rows of `effects`, with all of each superstep."""
+    rows = list(found)
+    alone = {row.key: row for row in [_effect_row(r) for r in rows if not r[10] & _REPEATS]}
+    out = []
+    for r in rows:
+        row = alone.get(tuple(r[1:5]))
+        if row is None:
+            first = alone.get(_first_call(tuple(r[1:5])))
+            if first is None or first.outcome is None:
+                raise Damage(f"effect 0 of task {r[2]!r} (superstep {r[1]} of session {SessionId.of(r[0])}) is missing")
+            row = _effect_row(r, first.outcome)
+        out.append(row)
+    return out
+
+
+def _effect_row(r: Row, first: bytes = b"") -> EffectRow:
     codec, request, outcome, cost = r[10:14]
     if seal((*r[:11], *r[14:20]), request, outcome, cost) != r[20]:
         raise Damage(f"effect {r[4]} of task {r[2]!r} (superstep {r[1]} of session {SessionId.of(r[0])}) is damaged")
     return EffectRow(
         superstep=r[1], path=r[2], attempt=r[3], ordinal=r[4], kind=r[5], name=r[6], effect_class=_CLASSES[r[7]],
-        state=EffectState(r[8]), request_hash=r[9], request=_unpack_bit(codec, 0, request),
-        outcome=_unpack_bit(codec, 1, outcome), write_key=r[14], attempt_token=r[15], tries=r[16],
-        cost=_unpack_bit(codec, 2, cost), fingerprint=r[17], started_at=r[18], ended_at=r[19],
+        state=EffectState(r[8]), request_hash=r[9], request=_unpack_bit(codec, 0, request, first),
+        outcome=_unpack_bit(codec, 1, outcome, first), write_key=r[14], attempt_token=r[15], tries=r[16],
+        cost=_unpack_bit(codec, 2, cost, first), fingerprint=r[17], started_at=r[18], ended_at=r[19],
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ from graphagent.snapshot import (
     Sweep,
 )
 from graphagent.stores import sqlite_file, sqlite_jobs, sqlite_keeping
+from graphagent.stores.packing import unpack
 from graphagent.stores.queries import queries
 from graphagent.stores.rows import (
     Damage,
@@ -49,14 +50,13 @@ from graphagent.stores.rows import (
     blob_data,
     checkpoint_row,
     delta_row,
-    effect_row,
+    effect_rows,
     events_row,
     input_row,
     interrupt_row,
     raw,
     session_entry,
     session_row,
-    unpack,
 )
 from graphagent.stores.rules import carries, fold, id_bounds, with_inputs
 from graphagent.stores.sqlite_writer import Job, Writer
@@ -397,7 +397,7 @@ def _check_order(session: SessionId, numbers: Sequence[int], what: str, floor: C
 
 
 def _read_effects(db: apsw.Connection, span: Span) -> list[EffectRow]:
-    rows = [effect_row(r) for r in db.execute(SQL["effects"], _bounds(span))]
+    rows = effect_rows(db.execute(SQL["effects"], _bounds(span)))
     found = next(db.execute(SQL["session"], (raw(span.session),)), None)
     carried = None if found is None else carries(session_row(found))
     if carried is None or not _bounds(span)[1] <= carried.superstep < _bounds(span)[2]:

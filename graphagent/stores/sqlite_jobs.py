@@ -27,6 +27,7 @@ from graphagent.snapshot import (
     Opened,
     SessionRow,
 )
+from graphagent.stores.packing import pack
 from graphagent.stores.queries import queries
 from graphagent.stores.rows import (
     OPEN_N,
@@ -37,14 +38,13 @@ from graphagent.stores.rows import (
     checkpoint_row,
     checkpoint_values,
     delta_values,
-    effect_row,
-    effect_values,
+    effect_rows,
+    effects_values,
     events_values,
     input_row,
     input_values,
     interrupt_row,
     interrupt_values,
-    pack,
     raw,
     raw_or_none,
     session_row,
@@ -135,7 +135,7 @@ def take_over(
     row = session_row(authority)
     checkpoint = _head(row, cursor)
     open_span = (raw(session), row.head_superstep, row.head_superstep + 1)
-    journal = tuple(effect_row(r) for r in cursor.execute(SQL["effects"], open_span))
+    journal = tuple(effect_rows(cursor.execute(SQL["effects"], open_span)))
     if len(journal) != authority[OPEN_N]:
         raise Damage(f"the journal of session {session} lacks rows of its open superstep {row.head_superstep}")
     if row.carried is not None and row.carried.superstep == row.head_superstep:
@@ -150,7 +150,7 @@ def take_over(
 def carried_along(own: Sequence[EffectRow], carried: Carried, db: apsw.Connection | apsw.Cursor) -> list[EffectRow]:
     """The journal of a carried superstep."""
     k = carried.superstep
-    found = {s: [effect_row(r) for r in db.execute(SQL["effects"], (raw(s), k, k + 1))] for s, _ in carried.sources}
+    found = {s: effect_rows(db.execute(SQL["effects"], (raw(s), k, k + 1))) for s, _ in carried.sources}
     return with_carried(own, carried, found)
 
 
@@ -205,59 +205,71 @@ def release(session: SessionId, epoch: int, cursor: apsw.Cursor, again: bool) ->
 
 
 def commit(commits: Sequence[Commit], cursor: apsw.Cursor, again: bool) -> None:
-    """Supersteps and parks of one session, in order."""
-    for c in commits:
-        if _commit(c, commits[-1].token, cursor, again):
-            return
-
-
-def _commit(c: Commit, last: bytes, cursor: apsw.Cursor, again: bool) -> bool:
-    """One of several commits of which the last one's token is `last`. True if all of them had landed."""
-    sid = raw(c.session)
+    """Supersteps and parks of one session, in order: one swap, and the rows of each kind together."""
+    first, last = commits[0], commits[-1]
+    sid = raw(first.session)
     gate = one(cursor, "gate", sid)
-    if gate is None or gate[0] != c.epoch:
-        raise Fenced(f"session {c.session} is no longer owned here")
+    if gate is None or gate[0] != first.epoch:
+        raise Fenced(f"session {first.session} is no longer owned here")
     _, commit_n, token, event_n, taken_n, family, plan, _ = gate
-    if commit_n != c.commit_n:
-        if token == last:
-            return True
-        raise Fenced(f"session {c.session}: commit {c.commit_n} isn't the next one, {commit_n} is")
-    events = c.events.count if c.events is not None else 0
-    swap = (sid, c.epoch, c.commit_n, c.token, c.status, c.reason, c.head_superstep, events, c.taken_n, c.at)
-    if c.checkpoint is not None:
-        cursor.execute(SQL["advance"], (*swap, raw(c.checkpoint.checkpoint), c.checkpoint.digest))
+    if commit_n != first.commit_n:
+        if token == last.token:
+            return  # all of them had landed
+        raise Fenced(f"session {first.session}: commit {first.commit_n} isn't the next one, {commit_n} is")
+    for n, c in enumerate(commits, commit_n):
+        if (c.session, c.epoch, c.commit_n) != (first.session, first.epoch, n):
+            raise Fenced(f"session {first.session}: commit {c.commit_n} isn't the next one, {n} is")
+    _swap(commits, cursor)
+    batches = []
+    for c in commits:
+        if c.events is not None:
+            batches.append(events_values(c.session, c.events, event_n))
+            event_n += c.events.count
+    cursor.executemany(SQL["insert_events"], batches)
+    _commit_rows(commits, family, plan, cursor)
+    for c in commits:
+        if c.taken_n > taken_n:
+            cursor.execute(SQL["take_inputs"], (sid, taken_n, c.taken_n, c.head_superstep))
+            taken_n = c.taken_n
+    if last.release:
+        release(last.session, last.epoch, cursor, again)
+
+
+def _swap(commits: Sequence[Commit], cursor: apsw.Cursor) -> None:
+    """The authority row moves on by all of them."""
+    first, last = commits[0], commits[-1]
+    events = sum([c.events.count for c in commits if c.events is not None])
+    taken_n = max([c.taken_n for c in commits])
+    swap = (raw(first.session), first.epoch, first.commit_n, last.token, last.status, last.reason, last.head_superstep,
+            events, taken_n, last.at, len(commits))  # fmt: skip
+    heads = [c.checkpoint for c in commits if c.checkpoint is not None]
+    if heads:
+        cursor.execute(SQL["advance"], (*swap, raw(heads[-1].checkpoint), heads[-1].digest))
     else:
         cursor.execute(SQL["park"], swap)
     if cursor.connection.changes() != 1:
-        raise Fenced(f"session {c.session} is no longer owned here")
-    if c.events is not None:
-        cursor.execute(SQL["insert_events"], events_values(c.session, c.events, event_n))
-    _commit_rows(c, family, plan, cursor)
-    if c.taken_n > taken_n:
-        cursor.execute(SQL["take_inputs"], (sid, taken_n, c.taken_n, c.head_superstep))
-    if c.release:
-        release(c.session, c.epoch, cursor, again)
-    return False
+        raise Fenced(f"session {first.session} is no longer owned here")
 
 
-def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> None:
-    for blob in c.blobs:
-        cursor.execute(SQL["insert_blob"], blob_values(family, blob))
-    for delta in c.deltas:
-        cursor.execute(SQL["insert_delta"], delta_values(c.session, delta))
-    _upsert_effects(c.session, c.epoch, c.head_superstep, c.effects, cursor)
-    for row in c.interrupts:
-        cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
-    for interrupt, status in c.closed:
-        cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
-    if c.cached:
-        cursor.execute(SQL["drop_expired"], (c.at,))
-    for result in c.cached:
-        cursor.execute(SQL["insert_cached"], (result.key, digest(result.data), *pack(result.data), result.expires_at))
-    if c.bound is not None:
-        cursor.execute(SQL["bind"], (raw(c.session), bound_value(raw(c.session), c.bound)))
-    if c.checkpoint is not None:
-        cursor.execute(SQL["insert_checkpoint"], checkpoint_values(c.session, c.checkpoint, plan))
+def _commit_rows(commits: Sequence[Commit], family: bytes, plan: bytes, cursor: apsw.Cursor) -> None:
+    first, last = commits[0], commits[-1]
+    cursor.executemany(SQL["insert_blob"], [blob_values(family, blob) for c in commits for blob in c.blobs])
+    cursor.executemany(SQL["insert_delta"], [delta_values(c.session, delta) for c in commits for delta in c.deltas])
+    for c in commits:
+        if c.effects:
+            _upsert_effects(c.session, c.epoch, last.head_superstep, c.effects, cursor)
+        for row in c.interrupts:
+            cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
+        for interrupt, status in c.closed:
+            cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
+        if c.cached:
+            cursor.execute(SQL["drop_expired"], (c.at,))
+        for r in c.cached:
+            cursor.execute(SQL["insert_cached"], (r.key, digest(r.data), *pack(r.data), r.expires_at))
+        if c.bound is not None:
+            cursor.execute(SQL["bind"], (raw(c.session), bound_value(raw(c.session), c.bound)))
+    heads = [checkpoint_values(first.session, c.checkpoint, plan) for c in commits if c.checkpoint is not None]
+    cursor.executemany(SQL["insert_checkpoint"], heads)
 
 
 def _upsert_effects(
@@ -265,8 +277,7 @@ def _upsert_effects(
 ) -> None:
     new = 0
     changes = cursor.connection.changes
-    for row in rows:
-        values = effect_values(session, row)
+    for row, values in zip(rows, effects_values(session, rows), strict=True):
         try:
             cursor.execute(SQL["insert_effect"], values)
             if changes():

@@ -15,7 +15,7 @@ from graphagent.stores.rows import (
     blob_values,
     checkpoint_values,
     delta_values,
-    effect_values,
+    effects_values,
     events_values,
     input_values,
     interrupt_values,
@@ -64,8 +64,8 @@ def _adopt(copy: SessionCopy, cursor: apsw.Cursor) -> None:
             if one(cursor, "interrupt", raw(interrupt.interrupt)) is not None:
                 raise Conflict(f"interrupt {interrupt.interrupt} of session {session} is there already")
             execute(SQL["upsert_interrupt"], interrupt_values(interrupt))
-        for effect in copy.effects:
-            execute(SQL["insert_effect"], effect_values(session, effect))
+        for effect in effects_values(session, copy.effects):
+            execute(SQL["insert_effect"], effect)
     except apsw.ConstraintError as error:
         raise Conflict(f"a checkpoint or write key of session {session} is there already") from error
     for delta in copy.deltas:

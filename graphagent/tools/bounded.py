@@ -36,9 +36,9 @@ class BoundedSource:
         """See `ports.ToolSource`."""
         return self.source.known()
 
-    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """See `ports.ToolSource`."""
-        self.source.check(name, arguments)
+        self.source.check(info, arguments)
 
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""

@@ -66,7 +66,7 @@ class FunctionSource:
         info = ToolInfo(self.name, "python", about, found.parameters, found.returns, self.effects, self.timeout_s)
         return (info,)
 
-    def check(self, name: str, arguments: Mapping[str, Any]) -> None:
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
         """See `ports.ToolSource`."""
         self.signature.check(arguments)
 

@@ -44,6 +44,12 @@ class McpSource:
         """See `ports.ToolSource`: only the server knows."""
         return
 
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
+        """See `ports.ToolSource`."""
+        wrong = problems(arguments, info.parameters)
+        if wrong:
+            raise bad_arguments(wrong, info.parameters)
+
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""
         found = await self._tools(await self._connection(session))

@@ -48,6 +48,12 @@ class OpenApiSource:
             self._api = self._checked(read_document(self._read(self.document), self.document))
         return tuple(self._info(self._api.operations[name]) for name in self._names(self._api))
 
+    def check(self, info: ToolInfo, arguments: Mapping[str, Any]) -> None:
+        """See `ports.ToolSource`."""
+        wrong = problems(arguments, info.parameters)
+        if wrong:
+            raise bad_arguments(wrong, info.parameters)
+
     async def list(self, session: str) -> tuple[ToolInfo, ...]:
         """See `ports.ToolSource`."""
         if self._api is None and "://" in self.document:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
+
+import pytest
+import trio
 
 from graphagent.ports import Store
 from graphagent.session import operations as ops
-from tests.unit.session.documents.world import World, on_stores
+from graphagent.stores.sqlite import SqliteStore
+from tests.unit.session.documents.world import StillClock, World, on_stores
 
 LENGTHS = (100, 10_000)
 LOOP = """
     inputs: { n: int }
     outputs: { i: int }
     channels: { i: { type: int, default: 0 }, log: { type: "list[int]", reducer: append, scope: step }, last_: str }
-    limits: { supersteps: 20000 }
+    limits: { supersteps: 200000 }
     start: tick
     nodes:
       tick: { kind: set, writes: { i: "${ i + 1 }", log: "${ [i] }" }, next: [{ when: i < inputs.n, to: tick }, { to: ask }] }
@@ -58,9 +63,28 @@ async def counted(world: World, act: Callable[[Any], Awaitable[Any]]) -> tuple[d
 
 @on_stores
 async def test_resume_and_fork_read_the_same_at_every_length(world: World) -> None:
+    await costs_are_equal(world, LENGTHS)
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_checkpoints_change_nothing(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = StillClock()
+        store = await SqliteStore.open(tmp_path / "sessions.db", clock=clock)
+        try:
+            await costs_are_equal(World(tmp_path, store, clock), (100, 100_000))
+        finally:
+            await store.aclose()
+
+    trio.run(main)
+
+
+async def costs_are_equal(world: World, lengths: Sequence[int]) -> None:
+    """The same calls and rows for sessions of so many checkpoints; they are made in `pipelined`, which is quick."""
     costs: dict[str, list[Any]] = {"open": [], "resume": [], "fork": [], "fork before": []}
-    for n in LENGTHS:
-        session = (await world.start(LOOP, {"n": n}, limits={"supersteps": 20_000})).row.session
+    for n in lengths:
+        outcome = await world.start(LOOP, {"n": n}, limits={"supersteps": 200_000}, durability="pipelined")
+        session = outcome.row.session
         head = (await world.store.session(session)).head_superstep
         assert head == n + 2
 

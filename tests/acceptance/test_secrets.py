@@ -12,6 +12,8 @@ from pathlib import Path
 
 import apsw
 
+from graphagent.stores.packing import unpack
+from graphagent.stores.rows import effect_rows
 from graphagent.testing import ModelServer, Reply
 from tests.acceptance.test_cli import ROOT, graph
 
@@ -67,6 +69,8 @@ def stored(folder: Path) -> str:
         if file.is_file():
             found.append(file.read_bytes())
     database = apsw.Connection(str(folder / ".graphagent" / "sessions.db"))
+    for row in effect_rows(database.execute("select * from effects")):
+        found += [body for body in (row.request, row.outcome, row.cost) if body is not None]
     tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
     for table in tables:
         for row in database.execute(f'select * from "{table}"'):
@@ -74,7 +78,7 @@ def stored(folder: Path) -> str:
                 if isinstance(value, bytes):
                     found.append(value)
                     with contextlib.suppress(zlib.error):
-                        found.append(zlib.decompress(value))
+                        found.append(unpack(1, value))
     database.close()
     return b"\n".join(found).decode("utf-8", "replace")
 

@@ -10,8 +10,11 @@ import trio
 from graphagent.session import operations
 from graphagent.session.observer import Observer
 from graphagent.session.project import Project
+from tests.benchmarks import bare
 from tests.benchmarks.graphs import chain, finish
 from tests.benchmarks.measure import Figure, times
+
+BARE = "bare: a small JSON text written, hashed, read"
 
 
 def p9(folder: Path, quick: bool) -> list[Figure]:
@@ -34,7 +37,7 @@ def p9(folder: Path, quick: bool) -> list[Figure]:
             assert len(seen) > steps
             more = [b - a for a, b in zip(sorted(alone), sorted(with_events), strict=True)]
             what = f"a consumer of {len(seen) / steps:.0f} events a superstep, more"
-            return [Figure("P9", what, "us", more, 3)]
+            return [Figure("P9", BARE, "us", bare.encodings()), Figure("P9", what, "us", more, 3)]
         finally:
             await project.aclose()
 
@@ -57,7 +60,8 @@ def p10(folder: Path, quick: bool) -> list[Figure]:
                 report = await operations.replay(host, row.session)
                 assert report.first_difference is None
                 values.append(len(report.supersteps) / (time.perf_counter() - started))
-            return [Figure("P10", f"replay of {steps:,} supersteps, verified", "steps/s", values, 15_000, True)]
+            floor = Figure("P10", BARE, "us", bare.encodings())
+            return [floor, Figure("P10", f"replay of {steps:,} supersteps, verified", "steps/s", values, 15_000, True)]
         finally:
             await project.aclose()
 

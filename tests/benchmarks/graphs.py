@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import trio
+
 import graphagent
+from graphagent import concurrency
 from graphagent.graph.plan import Plan
 from graphagent.session import operations
 from graphagent.session.host import Host
+from graphagent.session.project import Project
+from tests.benchmarks.measure import Figure
 
 FUNCTIONS = """
 import asyncio
@@ -118,6 +124,21 @@ async def finish(
     outcome = await operations.start(host, graph, inputs, options)
     assert outcome.row.status == "done", outcome.error
     return outcome
+
+
+def in_project(
+    work: Callable[[Host], Awaitable[list[Figure]]], folder: Path, store: str = "memory:", *, guest: bool = True
+) -> list[Figure]:
+    """Run `work` with a fresh project: as trio's guest on asyncio, or on plain trio."""
+
+    async def run() -> list[Figure]:
+        project = Project(folder, store=store)
+        try:
+            return await work(await project.host())
+        finally:
+            await project.aclose()
+
+    return concurrency.run_sync(run) if guest else trio.run(run)
 
 
 def resident_kb() -> float:

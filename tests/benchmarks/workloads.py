@@ -6,39 +6,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
 
-from graphagent import concurrency
 from graphagent.graph.plan import Plan
 from graphagent.session import operations
 from graphagent.session.host import Host
-from graphagent.session.project import Project
 from graphagent.snapshot import SessionRow
+from tests.benchmarks import bare
 from tests.benchmarks.drawings import d1
 from tests.benchmarks.following import p9, p10
-from tests.benchmarks.graphs import FAN, TALK, chain, finish, plan, resident_kb
+from tests.benchmarks.graphs import FAN, TALK, chain, finish, in_project, plan, resident_kb
 from tests.benchmarks.measure import Figure, times
+from tests.benchmarks.servers import p13
 from tests.benchmarks.sizes import p11, p12
 
 Workload = Callable[[Path, bool], list[Figure]]
-
-
-def in_project(
-    work: Callable[[Host], Awaitable[list[Figure]]], folder: Path, store: str = "memory:", *, guest: bool = True
-) -> list[Figure]:
-    """Run `work` with a fresh project: as trio's guest on asyncio, or on plain trio."""
-
-    async def run() -> list[Figure]:
-        project = Project(folder, store=store)
-        try:
-            return await work(await project.host())
-        finally:
-            await project.aclose()
-
-    return concurrency.run_sync(run) if guest else trio.run(run)
 
 
 def p1(folder: Path, quick: bool) -> list[Figure]:
@@ -90,34 +75,20 @@ def p3(folder: Path, quick: bool) -> list[Figure]:
                     nursery.start_soon(finish, host, graph, {"n": 20})
 
         all_ = await times(many, 3, per=sessions * 20)
+        ratios = [value / bare.median(alone) for value in one]
         return [
             Figure("P3", f"chain of {steps:,}, SQLite, strict, a superstep", "us", one),
+            Figure("P3", "the same over a bare commit", "x", ratios, 1.6),
             Figure("P3p", f"chain of {steps:,}, SQLite, pipelined, a superstep", "us", queued, 40),
             Figure("P3", f"{sessions} sessions at once, SQLite, a superstep", "us", all_),
         ]
 
-    bare = Figure("P3", "floor: one bare commit of 500 bytes", "us", bare_commits(folder))
-    return [bare, *in_project(work, folder, str(folder / "p3.db"))]
-
-
-def bare_commits(folder: Path, count: int = 200) -> list[float]:
-    """Times of single durable SQLite commits, in microseconds."""
-    import apsw
-
-    db = apsw.Connection(str(folder / "bare.db"))
-    for statement in (
-        "pragma journal_mode=wal",
-        "pragma synchronous=full",
-        "create table t (a integer primary key, b)",
-    ):
-        list(db.execute(statement))
-    out = []
-    for _ in range(count):
-        started = time.perf_counter()
-        db.execute("insert into t (b) values (?)", (os.urandom(500),))
-        out.append((time.perf_counter() - started) * 1e6)
-    db.close()
-    return out
+    alone = bare.commits(folder)
+    floors = [
+        Figure("P3", "bare: one commit of a row of 500 bytes", "us", alone),
+        Figure("P3p", "bare: a row of one commit of 8", "us", bare.commits(folder, rows=8)),
+    ]
+    return [*floors, *in_project(work, folder, str(folder / "p3.db"))]
 
 
 def p4(folder: Path, quick: bool) -> list[Figure]:
@@ -144,7 +115,8 @@ def p4(folder: Path, quick: bool) -> list[Figure]:
             Figure("P4", "last tenth of turns over the first", "x", [last / first], 1.3),
         ]
 
-    out = in_project(work, folder, str(store))
+    floor = Figure("P4", "bare: one commit of a row of 1,000 bytes", "us", bare.commits(folder, size=1000))
+    out = [floor, *in_project(work, folder, str(store))]
     size = sum(f.stat().st_size for f in folder.glob("p4.db*")) / 1e6
     return [*out, Figure("P4", "database, write-ahead log folded in", "MB", [size], 3)]
 
@@ -166,7 +138,7 @@ def _run_of(length: int, folder: Path) -> tuple[Path, SessionRow]:
 
 def p5(folder: Path, quick: bool) -> list[Figure]:
     """Reconnect, load the head, one superstep."""
-    out: list[Figure] = []
+    out = [Figure("P5", "bare: open a file, read a row, commit one", "ms", bare.reopened(folder))]
     for length in (1000,) if quick else (100, 1000, 10_000):
         store, row = _run_of(length, folder)
         values: list[float] = []
@@ -196,7 +168,9 @@ def p6(folder: Path, quick: bool) -> list[Figure]:
         listed = await times(lambda: host.store.checkpoints(row.spans(), limit=length), 10, scale=1e3)
         forked = await times(lambda: operations.fork(host, row.session, length // 2), 20, scale=1e3)
         return [
+            Figure("P6", f"bare: read {length:,} rows of 500 bytes", "ms", bare.read(folder, length)),
             Figure("P6", f"list {length:,} checkpoints", "ms", listed, 10),
+            Figure("P6", "bare: one commit of a row of 500 bytes", "ms", [us / 1e3 for us in bare.commits(folder)]),
             Figure("P6", "fork in the middle", "ms", forked, 0.4),
         ]
 
@@ -250,5 +224,5 @@ def p8(folder: Path, quick: bool) -> list[Figure]:
 
 ALL: dict[str, Workload] = {
     "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9,
-    "P10": p10, "P11": p11, "P12": p12, "D1": d1,
+    "P10": p10, "P11": p11, "P12": p12, "P13": p13, "D1": d1,
 }  # fmt: skip

@@ -23,7 +23,7 @@ class ToolEntry(Part):
     """A tool as a model would see it. `parameters` and `returns` are JSON Schemas; `used_by` are paths of nodes."""
 
     name: str
-    source: Literal["python", "mcp", "openapi", "graph", "client"]
+    source: Literal["python", "mcp", "openapi", "graph", "client", "std"]
     description: str
     parameters: dict[str, Any]
     returns: dict[str, Any] | None

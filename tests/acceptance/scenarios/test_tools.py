@@ -70,9 +70,10 @@ async def test_a_failure_has_the_cause_that_the_tool_gives(world: World) -> None
     start: known
     nodes:
       known: { kind: tool, tool: fail, with: { order: a }, on_error: [{ when: "default(error.cause, '') == 'not_found'", to: broken, writes: { got: "${ [error.kind, error.message] }" } }], next: end }
-      broken: { kind: tool, tool: broken, with: { order: a }, on_error: [{ to: end, writes: { got: "${ [error.kind, error.cause] }" } }], next: end }
+      broken: { kind: tool, tool: broken, with: { order: a }, on_error: [{ to: end, writes: { got: "${ [error.kind, error.cause, error.message] }" } }], next: end }
     """)  # fmt: skip
-    assert (await world.drive(session)).outputs == {"got": ["tool_failed", "no such order", "tool_failed", None]}
+    got = ["tool_failed", "no such order", "tool_failed", None, "KeyError: 'a'"]
+    assert (await world.drive(session)).outputs == {"got": got}
 
 
 PAY = (

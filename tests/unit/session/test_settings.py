@@ -39,6 +39,19 @@ def test_a_flag_comes_before_a_variable_and_that_before_the_file(
     assert load_settings(tmp_path, store="memory:").store == "memory:"
 
 
+def test_connections_are_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRAPHAGENT_CONNECTIONS", raising=False)
+    assert load_settings(tmp_path).connections == 8
+    (tmp_path / PROJECT_FILE).write_text("connections = 3\n")
+    assert load_settings(tmp_path).connections == 3
+    monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", "1")
+    assert load_settings(tmp_path).connections == 1
+    for wrong in ("0", "-1", "many"):
+        monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", wrong)
+        with pytest.raises(InputInvalid, match="no number of connections"):
+            load_settings(tmp_path)
+
+
 def test_the_file_says_what_tools_may_reach(tmp_path: Path) -> None:
     assert load_settings(tmp_path).tools == ToolSettings()
     (tmp_path / PROJECT_FILE).write_text("""
@@ -65,16 +78,3 @@ def test_a_wrong_setting_of_tools_is_refused(tmp_path: Path, line: str, said: st
     with pytest.raises(InputInvalid, match=r"\$\.tools\.allow") as caught:
         load_settings(tmp_path)
     assert said in f"{caught.value.message} {caught.value.hint}"
-
-
-def test_connections_are_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GRAPHAGENT_CONNECTIONS", raising=False)
-    assert load_settings(tmp_path).connections == 8
-    (tmp_path / PROJECT_FILE).write_text("connections = 3\n")
-    assert load_settings(tmp_path).connections == 3
-    monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", "1")
-    assert load_settings(tmp_path).connections == 1
-    for wrong in ("0", "-1", "many"):
-        monkeypatch.setenv("GRAPHAGENT_CONNECTIONS", wrong)
-        with pytest.raises(InputInvalid, match="no number of connections"):
-            load_settings(tmp_path)

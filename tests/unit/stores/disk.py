@@ -10,12 +10,14 @@ _numbers = itertools.count()
 
 
 class Disk(apsw.VFS):
-    """`syncs` counts fsyncs of the write-ahead log. The next `failing` ones fail; `full` refuses all writes to it."""
+    """`syncs` counts fsyncs of the write-ahead log, `folds` those of the main file, one for each time that the log is
+    folded in. The next `failing` syncs of the log fail; `full` refuses all writes to it."""
 
     def __init__(self) -> None:
         self.name = f"disk-{next(_numbers)}"
         super().__init__(self.name, "", iVersion=2)
         self.syncs = 0
+        self.folds = 0
         self.failing = 0
         self.full = False
 
@@ -28,6 +30,7 @@ class _File(apsw.VFSFile):
         super().__init__("", name, flags)
         self._disk = disk
         self._is_log = bool(flags[0] & apsw.SQLITE_OPEN_WAL)
+        self._is_main = bool(flags[0] & apsw.SQLITE_OPEN_MAIN_DB)
 
     def xSync(self, flags: int) -> None:
         if self._is_log:
@@ -35,6 +38,7 @@ class _File(apsw.VFSFile):
             if self._disk.failing:
                 self._disk.failing -= 1
                 raise _io_error()
+        self._disk.folds += self._is_main
         super().xSync(flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:

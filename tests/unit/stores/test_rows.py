@@ -10,20 +10,19 @@ from hypothesis import strategies as st
 from graphagent.codec import digest
 from graphagent.ids import CheckpointId
 from graphagent.snapshot import Binding, Blob, Carried, Past, Writer
+from graphagent.stores.packing import pack, unpack
 from graphagent.stores.rows import (
     Damage,
     blob_data,
     blob_values,
     bound_value,
-    effect_row,
-    effect_values,
+    effect_rows,
+    effects_values,
     interrupt_row,
     interrupt_values,
-    pack,
     seal,
     session_row,
     session_values,
-    unpack,
 )
 from tests.contract import store as contract
 
@@ -38,7 +37,21 @@ def test_packing_gives_back_the_bytes(data: bytes) -> None:
 @given(st.lists(st.none() | st.binary(max_size=1000), min_size=4, max_size=4))
 def test_each_body_of_an_effect_is_packed_by_itself(bodies: list[bytes | None]) -> None:
     row = contract.effect_row(request=bodies[0], outcome=bodies[1], cost=bodies[2], fingerprint=bodies[3])
-    assert effect_row(effect_values(contract.session_row().session, row)) == row
+    assert effect_rows(effects_values(contract.session_row().session, [row])) == [row]
+
+
+def test_what_a_task_left_costs_little_beside_what_its_call_gave() -> None:
+    session, said = contract.session_row().session, bytes(range(256)) * 2
+    left = contract.effect_row(ordinal=-1, kind="task", outcome=b'{"scope":' + said + b"}")
+    rows = [left, contract.effect_row(outcome=said), contract.effect_row(superstep=1, outcome=said)]
+    stored = effects_values(session, rows)
+    assert len(stored[0][12]) < len(said) / 10
+    assert effect_rows(stored) == rows
+    assert effect_rows([stored[2], stored[1], stored[0]]) == [rows[2], rows[1], rows[0]]
+    with pytest.raises(Damage, match="effect 0 of task"):
+        effect_rows([stored[0], stored[2]])
+    alone = effects_values(session, [left])
+    assert effect_rows(alone) == [left]
 
 
 def test_an_answered_interrupt_is_read_back() -> None:
@@ -52,10 +65,10 @@ def test_a_seal_tells_bodies_and_their_absence_apart() -> None:
 
 
 def test_a_row_of_other_types_is_damage() -> None:
-    values = list(effect_values(contract.session_row().session, contract.effect_row()))
+    values = list(effects_values(contract.session_row().session, [contract.effect_row()])[0])
     for column in range(len(values)):
         with pytest.raises(Damage):
-            effect_row([*values[:column], 1.5, *values[column + 1 :]])
+            effect_rows([[*values[:column], 1.5, *values[column + 1 :]]])
 
 
 def test_a_damaged_blob_inflates_to_no_more_than_its_size() -> None:

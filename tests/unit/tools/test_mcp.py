@@ -288,3 +288,11 @@ def test_an_answer_that_is_packed_is_refused() -> None:
         with pytest.raises(NodeError):
             called(McpUrl(web.url("/")), "add", {"a": 1})
         assert web.asked[0].headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("where", [STDIO, McpUrl("http://127.0.0.1:1/mcp")])
+def test_without_the_package_the_error_names_the_extra(where: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    with pytest.raises(NodeError, match="mcp is not installed") as caught:
+        called(where, "add", {"a": 1})
+    assert caught.value.hint == "pip install 'graphagent[mcp]'"

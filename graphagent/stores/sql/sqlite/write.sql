@@ -16,18 +16,18 @@ returning 1
 select epoch, commit_n, commit_token, event_n, taken_n, family, plan, head_superstep from sessions where sid = ?1
 
 -- name: advance
--- The compare-and-swap of a barrier commit.
+-- The compare-and-swap of ?11 commits of which one has a checkpoint.
 update sessions
-   set commit_n = commit_n + 1, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
+   set commit_n = commit_n + ?11, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
        event_n = event_n + ?8, taken_n = max(taken_n, ?9), updated_at = ?10,
-       attempts = 0, head_ckp = ?11, head_digest = ?12,
+       attempts = 0, head_ckp = ?12, head_digest = ?13,
        open_n = (select count(*) from effects e where e.sid = ?1 and e.superstep = ?7)
  where sid = ?1 and epoch = ?2 and commit_n = ?3
 
 -- name: park
--- The compare-and-swap of a commit without a checkpoint.
+-- The compare-and-swap of ?11 commits without a checkpoint.
 update sessions
-   set commit_n = commit_n + 1, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
+   set commit_n = commit_n + ?11, commit_token = ?4, status = ?5, reason = ?6, head_superstep = ?7,
        event_n = event_n + ?8, taken_n = max(taken_n, ?9), updated_at = ?10
  where sid = ?1 and epoch = ?2 and commit_n = ?3
 

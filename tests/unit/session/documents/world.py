@@ -48,6 +48,13 @@ class TickingClock:
         self.now += us
 
 
+class StillClock(TickingClock):
+    """No time passes but by `skip`."""
+
+    def now_us(self) -> int:
+        return self.now
+
+
 class World:
     """One project with one store."""
 
