@@ -15,7 +15,7 @@ from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
 from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
-from graphagent.nodes.offers import Offer, shown
+from graphagent.nodes.offers import Offer, by_shown_name, shown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.talk import Talk
 from graphagent.nodes.toolbox import Toolbox
@@ -38,7 +38,7 @@ class AgentNode:
         assert node.agent is not None
         self.node, self.body = node, node.body
         self.talk, self.models = Talk(node, graph, plan), ModelCalls(node, plan)
-        self.toolbox = Toolbox(node, graph, plan)
+        self.toolbox, self.entries = Toolbox(node, graph, plan), plan.tools.keys()
         self.spokes = [Spoke(delegate, plan) for delegate in node.agent.delegates.values()]
         self.calls = AgentCalls(node, self.models, self.body.parallel_delegates)
 
@@ -49,7 +49,7 @@ class AgentNode:
     async def run(self, task: Task) -> Finished:
         """See `ports.Node`."""
         offers: list[Offer | Spoke] = [*await self.toolbox.open(task), *self.spokes]
-        loop = _Loop(self, task, offers)
+        loop = _Loop(self, task, by_shown_name(offers, self.entries))
         out = await loop.run()
         return Finished(out=out, usage=loop.usage, history=loop.conversation.history(task))
 
@@ -57,12 +57,12 @@ class AgentNode:
 class _Loop:
     """One task's conversation: what was said in it, what it has used, and how its calls went."""
 
-    def __init__(self, agent: AgentNode, task: Task, offers: list[Offer | Spoke]) -> None:
+    def __init__(self, agent: AgentNode, task: Task, offers: Mapping[str, Offer | Spoke]) -> None:
         self.agent, self.task, self.offers = agent, task, offers
         self.usage = Usage()
         self.models = list(agent.models.models)
         self.conversation = agent.talk.begin(task, agent.models.summariser(task, self.spent, self.models))
-        self.tools = [shown(offer.info) for offer in offers]
+        self.tools = [shown(name, offer.info) for name, offer in offers.items()]
         self.failed: list[Called] = []
 
     def spent(self, usage: Usage) -> None:

@@ -13,7 +13,7 @@ from graphagent.errors import InDoubt, NodeError
 from graphagent.graph.plan import ApprovalPlan, NodePlan
 from graphagent.nodes.approvals import decided, rule_for
 from graphagent.nodes.model_calls import ModelCalls, Wanted
-from graphagent.nodes.offers import Offer, exposed, unknown
+from graphagent.nodes.offers import Offer, unknown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.standard.offer import WRITTEN, StandardTool, Told
 from graphagent.ports import Task
@@ -66,7 +66,7 @@ class Called:
 class Turn:
     """What the calls of one turn have in common. `said` led to them: the conversation without system text."""
 
-    offers: Sequence[Offer | Spoke]
+    offers: Mapping[str, Offer | Spoke]
     said: Sequence[Mapping[str, Any]]
     models: list[Any]
 
@@ -114,7 +114,7 @@ class AgentCalls:
         self, call: Mapping[str, str], turn: Turn, slots: trio.CapacityLimiter, *, again: bool
     ) -> tuple[str, Callable[..., Any]]:
         """The lane of a call and what is done in it. Two writes of one tool never overlap."""
-        offer = next((o for o in turn.offers if exposed(o.info.name) == call["name"]), None)
+        offer = turn.offers.get(call["name"])
         if isinstance(offer, Spoke):
             spoke = offer
 
@@ -143,7 +143,7 @@ class AgentCalls:
     ) -> Called:
         try:
             if offer is None:
-                raise unknown(call["name"], [o for o in turn.offers if not isinstance(o, Spoke)])
+                raise unknown(call["name"], (name for name, o in turn.offers.items() if not isinstance(o, Spoke)))
             args = offer.check(parsed(call["arguments"]))
         except NodeError as error:
             return self._failed(task, call, None, {}, error)

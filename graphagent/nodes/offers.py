@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
@@ -35,14 +35,47 @@ class Offer(Protocol):
         ...
 
 
+class Named(Protocol):
+    """What has the name of a tool."""
+
+    @property
+    def info(self) -> ToolInfo:
+        """What is known of it."""
+        ...
+
+
+N = TypeVar("N", bound=Named)
+
+
+def by_shown_name(offers: Sequence[N], entries: Container[str]) -> dict[str, N]:
+    """The offers by the names that the model sees: without those of imports, unless two would be alike.
+
+    So an agent calls its tools the same, whatever the importer of its graph calls that.
+
+    Args:
+        entries: The names of the tools of the plan: `server`, or `import.server`.
+    """
+    full = [exposed(offer.info.name) for offer in offers]
+    short = [exposed(without_import(offer.info.name, entries)) for offer in offers]
+    names = [one if short.count(one) == 1 else whole for one, whole in zip(short, full, strict=True)]
+    return dict(zip(names if len(set(names)) == len(names) else full, offers, strict=True))
+
+
 def exposed(name: str) -> str:
-    """The name that the model sees."""
+    """A name as models take it."""
     return name.replace(".", "_")
 
 
-def shown(info: ToolInfo) -> dict[str, Any]:
+def without_import(name: str, entries: Container[str]) -> str:
+    """`tool` or `server.tool` of `import.server.tool`."""
+    entry = name if name in entries else name.rpartition(".")[0]
+    prefix = entry.rpartition(".")[0]
+    return name.removeprefix(f"{prefix}.") if prefix else name
+
+
+def shown(name: str, info: ToolInfo) -> dict[str, Any]:
     """What the model is told of a tool."""
-    return {"name": exposed(info.name), "description": info.description, "parameters": dict(info.parameters)}
+    return {"name": name, "description": info.description, "parameters": dict(info.parameters)}
 
 
 def fitting(kind: ObjectOf, arguments: Any) -> dict[str, Any]:
@@ -134,8 +167,8 @@ class CallersTool:
         return self.client.checked(await task.ask(self.client.question(arguments)))
 
 
-def unknown(name: str, offers: Sequence[Offer]) -> NodeError:
+def unknown(name: str, known: Iterable[str]) -> NodeError:
     """The failure of a call to something that isn't offered."""
-    names = ", ".join(exposed(offer.info.name) for offer in offers)
+    names = ", ".join(known)
     hint = f"the tools are: {names}" if names else "there are no tools"
     return NodeError(f"there is no tool {name!r}", kind="invalid_input", cause="unknown_tool", hint=hint)

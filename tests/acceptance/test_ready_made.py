@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,14 @@ NAMES = sorted(file.name.removesuffix(".graph.yaml") for file in GRAPHS.glob("*.
 
 
 @pytest.fixture
-def project(name: str, tmp_path: Path) -> Iterator[ga.Project]:
+def project(name: str, run: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ga.Project]:
+    """A folder with what the run says is in it, and `python` as this one."""
+    for file, text in run.get("project", {}).items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    for file in run.get("copies", []):
+        shutil.copy(GRAPHS / file, tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     script = GRAPHS / f"{name}.script.yaml"
     made = ga.Project(tmp_path, store="memory:", scripted=script, models={"*": "scripted/recorded"})
     yield made
@@ -39,11 +49,14 @@ def play(name: str, run: dict[str, Any], project: ga.Project) -> ga.Result:
     result = graph.run(inputs, project=project)
     for event, data in run.get("events", []):
         assert result.status == "waiting"
-        result.session.send(event, data)
+        waits = next(token["session"] for token in result.document["waiting"] if event in token["events"])
+        project.session(waits).send(event, data)
         result = result.session.resume()
     for answer in run.get("answers", []):
         assert result.status == "waiting"
         result = result.session.answer(answer)
+    for again in run.get("then", []):
+        result = result.session.run(again)
     return result
 
 
