@@ -379,9 +379,14 @@ class Commit:
     @property
     def size(self) -> int:
         """Roughly how many bytes are written."""
-        size = sum(len(b.data) for b in self.blobs) + sum(len(d.items) for d in self.deltas)
-        size += sum(len(e.outcome or b"") for e in self.effects)
-        return size + (len(self.events.body) if self.events else 0)
+        size = len(self.events.body) if self.events else 0
+        for blob in self.blobs:
+            size += len(blob.data)
+        for delta in self.deltas:
+            size += len(delta.items)
+        for effect in self.effects:
+            size += len(effect.outcome or b"")
+        return size
 
 
 @dataclass(frozen=True, slots=True)

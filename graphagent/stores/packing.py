@@ -33,12 +33,23 @@ DICTIONARY = (
 )
 
 
+def _packer(size: int, dictionary: bytes) -> zlib._Compress:
+    level = 1 if size > 65536 else 3
+    bits, memory = (12, 5) if size <= SMALL_BYTES else (15, 8)
+    return zlib.compressobj(level, zlib.DEFLATED, bits, memory, zlib.Z_DEFAULT_STRATEGY, dictionary)
+
+
+_SMALL = _packer(0, DICTIONARY)
+"""Copied for each small body, which is twice as quick as reading the dictionary anew."""
+
+
 def pack(data: bytes, like: bytes = b"") -> tuple[int, bytes]:
     """(codec, stored bytes): 1 is packed, where that is shorter. What also stands in `like` costs nearly nothing."""
     if len(data) > PLAIN_BYTES:
-        level = 1 if len(data) > 65536 else 3
-        bits, memory = (12, 5) if len(data) + len(like) <= SMALL_BYTES else (15, 8)
-        packer = zlib.compressobj(level, zlib.DEFLATED, bits, memory, zlib.Z_DEFAULT_STRATEGY, DICTIONARY + like)
+        if not like and len(data) <= SMALL_BYTES:
+            packer = _SMALL.copy()
+        else:
+            packer = _packer(len(data) + len(like), DICTIONARY + like)
         short = packer.compress(data) + packer.flush()
         if len(short) < len(data):
             return 1, short
