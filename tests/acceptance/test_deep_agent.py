@@ -1,0 +1,93 @@
+"""An agent of 55 turns whose process is killed in the middle: it goes on where it was, and ends as if nothing had been."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.acceptance.shop import Shop
+
+TURNS = 55
+SCRIPTED = ("--scripted", "script.yaml")
+DEEP = """
+    outputs: { answer: str, notes: int }
+    models: { m: scripted/m }
+    tools: { measure: { python: "shop_floor:measure", effects: read } }
+    channels:
+      answer: { type: str, default: "" }
+      files: { type: "dict[str, any]", reducer: merge }
+      talk: { type: "list[Message]", reducer: messages }
+    start: a
+    nodes:
+      a:
+        kind: agent
+        model: m
+        prompt: Begin.
+        tools: [std.files, measure]
+        max_turns: 60
+        history: { channel: talk, max_tokens: 2500, overflow: summarize }
+        writes: { answer: "${ out.text }" }
+        next: end
+    result: { answer: "${ answer }", notes: "${ len(files) }" }
+"""
+FLOOR = """
+    def measure(n: int) -> str:
+        \"\"\"Measure.\"\"\"
+        note(f"measure{n}")
+        return f"measured {n}"
+"""
+
+
+def script() -> dict[str, Any]:
+    """Each turn measures and writes one note; the newest note in the prompt says how far the agent is."""
+    turns: list[dict[str, Any]] = [
+        {"match": "Summarise this conversation", "text": "Some notes are written.", "repeat": True},
+        {"match": f"notes/{TURNS}.md is written", "text": "All are written.", "repeat": True},
+    ]
+    for n in range(TURNS - 1, -1, -1):
+        calls = [
+            {"id": f"m{n}", "name": "measure", "arguments": {"n": n}},
+            {"id": f"w{n}", "name": "write_file", "arguments": {"path": f"notes/{n + 1}.md", "content": "x" * 300}},
+        ]
+        match = f"notes/{n}.md is written" if n else "Begin."
+        turns.append({"match": match, "tool_calls": calls, "repeat": True})
+    return {"turns": turns}
+
+
+def shop_at(folder: Path) -> Shop:
+    shop = Shop(folder, DEEP, FLOOR)
+    (folder / "script.yaml").write_text(yaml.safe_dump(script()))
+    return shop
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The digest of the undisturbed run."""
+    shop = shop_at(tmp_path_factory.mktemp("deep"))
+    code, run = shop.run(*SCRIPTED)
+    assert (code, run.get("outputs")) == (0, {"answer": "All are written.", "notes": TURNS}), run["told"]
+    return shop.digest()
+
+
+@pytest.mark.parametrize(
+    "fault", ["effect.during:9:kill", "effect.after:60:kill", "append.after:3:kill", "commit.before:2:kill"]
+)
+def test_a_long_agent_outlives_its_process(tmp_path: Path, golden: bytes, fault: str) -> None:
+    shop = shop_at(tmp_path)
+    code, _ = shop.run(*SCRIPTED, fault=fault)
+    assert code == -signal.SIGKILL
+    before = shop.calls()
+    code, run = shop.do("resume", "@last", *SCRIPTED)
+    assert (code, run.get("outputs")) == (0, {"answer": "All are written.", "notes": TURNS}), run["told"]
+    assert shop.digest() == golden
+    calls = shop.calls()
+    assert set(calls) == {f"measure{n}" for n in range(TURNS)}
+    again = {name for name, count in calls.items() if count > 1}
+    assert all(calls[name] == 2 and name in before for name in again)
+    assert len(again) <= 4, "only reads whose results weren't durable yet are made again"
+    code, replay = shop.do("replay", "@last")
+    assert (code, replay["identical"]) == (0, True)
