@@ -14,7 +14,7 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
-from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
+from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Parts, Wanted, correction
 from graphagent.nodes.offers import Offer, by_shown_name, shown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.talk import Talk
@@ -63,6 +63,7 @@ class _Loop:
         self.models = list(agent.models.models)
         self.conversation = agent.talk.begin(task, agent.models.summariser(task, self.spent, self.models))
         self.tools = [shown(name, offer.info) for name, offer in offers.items()]
+        self.parts = Parts(self.tools)
         self.failed: list[Called] = []
 
     def spent(self, usage: Usage) -> None:
@@ -99,7 +100,7 @@ class _Loop:
         messages = await self.conversation.shown()
         if last:
             messages.append({"role": "user", "content": LAST_WORDS})
-        wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema)
+        wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema, self.parts)
         reply = await self.agent.models.call(self.task, wanted, self.models)
         self.spent(Usage.from_data(reply["usage"]))
         if last and reply.get("tool_calls"):
@@ -119,7 +120,7 @@ class _Loop:
             else:
                 self.conversation.said.append(answer)
                 return out
-            wanted = Wanted(asked, self.tools, "none", self.agent.models.schema)
+            wanted = Wanted(asked, self.tools, "none", self.agent.models.schema, self.parts)
             reply = await self.agent.models.call(self.task, wanted, self.models)
             self.spent(Usage.from_data(reply["usage"]))
         raise AssertionError("the last repair returns or raises")

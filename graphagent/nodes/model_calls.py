@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphagent.codec import freeze, hash_value
 from graphagent.errors import ModelError, NodeError
 from graphagent.faults import fault
 from graphagent.graph.plan import ModelPlan, NodePlan, Plan
@@ -20,21 +21,43 @@ REPAIRS = 1
 """How often a model may correct an answer that doesn't fit `returns`."""
 
 
+class Parts:
+    """Hashes of what a conversation's requests are made of. A message isn't changed once it was said."""
+
+    def __init__(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        self.tools = hash_value(freeze(list(tools))).hex()
+        self._known: dict[int, tuple[Mapping[str, Any], str]] = {}
+
+    def hash(self, message: Mapping[str, Any]) -> str:
+        """The hash of a message."""
+        known = self._known.get(id(message))
+        if known is None or known[0] is not message:  # an id is free again when its object is gone
+            known = self._known[id(message)] = (message, hash_value(freeze(dict(message))).hex())
+        return known[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a model is asked: messages, the tools that it may call, and the JSON Schema that its answer has to fit."""
+    """What a model is asked: messages, the tools that it may call, and the JSON Schema that its answer has to fit.
+
+    `parts` stand for messages and tools in the journal, where these are hashed once and not at every turn again.
+    """
 
     messages: Sequence[Mapping[str, Any]]
     tools: Sequence[Mapping[str, Any]] = ()
     tool_choice: str = "auto"
     output: Mapping[str, Any] | None = None
+    parts: Parts | None = None
 
     def request(self, model: ModelPlan) -> dict[str, Any]:
         """The request as the journal hashes it: endpoints and deadlines are no part of it."""
+        said = list(self.messages) if self.parts is None else [self.parts.hash(m) for m in self.messages]
         out = {
-            "model": model.use, "messages": list(self.messages), "temperature": model.temperature,
-            "params": dict(model.params), "output": self.output,
+            "model": model.use, "messages": said, "temperature": model.temperature, "params": dict(model.params),
+            "output": self.output,
         }  # fmt: skip
+        if self.parts is not None:
+            return {**out, "tools": self.parts.tools, "tool_choice": self.tool_choice}
         return {**out, "tools": list(self.tools), "tool_choice": self.tool_choice} if self.tools else out
 
     def to_send(self, model: ModelPlan) -> ModelRequest:

@@ -31,6 +31,9 @@ async def inc_trio(x):
 
 inc_trio.__graphagent_trio__ = True
 
+def add_one(x: int) -> int:
+    return x + 1
+
 def same(item):
     return item
 

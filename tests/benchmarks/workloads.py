@@ -16,6 +16,7 @@ from graphagent.session import operations
 from graphagent.session.host import Host
 from graphagent.snapshot import SessionRow
 from tests.benchmarks import bare
+from tests.benchmarks.agents import a1
 from tests.benchmarks.drawings import d1
 from tests.benchmarks.following import p9, p10
 from tests.benchmarks.graphs import FAN, TALK, chain, finish, in_project, plan, resident_kb
@@ -224,5 +225,5 @@ def p8(folder: Path, quick: bool) -> list[Figure]:
 
 ALL: dict[str, Workload] = {
     "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9,
-    "P10": p10, "P11": p11, "P12": p12, "P13": p13, "D1": d1,
+    "P10": p10, "P11": p11, "P12": p12, "P13": p13, "A1": a1, "D1": d1,
 }  # fmt: skip
