@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import graphagent as ga
+from graphagent.llm.scripted import ScriptedModel, Turn
 from tests.unit.tools.web import Given, Web
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +207,54 @@ def test_a_write_on_a_server_that_dies_waits_for_somebody_who_knows(tmp_path: Pa
     answered = result.session.answer({"decision": "done", "value": "it had died"})
     assert answered.outputs == {"got": "it had died"}
     result.session.replay().check()
+
+
+AGENT = (
+    GRAPH.partition("start: order")[0].replace("outputs: {{ got", "models: {{ m: scripted/m }}\noutputs: {{ got")
+    + """
+start: a
+nodes:
+  a:
+    kind: agent
+    model: m
+    prompt: Use all of them.
+    tools: [api.getOrder, local.add, "remote.*", shout, twice]
+    tool_writes:
+      api.getOrder: {{ got: "${{ [result] }}" }}
+      local.add: {{ got: "${{ [result.result] }}" }}
+      remote.weather: {{ got: "${{ [result.city] }}" }}
+      shout: {{ got: "${{ [result] }}" }}
+      twice: {{ got: "${{ [result.said] }}" }}
+    next: end
+"""
+    + "graphs:"
+    + GRAPH.partition("graphs:")[2]
+)
+
+
+def test_an_agent_calls_tools_of_every_source(tmp_path: Path, project: ga.Project, web: Web, mcp_url: str) -> None:
+    """All in one turn. What the model gets of them is asked of the servers, and is in the journal."""
+    wanted = [
+        ("api_getOrder", {"id": "7"}), ("local_add", {"a": 1, "b": 2}), ("remote_weather", {"city": "Ulm"}),
+        ("remote_fail", {"text": "x"}), ("shout", {"text": "hey"}), ("twice", {"text": "a"}),
+        ("local_add", {"a": "one"}),
+    ]  # fmt: skip
+    calls = [{"id": f"c{i}", "name": name, "arguments": args} for i, (name, args) in enumerate(wanted)]
+    model = ScriptedModel([Turn(tool_calls=tuple(calls)), "All are used."])
+    file = write_graph(tmp_path, web, mcp_url)
+    file.write_text(AGENT.format(command=json.dumps(shlex.split(COMMAND)), url=mcp_url))
+    scripted = ga.Project(tmp_path, store="memory:", models={"m": model})
+    result = ga.load(file, project=scripted).run(project=scripted)
+    assert result.outputs["got"] == [{"id": 7}, 3, "Ulm", "HEY", "aa"], "in call order, failed ones left out"
+    offered = {tool["name"]: tool for tool in model.requests[0].tools}
+    assert set(offered) == {"api_getOrder", "local_add", "remote_weather", "remote_fail", "shout", "twice"}
+    assert offered["api_getOrder"]["parameters"]["required"] == ["id"]
+    told = {m["tool_call_id"]: m["content"] for m in model.requests[1].messages if m["role"] == "tool"}
+    assert json.loads(told["c3"])["kind"] == "tool_failed"
+    assert json.loads(told["c6"])["cause"] == "bad_arguments"
+    assert json.loads(told["c5"]) == {"said": "aa"}
+    asked = len(web.asked)
+    assert asked == 1, "a listing calls nothing"
+    result.session.replay().check()
+    assert (len(web.asked), servers()) == (asked, [])
+    scripted.close()
