@@ -6,7 +6,8 @@
     emulation           tool calls of a model that has none; `tool_prompt` is what it reads
     structured          schemas that constrain an answer, and the answer's way back to a value
     failures            from a provider's errors to ours
-    capabilities        what the operator says that a model can do
+    capabilities        what the operator says of a model: abilities, rate limits, price
+    guarded             what is around every try: `breaker`, then `limits`
     catalogue           `open_model("provider/model")`
 
 Only the catalogue is imported here: an adapter costs its import when a graph uses it.

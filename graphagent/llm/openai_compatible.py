@@ -84,11 +84,12 @@ class OpenAICompatibleModel:
         deadline = _Deadline(self._who, self._idle_s, min(request.deadline_s or self._total_s, self._total_s))
         with _mapped(self._who, failures.no_connection):
             response, tries = await self._sent(request, deadline)
+        quota = failures.quota(response.headers)
         with _mapped(self._who, failures.half_stream):
             try:
                 async with aclosing(self._answer(response, request, deadline)) as parts:
                     async for part in parts:
-                        yield replace(part, tries=tries) if isinstance(part, Done) and tries > 1 else part
+                        yield replace(part, tries=tries, quota=quota) if isinstance(part, Done) else part
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                     await response.aclose()
