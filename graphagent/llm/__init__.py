@@ -1,6 +1,7 @@
 """Adapters of the model port.
 
     openai_compatible   chat/completions over HTTP with server-sent events; `chat` is its wire format
+    litellm             every other provider, through the package of that name
     scripted            the shipped fake; `script_file` reads its turns from a file
     local               a small model in a child process
     emulation           tool calls of a model that has none; `tool_prompt` is what it reads

@@ -56,6 +56,7 @@ def open_model(
 
     Args:
         use: `openai/NAME`, `vllm/NAME`, `ollama/NAME`, `local/smollm2`, `scripted/NAME`, or with `base_url` anything.
+            Every other provider goes through litellm, if the extra `providers` is installed.
         base_url: The address of an OpenAI-compatible API.
         api_key: Its key.
         script: The turns of `scripted/NAME`. Models that share turns need one `Script`: a file is read anew each time.
@@ -77,16 +78,17 @@ def open_model(
     if provider == "local" and base_url is None:
         return _with_tools(_local(model), capabilities, LOCAL_REPLY)
     known = PROVIDERS.get(provider)
-    if base_url is None and known is None:
-        raise ModelError(
-            f"there is no provider {provider!r} for {use!r}",
-            kind="invalid_input",
-            hint="set `base_url` to an OpenAI-compatible API, or use one of " + ", ".join(sorted(NAMES)),
-        )
     info = capabilities.of(ModelInfo(model, provider))
     env = os.environ if environ is None else environ
-    url, key = _place(info, known or Provider(""), base_url, api_key, env)
-    opened: Model = _compatible(info, known or Provider(""), url, key)
+    if base_url is None and known is None:
+        from graphagent.llm.litellm import LiteLLMModel
+
+        url, key = "", api_key
+        opened: Model = LiteLLMModel(info, api_key=api_key, bounded=not info.tools)
+    else:
+        known = known or Provider("")
+        url, key = _place(info, known, base_url, api_key, env)
+        opened = _compatible(info, known, url, key)
     if guards is not None:
         opened = guards.around(opened, url, key or "", capabilities.rates)
     return _with_tools(opened, capabilities)
