@@ -175,6 +175,16 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider says is left of its rate limits, and in how many seconds they are whole again; None is unsaid."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    requests_reset_s: float | None = None
+    tokens_reset_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The last part of every whole stream. `raw_id` is the provider's id of the call; `tries` counts how often the
     adapter sent it, since a connection may be closed before it is used again."""
@@ -183,6 +193,7 @@ class Done:
     usage: Usage
     raw_id: str | None = None
     tries: int = 1
+    quota: Quota | None = None
 
 
 ModelPart = TextDelta | ReasoningDelta | ToolCallDelta | Done

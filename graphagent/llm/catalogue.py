@@ -12,6 +12,7 @@ from graphagent.llm.capabilities import NOTHING_SAID, Capabilities
 from graphagent.messages import Model, ModelInfo
 
 if TYPE_CHECKING:
+    from graphagent.llm.guarded import SharedGuards
     from graphagent.llm.script_file import Script
 
 
@@ -46,6 +47,7 @@ def open_model(
     name: str | None = None,
     environ: Mapping[str, str] | None = None,
     capabilities: Capabilities = NOTHING_SAID,
+    guards: SharedGuards | None = None,
 ) -> Model:
     """The model that `use` names, ready to be called; nothing is asked of it yet.
 
@@ -54,6 +56,7 @@ def open_model(
 
     Args:
         use: `openai/NAME`, `vllm/NAME`, `ollama/NAME`, `local/smollm2`, `scripted/NAME`, or with `base_url` anything.
+            Every other provider goes through litellm, if the extra `providers` is installed.
         base_url: The address of an OpenAI-compatible API.
         api_key: Its key.
         script: The turns of `scripted/NAME`. Models that share turns need one `Script`: a file is read anew each time.
@@ -61,6 +64,7 @@ def open_model(
         environ: The environment variables, if not the process's.
         capabilities: What the operator knows of the model. One that is said to lack tools calls them as
             `EmulatedTools` does.
+        guards: Breakers and rate limiters of this worker; without them a model is asked as it is.
 
     Raises:
         ModelError: there is no such model, or its key, address, script or weights are missing.
@@ -74,15 +78,20 @@ def open_model(
     if provider == "local" and base_url is None:
         return _with_tools(_local(model), capabilities, LOCAL_REPLY)
     known = PROVIDERS.get(provider)
-    if base_url is None and known is None:
-        raise ModelError(
-            f"there is no provider {provider!r} for {use!r}",
-            kind="invalid_input",
-            hint="set `base_url` to an OpenAI-compatible API, or use one of " + ", ".join(sorted(NAMES)),
-        )
     info = capabilities.of(ModelInfo(model, provider))
     env = os.environ if environ is None else environ
-    return _with_tools(_remote(info, known or Provider(""), base_url, api_key, env), capabilities)
+    if base_url is None and known is None:
+        from graphagent.llm.litellm import LiteLLMModel
+
+        url, key = "", api_key
+        opened: Model = LiteLLMModel(info, api_key=api_key, bounded=not info.tools)
+    else:
+        known = known or Provider("")
+        url, key = _place(info, known, base_url, api_key, env)
+        opened = _compatible(info, known, url, key)
+    if guards is not None:
+        opened = guards.around(opened, url, key or "", capabilities.rates)
+    return _with_tools(opened, capabilities)
 
 
 def _with_tools(model: Model, capabilities: Capabilities, max_reply: int = MAX_REPLY) -> Model:
@@ -126,9 +135,10 @@ def _local(model: str) -> Model:
     return LocalModel(name=model)
 
 
-def _remote(info: ModelInfo, known: Provider, url: str | None, key: str | None, environ: Mapping[str, str]) -> Model:
-    from graphagent.llm.openai_compatible import OpenAICompatibleModel
-
+def _place(
+    info: ModelInfo, known: Provider, url: str | None, key: str | None, environ: Mapping[str, str]
+) -> tuple[str, str | None]:
+    """Where the model is, and the key for it."""
     provider, use = info.provider, f"{info.provider}/{info.name}"
     of_host = environ.get(known.url_variable, "").strip() if known.url_variable else ""
     if of_host and provider == "ollama":
@@ -142,9 +152,13 @@ def _remote(info: ModelInfo, known: Provider, url: str | None, key: str | None, 
             kind="auth",
             hint=f"set {known.key_variable}, or `base_url` to a server of your own; local/smollm2 needs no key",
         )
-    return OpenAICompatibleModel(
-        info, url or host_url, api_key=key, key_variable=known.key_variable, bounded=not info.tools
-    )
+    return url or host_url, key
+
+
+def _compatible(info: ModelInfo, known: Provider, url: str, key: str | None) -> Model:
+    from graphagent.llm.openai_compatible import OpenAICompatibleModel
+
+    return OpenAICompatibleModel(info, url, api_key=key, key_variable=known.key_variable, bounded=not info.tools)
 
 
 def _ollama_address(host: str) -> str:

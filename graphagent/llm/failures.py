@@ -27,6 +27,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from graphagent.errors import ModelError
+from graphagent.messages import Quota
 
 MAX_TEXT = 300
 MAX_RETRY_AFTER_S = 86_400.0
@@ -34,6 +35,7 @@ MAX_RETRY_AFTER_S = 86_400.0
 _OVERFLOW = re.compile(
     r"context[_ ]length|context[_ ](size|window)|maximum context|prompt is too long|too many (input )?tokens", re.I
 )
+_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _FILTER = re.compile(r"content[_ ](filter|policy|management)|responsible[_ ]ai|moderation", re.I)
 _SECRET = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|key|gsk|xai)-[\w*.-]{4,}")
 
@@ -87,7 +89,7 @@ def from_response(who: Endpoint, status: int, headers: Mapping[str, str], body: 
     if status in (401, 403, 407):
         return _denied(who, status, said)
     if status == 429:
-        return _too_fast(who, code, said, wait)
+        return _too_fast(who, code, said, _refill_s(headers) if wait is None else wait)
     if status in (408, 504):
         return ModelError(f"{who} took too long ({status}){said}", kind="timeout", details=_status(status))
     if status >= 500:
@@ -199,3 +201,39 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         date = date if date.tzinfo else date.replace(tzinfo=UTC)
         seconds = (date - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_S) if seconds == seconds else None
+
+
+def quota(headers: Mapping[str, str]) -> Quota | None:
+    """What a response says is left. Source: https://platform.openai.com/docs/guides/rate-limits"""
+    found = Quota(
+        _left(headers, "requests"),
+        _left(headers, "tokens"),
+        span_s(headers.get("x-ratelimit-reset-requests", "")),
+        span_s(headers.get("x-ratelimit-reset-tokens", "")),
+    )
+    return None if found.requests is None and found.tokens is None else found
+
+
+def _refill_s(headers: Mapping[str, str]) -> float | None:
+    """How long what is used up takes to come back, if the provider says so."""
+    left = quota(headers)
+    if left is None:
+        return None
+    pairs = ((left.requests, left.requests_reset_s), (left.tokens, left.tokens_reset_s))
+    return max((reset for n, reset in pairs if n == 0 and reset is not None), default=None)
+
+
+def _left(headers: Mapping[str, str], what: str) -> int | None:
+    value = headers.get(f"x-ratelimit-remaining-{what}", "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
+
+
+def span_s(text: str) -> float | None:
+    """Seconds of `6m0s`, `1.5s`, `20ms` or `30`; None of anything else."""
+    text = text.strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        return min(float(text), MAX_RETRY_AFTER_S)
+    if not re.fullmatch(r"(\d{1,9}(\.\d{1,9})?(h|ms|m|s))+", text):
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)(h|ms|m|s)", text)
+    return min(sum(float(n) * _UNIT_S[unit] for n, unit in parts), MAX_RETRY_AFTER_S)

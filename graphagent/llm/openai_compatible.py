@@ -81,14 +81,15 @@ class OpenAICompatibleModel:
         Raises:
             ModelError: the call failed; nothing else is raised.
         """
-        deadline = _Deadline(self._who, self._idle_s, min(request.deadline_s or self._total_s, self._total_s))
+        deadline = Deadline(self._who, self._idle_s, min(request.deadline_s or self._total_s, self._total_s))
         with _mapped(self._who, failures.no_connection):
             response, tries = await self._sent(request, deadline)
+        quota = failures.quota(response.headers)
         with _mapped(self._who, failures.half_stream):
             try:
                 async with aclosing(self._answer(response, request, deadline)) as parts:
                     async for part in parts:
-                        yield replace(part, tries=tries) if isinstance(part, Done) and tries > 1 else part
+                        yield replace(part, tries=tries, quota=quota) if isinstance(part, Done) else part
             finally:
                 with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
                     await response.aclose()
@@ -99,7 +100,7 @@ class OpenAICompatibleModel:
         if client is not None and self._home is trio.lowlevel.current_trio_token():
             await client.aclose()
 
-    async def _sent(self, request: ModelRequest, deadline: _Deadline) -> tuple[httpx.Response, int]:
+    async def _sent(self, request: ModelRequest, deadline: Deadline) -> tuple[httpx.Response, int]:
         """The head of the answer, and how often the call was sent.
 
         A server may close a connection that it kept just as the next call goes out on it. Nothing of an answer has
@@ -124,7 +125,7 @@ class OpenAICompatibleModel:
         raise AssertionError("the last try returns or raises")
 
     async def _answer(
-        self, response: httpx.Response, request: ModelRequest, deadline: _Deadline
+        self, response: httpx.Response, request: ModelRequest, deadline: Deadline
     ) -> AsyncGenerator[ModelPart, None]:
         if response.status_code != 200:
             data = await deadline.wait(_read(response, MAX_ERROR))
@@ -146,7 +147,7 @@ class OpenAICompatibleModel:
         yield Done(done.finish, done.usage.priced(self.info.price), done.raw_id)
 
     async def _events(
-        self, response: httpx.Response, deadline: _Deadline, answer: Answer
+        self, response: httpx.Response, deadline: Deadline, answer: Answer
     ) -> AsyncGenerator[ModelPart, None]:
         parser = EventParser()
         size = 0
@@ -165,7 +166,7 @@ class OpenAICompatibleModel:
                     for part in answer.chunk(event):
                         yield part
 
-    async def _whole(self, response: httpx.Response, deadline: _Deadline, answer: Answer) -> list[ModelPart]:
+    async def _whole(self, response: httpx.Response, deadline: Deadline, answer: Answer) -> list[ModelPart]:
         data = await deadline.wait(_read(response, MAX_ANSWER))
         try:
             completion = json.loads(data)
@@ -197,7 +198,7 @@ class OpenAICompatibleModel:
         if self._client is None or self._home is not token:
             plain = self._url.startswith("http://") and _is_loopback(self._url)
             self._client = httpx.AsyncClient(
-                # `_Deadline` holds the times, since httpx counts bytes that are no piece of an answer as life.
+                # `Deadline` holds the times, since httpx counts bytes that are no piece of an answer as life.
                 timeout=httpx.Timeout(None, connect=CONNECT_S),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=KEPT),
                 follow_redirects=False,
@@ -209,7 +210,7 @@ class OpenAICompatibleModel:
         return self._client
 
 
-class _Deadline:
+class Deadline:
     """Both deadlines of a call. Each wait has its own cancel scope, as none may be open across a yield."""
 
     def __init__(self, who: Endpoint, idle_s: float, total_s: float) -> None:

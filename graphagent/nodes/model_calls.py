@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,9 @@ from graphagent.nodes.memory import Summarise
 from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
 
+LARGER = "larger"
+LATER_S = 1.0
+"""A call's deadline is that much after its node's timeout, which ends it. It is for waits that would pass both."""
 REPAIRS = 1
 """How often a model may correct an answer that doesn't fit `returns`."""
 
@@ -60,11 +63,11 @@ class Wanted:
             return {**out, "tools": self.parts.tools, "tool_choice": self.tool_choice}
         return {**out, "tools": list(self.tools), "tool_choice": self.tool_choice} if self.tools else out
 
-    def to_send(self, model: ModelPlan) -> ModelRequest:
+    def to_send(self, model: ModelPlan, deadline_s: float | None = None) -> ModelRequest:
         """The request as an adapter takes it."""
         sampling = Sampling(temperature=model.temperature)
         return ModelRequest(
-            tuple(self.messages), tuple(self.tools), self.tool_choice, self.output, sampling, model.params
+            tuple(self.messages), tuple(self.tools), self.tool_choice, self.output, sampling, model.params, deadline_s
         )
 
 
@@ -84,20 +87,29 @@ class ModelCalls:
         """
         while True:
             try:
-                return await self.ask(task, wanted, models[0])
+                return await self.ask(task, wanted, models)
             except NodeError as error:
-                if error.kind not in TRANSIENT or len(models) == 1:
+                after = _next_after(error, models)
+                if after is None:
                     raise
-                failed = models.pop(0)
+                failed = models[0]
+                del models[:after]
                 data = {"model": failed.name, "next": models[0].name, "cause": error.kind, "call": task.last_call}
                 task.emit("x.model.fallback", data)
 
-    async def ask(self, task: Task, wanted: Wanted, model: ModelPlan) -> Mapping[str, Any]:
-        """One model call as an effect; tries are made inside it."""
+    async def ask(self, task: Task, wanted: Wanted, models: Sequence[ModelPlan]) -> Mapping[str, Any]:
+        """One call of the first of these models as an effect; tries are made inside it."""
+        model, *others = models
 
         async def execute(effect: EffectCall) -> Any:
-            send = wanted.to_send(model)
-            return await retrying(self.node.retry, effect, task, lambda: stream(task, send, effect, model.name))
+            limit = self.node.timeout_s
+            send = wanted.to_send(model, None if limit is None else limit + LATER_S)
+            try:
+                return await retrying(self.node.retry, effect, task, lambda: stream(task, send, effect, model.name))
+            except ModelError as error:
+                if error.kind == "context_overflow" and others:
+                    error.details = await _with_larger(task, error.details, model, others)
+                raise
 
         reply: Mapping[str, Any] = await task.effect("model", model.name, "read", wanted.request(model), execute)
         call = task.last_call
@@ -125,6 +137,30 @@ class ModelCalls:
         except TypeMismatch as error:
             message = f"the answer doesn't fit `returns` at out{error.path[1:]}: {error.message}"
             raise NodeError(message, kind="invalid_output") from error
+
+
+def _next_after(error: NodeError, models: Sequence[ModelPlan]) -> int | None:
+    """Which of the models is asked after the first one failed so; None if that can't help, or would hide something."""
+    if error.kind in TRANSIENT:
+        return 1 if len(models) > 1 else None
+    larger = error.details.get(LARGER) if isinstance(error.details, Mapping) else None
+    return next((i for i, model in enumerate(models) if i and model.name == larger), None)
+
+
+async def _with_larger(task: Task, details: Any, model: ModelPlan, others: Sequence[ModelPlan]) -> dict[str, Any]:
+    """The details of an overflow, with the first other model whose window is known to be larger.
+
+    It is chosen where the call is made, so that the journal holds it: a replay opens no model.
+    """
+    out = dict(details) if isinstance(details, Mapping) else {}
+    window = (await task.services.model(model.name)).info.context_window
+    if window is None:
+        return out
+    for other in others:
+        with suppress(ModelError):  # one that can't be opened isn't a way out
+            if ((await task.services.model(other.name)).info.context_window or 0) > window:
+                return {**out, LARGER: other.name}
+    return out
 
 
 @dataclass(slots=True)

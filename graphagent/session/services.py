@@ -40,6 +40,7 @@ class Models:
         self.secrets = Secrets(settings.secrets, settings.root)
         self._open: dict[str, Model] = {}
         self._script: Any = None
+        self._guards: Any = None
 
     async def get(self, plan: Plan, name: str) -> Model:
         """The model that this plan calls `name`, after the project's overrides."""
@@ -53,7 +54,10 @@ class Models:
 
     def _make(self, name: str, model: ModelPlan, secrets: tuple[str, ...]) -> Model:
         from graphagent.llm import open_model
+        from graphagent.llm.guarded import SharedGuards
         from graphagent.llm.script_file import load_script
+
+        self._guards = self._guards or SharedGuards()
 
         if self._script is None and self.settings.scripted is not None:
             self._script = load_script(self.settings.scripted)
@@ -63,7 +67,7 @@ class Models:
             )
             return open_model(
                 model.use, base_url=base_url, api_key=api_key, script=self._script, name=name,
-                capabilities=self.settings.capabilities.get(model.use, NOTHING_SAID),
+                capabilities=self.settings.capabilities.get(model.use, NOTHING_SAID), guards=self._guards,
             )  # fmt: skip
         except SecretMissing as error:
             raise ModelError(error.message, kind="auth", retryable=False, hint=error.hint) from error

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
-from graphagent.llm.capabilities import Capabilities, read_capabilities
+from graphagent.llm.capabilities import Capabilities, of_models
 from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
@@ -54,6 +54,13 @@ SETTINGS: Final = {
     "capabilities": Setting(
         dict, "by `provider/model`: what a model can do, such as `tools = false`, `json_schema = true` or "
         "`context_window = 8192`; `emulation` is how one without tools chooses a tool: `two_step` or `one_step`"
+    ),
+    "rates": Setting(
+        dict, "by `provider/model`: `requests_per_minute` and `tokens_per_minute` of one process; calls wait for them"
+    ),
+    "prices": Setting(
+        dict, "by `provider/model`: `input`, `output` and `cached_input` in dollars per million model tokens; the cost "
+        "of a model without a price is unknown"
     ),
     "redis": Setting(
         str, "a Redis beside the store, `redis://host:port/0`: wake-ups and a cache, nothing that can be lost",
@@ -106,7 +113,7 @@ class Settings:
         allow_modules: Modules outside of the project that graphs may name; `pkg` stands for all that is in it.
         redis: The URL of a Redis beside the store.
         connections: So many a process reads a Postgres store with.
-        capabilities: What models can do, by `provider/model`.
+        capabilities: What is said of models, by `provider/model`: their abilities, rate limits and prices.
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
         tools: What tools may reach.
@@ -182,7 +189,8 @@ def load_settings(
     return Settings(
         folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
         upcasters, _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
-        _tools(data.get("tools") or {}), _capabilities(data.get("capabilities") or {}),
+        _tools(data.get("tools") or {}),
+        of_models({key: data.get(key) or {} for key in ("capabilities", "rates", "prices")}, PROJECT_FILE),
     )  # fmt: skip
 
 
@@ -237,10 +245,6 @@ def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
             message = "a place is expected, never the secret itself"
             raise InputInvalid(f"$.secrets.{name} of {PROJECT_FILE}", message, hint="write env:NAME or file:PATH")
     return dict(given)
-
-
-def _capabilities(given: Mapping[str, Any]) -> dict[str, Capabilities]:
-    return {use: read_capabilities(table, f"$.capabilities.{use} of {PROJECT_FILE}") for use, table in given.items()}
 
 
 def _read(file: Path) -> dict[str, Any]:

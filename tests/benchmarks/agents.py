@@ -20,7 +20,14 @@ tools: { inc: { python: "bench_functions:add_one", effects: pure } }
 channels: { answer: { type: str, default: "" } }
 start: a
 nodes:
-  a: { kind: agent, model: m, prompt: Go, tools: [inc], max_turns: 1000, writes: { answer: "${ out.text }" }, next: end }
+  a:
+    kind: agent
+    model: m
+    prompt: Go
+    tools: [inc]
+    max_turns: 1000
+    writes: { answer: "${ out.text }" }
+    next: end
 """
 
 

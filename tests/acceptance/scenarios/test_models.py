@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphagent.errors import ModelError
-from graphagent.llm.scripted import ScriptedModel
+from graphagent.llm.scripted import AnyTurn, ScriptedModel
 from tests.acceptance.scenarios.world import World, scenario
 
 FALLBACK = """
@@ -56,6 +58,48 @@ async def test_a_failure_that_another_model_cannot_help(world: World) -> None:
     world.models |= {name: ScriptedModel([down("rate_limit")] * 2) for name in ("main", "second", "third")}
     outcome = await world.start(FALLBACK)
     assert outcome.outputs == {"said": "rate_limit"}
+
+
+def with_window(turns: list[AnyTurn], size: int | None) -> ScriptedModel:
+    model = ScriptedModel(turns)
+    model.info = replace(model.info, context_window=size)
+    return model
+
+
+@scenario
+async def test_only_a_larger_model_is_asked_when_the_prompt_is_too_long(world: World) -> None:
+    """The second is smaller and isn't asked. A replay takes the same way, from the journal alone."""
+    world.models |= {
+        "main": with_window([down("context_overflow")], 4_096),
+        "second": with_window([], 2_048),
+        "third": with_window(["from the third"], 8_192),
+    }
+    outcome = await world.start(FALLBACK)
+    assert outcome.outputs == {"said": "from the third"}
+    changes = await world.kinds(outcome.row.session, "x.model.fallback")
+    assert [(c["model"], c["next"], c["cause"]) for c in changes] == [("main", "third", "context_overflow")]
+    world.models |= {name: ScriptedModel([]) for name in ("main", "second", "third")}  # at the end all is replayed
+
+
+@scenario
+async def test_a_prompt_that_is_too_long_for_all(world: World) -> None:
+    """A window that nobody knows is not a larger one."""
+    world.models |= {
+        "main": with_window([down("context_overflow")], 4_096),
+        "second": with_window(["never"], 4_096),
+        "third": with_window(["never"], None),
+    }
+    assert (await world.start(FALLBACK)).outputs == {"said": "context_overflow"}
+
+
+@scenario
+async def test_no_second_model_hides_what_is_wrong(world: World) -> None:
+    """Kinds that a second model could only hide."""
+    for kind in ("auth", "content_filter", "limit", "invalid_input", "cancelled"):
+        second = ScriptedModel(["never"])
+        world.models |= {"main": ScriptedModel([down(kind)] * 2), "second": second}
+        assert (await world.start(FALLBACK)).outputs == {"said": kind}
+        assert second.unused == [0]
 
 
 @scenario

@@ -9,6 +9,7 @@ from graphagent.errors import InputInvalid, ModelError
 from graphagent.llm.capabilities import read_capabilities
 from graphagent.llm.catalogue import open_model
 from graphagent.llm.emulation import EmulatedTools
+from graphagent.llm.litellm import LiteLLMModel
 from graphagent.llm.openai_compatible import OpenAICompatibleModel
 from graphagent.llm.script_file import parse_script
 from graphagent.messages import ToolCallDelta
@@ -29,12 +30,8 @@ def test_what_is_no_model(use: str) -> None:
     assert "provider/model" in error.message
 
 
-def test_an_unknown_provider_needs_a_base_url() -> None:
-    error = refused("acme/large")
-    assert error.message == "there is no provider 'acme' for 'acme/large'"
-    assert (
-        error.hint == "set `base_url` to an OpenAI-compatible API, or use one of local, ollama, openai, scripted, vllm"
-    )
+def test_an_unknown_provider_goes_through_litellm_unless_it_has_a_base_url() -> None:
+    assert isinstance(open_model("acme/large", environ={}), LiteLLMModel)
     with ModelServer(["hello"]) as server:
         model = open_model("acme/large/v2", base_url=server.base_url, environ={})
         assert answer(model).text == "hello"

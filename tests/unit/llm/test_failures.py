@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphagent.errors import ERROR_KINDS, ModelError
-from graphagent.llm.failures import Endpoint, from_response, from_stream, retry_after, shown_url
+from graphagent.llm.failures import Endpoint, from_response, from_stream, quota, retry_after, shown_url, span_s
+from graphagent.messages import Quota
 
 WHO = Endpoint("m-1", "https://user:pw@host.example/v1?token=abc", "SOME_KEY", ("very-secret",))
 
@@ -149,3 +150,23 @@ def test_retry_after(value: str, seconds: float | None) -> None:
 
 def test_an_address_that_cant_be_read_is_not_shown() -> None:
     assert shown_url("http://[") == "an address that can't be read"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("6m0s", 360), ("1.5s", 1.5), ("20ms", 0.02), ("30", 30), ("1h2m", 3720), ("", None), ("soon", None), ("1d", None),
+     ("9" * 400, None), ("-1", None)],
+)  # fmt: skip
+def test_spans(text: str, seconds: float | None) -> None:
+    assert span_s(text) == seconds
+
+
+def test_a_quota_that_is_used_up_says_when_to_come_back() -> None:
+    headers = {
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "7s",
+        "x-ratelimit-remaining-requests": "4",
+    }
+    assert quota(headers) == Quota(4, 0, None, 7)
+    assert from_response(Endpoint("m", "http://x/v1"), 429, headers, b"").retry_after_s == 7
+    assert quota({"x-ratelimit-remaining-tokens": "many"}) is None

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from graphagent.errors import InputInvalid
+from graphagent.llm.capabilities import Rates
+from graphagent.messages import ModelInfo, Price
 from graphagent.session.settings import PROJECT_FILE, ToolSettings, load_settings
 
 URL = "postgresql://ann@host:5433/agents?sslmode=require"
@@ -88,3 +90,32 @@ def test_capabilities_of_models(tmp_path: Path) -> None:
     with pytest.raises(InputInvalid) as caught:
         load_settings(tmp_path)
     assert caught.value.path == "$.capabilities.vllm/small of graphagent.toml"
+
+
+def test_rates_and_prices_of_models(tmp_path: Path) -> None:
+    text = """
+        rates."openai/m" = { requests_per_minute = 60 }
+        prices."openai/m" = { input = 0.25, output = 2, cached_input = 0.025 }
+        """
+    (tmp_path / PROJECT_FILE).write_text(text)
+    said = load_settings(tmp_path).capabilities["openai/m"]
+    assert said.rates == Rates(requests=60)
+    assert said.price == Price(250_000, 2_000_000, 25_000)
+    assert said.of(ModelInfo("m", "openai")).price == said.price
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ('rates."a/b" = 3', "$.rates.a/b"),
+        ('rates."a/b" = { requests_per_minute = 0 }', "$.rates.a/b.requests_per_minute"),
+        ('rates."a/b" = { per_minute = 1 }', "$.rates.a/b.per_minute"),
+        ('prices."a/b" = { input = 1 }', "$.prices.a/b.output"),
+        ('prices."a/b" = { input = -1, output = 1 }', "$.prices.a/b.input"),
+    ],
+)
+def test_rates_and_prices_that_make_no_sense(tmp_path: Path, text: str, path: str) -> None:
+    (tmp_path / PROJECT_FILE).write_text(text + "\n")
+    with pytest.raises(InputInvalid) as caught:
+        load_settings(tmp_path)
+    assert caught.value.path == f"{path} of graphagent.toml"

@@ -1,0 +1,145 @@
+"""The rate limiter of one model: two buckets, of requests and of model tokens a minute, first in first out.
+
+A bucket holds a sixth of its limit and is refilled with the rest over a minute, so no window of 60 s passes more than
+the limit. A debit that is larger than the bucket goes when it is full, and leaves it below zero.
+
+What the provider says comes on top: nobody passes before the end of a `Retry-After`, and a reported remainder only
+lowers. Time is trio's, so that `MockClock` drives it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import trio
+
+from graphagent.errors import ModelError
+from graphagent.llm.capabilities import Rates
+from graphagent.messages import Quota
+
+WINDOW_S = 60.0
+SHARE = 6
+LOCAL_LIMIT = "local_limit"
+"""The cause of a refusal that didn't come from the provider."""
+_TICK_S = 1e-6
+"""The shortest wait: a shorter one might not move a clock of floats."""
+
+
+class Bucket:
+    """One quantity that comes back over time.
+
+    Args:
+        limit: A minute's worth, at least 1.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.capacity = max(limit / SHARE, 1.0)
+        self.rate = max(limit - self.capacity, 1.0) / WINDOW_S
+        self._level = self.capacity
+        self._at = trio.current_time()
+
+    @property
+    def level(self) -> float:
+        """What is in it now."""
+        now = trio.current_time()
+        self._level = min(self._level + (now - self._at) * self.rate, self.capacity)
+        self._at = now
+        return self._level
+
+    def wait(self, amount: float, ahead: float = 0.0) -> float:
+        """Seconds until `amount` can go, after all that is `ahead` of it."""
+        return max((min(amount, self.capacity) + ahead - self.level) / self.rate, 0.0)
+
+    def change(self, amount: float) -> None:
+        """Put something in, or take it out."""
+        self._level = min(self.level + amount, self.capacity)
+
+    def lower(self, remaining: float) -> None:
+        """There is no more than this."""
+        self._level = min(self.level, remaining)
+
+
+class RateLimiter:
+    """Lets calls of one model pass, in the order in which they come.
+
+    Args:
+        rates: The limits; without any, only what the provider says holds.
+        name: The model, for error texts.
+    """
+
+    def __init__(self, rates: Rates, name: str) -> None:
+        self.name = name
+        self._requests = None if rates.requests is None else Bucket(rates.requests)
+        self._tokens = None if rates.tokens is None else Bucket(rates.tokens)
+        self._turn = trio.StrictFIFOLock()
+        self._ahead_requests, self._ahead_tokens = 0, 0
+        self._closed_until = -math.inf
+
+    async def enter(self, tokens: int, deadline_s: float) -> None:
+        """Wait for one request and this many model tokens, and take both.
+
+        Raises:
+            ModelError: `rate_limit`, the wait would pass the deadline; nothing was taken.
+        """
+        needed = self._wait(tokens, self._ahead_requests, self._ahead_tokens)
+        if needed > deadline_s:
+            raise self._too_long(needed)
+        if needed <= 0 and not self._turn.locked():
+            self._take(1, tokens)
+            return
+        self._ahead_requests += 1
+        self._ahead_tokens += tokens
+        try:
+            with trio.move_on_after(deadline_s):
+                async with self._turn:
+                    while (seconds := self._wait(tokens)) > 0:
+                        await trio.sleep(max(seconds, _TICK_S))
+                    self._take(1, tokens)
+                    return
+        finally:
+            self._ahead_requests -= 1
+            self._ahead_tokens -= tokens
+        raise self._too_long(self._wait(tokens, self._ahead_requests, self._ahead_tokens) + deadline_s)
+
+    def settle(self, debited: int, used: int) -> None:
+        """After the call: give back, or charge, the difference of model tokens."""
+        if self._tokens is not None:
+            self._tokens.change(debited - used)
+
+    def close_for(self, seconds: float) -> None:
+        """Nobody passes for so long."""
+        self._closed_until = max(self._closed_until, trio.current_time() + seconds)
+
+    def told(self, quota: Quota) -> None:
+        """What the provider says is left. Where it is nothing, nobody passes until there is more."""
+        for left, reset_s, bucket in (
+            (quota.requests, quota.requests_reset_s, self._requests),
+            (quota.tokens, quota.tokens_reset_s, self._tokens),
+        ):
+            if left is None:
+                continue
+            if bucket is not None:
+                bucket.lower(left)
+            if left <= 0 and reset_s is not None:
+                self.close_for(reset_s)
+
+    def _wait(self, tokens: int, ahead_requests: int = 0, ahead_tokens: int = 0) -> float:
+        waits = [self._closed_until - trio.current_time(), 0.0]
+        if self._requests is not None:
+            waits.append(self._requests.wait(1, ahead_requests))
+        if self._tokens is not None:
+            waits.append(self._tokens.wait(tokens, ahead_tokens))
+        return max(waits)
+
+    def _take(self, requests: int, tokens: int) -> None:
+        if self._requests is not None:
+            self._requests.change(-requests)
+        if self._tokens is not None:
+            self._tokens.change(-tokens)
+
+    def _too_long(self, seconds: float) -> ModelError:
+        return ModelError(
+            f"model {self.name!r} can't be asked in time: its rate limit asks for a wait of {math.ceil(seconds)} s",
+            kind="rate_limit", cause=LOCAL_LIMIT, retryable=False, hint=f"try again in {math.ceil(seconds)} s",
+            retry_after_s=float(seconds),
+        )  # fmt: skip
