@@ -158,7 +158,7 @@ class AgentCalls:
                 return self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
             if decision.kind == "edit":
                 args = decision.args
-                note = f"a human changed the arguments; these ran: {json.dumps(args, ensure_ascii=False)}"
+                note = f"a human changed the arguments; these ran: {as_json(args)}"
         try:
             if approval == "edit":
                 args = offer.check(args)
@@ -285,17 +285,22 @@ def failure_text(error: NodeError) -> str:
     for key in ("field", "expected"):
         if details.get(key) is not None:
             data[key] = details[key]
-    text = json.dumps({k: v for k, v in data.items() if v is not None}, ensure_ascii=False, default=str)
+    text = as_json({k: v for k, v in data.items() if v is not None})
     if len(text) > ERROR_LIMIT:
         data = {"status": "error", "kind": error.kind, "cause": error.cause, "message": error.message[:1000],
                 "hint": (error.hint or "")[:500]}  # fmt: skip
-        text = json.dumps(data, ensure_ascii=False)[:ERROR_LIMIT]
+        text = as_json(data)[:ERROR_LIMIT]
     return text
+
+
+def as_json(value: Any) -> str:
+    """A value as the model reads it: the same whether it comes from a call or from the journal, which sorts keys."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def as_text(result: Any) -> str:
     """A result as the model reads it: text as it is, all else as JSON; of a long one its beginning and end."""
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+    text = result if isinstance(result, str) else as_json(result)
     if len(text) <= RESULT_LIMIT:
         return text
     left = len(text) - HEAD - TAIL

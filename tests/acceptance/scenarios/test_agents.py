@@ -29,7 +29,7 @@ TOOLS = """
             days: How many days ahead.
         \"\"\"
         note("weather", city)
-        return {"city": city, "sun": days}
+        return {"sun": days, "city": city}
 
     def send(to: str, text: str) -> str:
         \"\"\"Send a letter.\"\"\"
