@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from graphagent.codec import decode
-from graphagent.errors import InputInvalid
+from graphagent.errors import InputInvalid, ModelError
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
 from graphagent.snapshot import Span
@@ -619,3 +619,179 @@ async def test_sixty_turns_stay_inside_the_window(world: World) -> None:
     values = await world.values(outcome.row.session)
     assert len(values["files"]) == 60
     assert len(values["talk"]) == 1 + 60 * 2 + 1, "the channel has the whole conversation"
+
+
+BAD = """
+    import asyncio
+    from graphagent import ToolRetry
+
+    def huge() -> str:
+        \"\"\"Far too much.\"\"\"
+        return "x" * 100_000_000
+
+    def odd() -> object:
+        \"\"\"No data.\"\"\"
+        return object()
+
+    def raises() -> int:
+        \"\"\"Raises.\"\"\"
+        raise ValueError("secret details")
+
+    def again() -> int:
+        \"\"\"Asks for another try.\"\"\"
+        raise ToolRetry("give me a number")
+
+    async def stubborn() -> int:
+        \"\"\"Ignores that it is cancelled.\"\"\"
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                note("ignored")
+                await asyncio.sleep(3600)
+"""
+
+
+@scenario
+async def test_tools_that_go_wrong_never_end_a_run(world: World) -> None:
+    """100 MB, no data, an exception, another try: each is told to the model as data, none of it with its secrets."""
+    world.functions(BAD)
+    names = ("huge", "odd", "raises", "again")
+    world.models["m"] = model = saying([calls(*(call(name) for name in names)), "I saw them all."])
+    tools = ", ".join(f'{name}: {{ python: "fns:{name}", effects: read }}' for name in names)
+    outcome = await world.start(
+        DEEP.replace("channels:", f"tools: {{ {tools} }}\n    channels:")
+        + f"""
+          a: {{ kind: agent, model: m, prompt: hi, tools: [{", ".join(names)}], writes: {{ answer: "${{ out.text }}" }}, next: end }}
+    """
+    )
+    assert outcome.outputs == {"answer": "I saw them all."}
+    told_of = [m["content"] for m in told(model)]
+    huge, odd, raised, again = [json.loads(text) if text.startswith("{") else {"text": text} for text in told_of]
+    assert huge.get("cause") == "output_too_large" or len(told_of[0]) < 20_000
+    assert odd.get("cause") == "unserialisable", odd
+    assert (raised["kind"], "secret details" in told_of[2]) == ("tool_failed", False)
+    assert again["message"] == "give me a number"
+    assert all(len(text) < 20_000 for text in told_of)
+
+
+@scenario
+async def test_a_tool_of_our_caller(world: World) -> None:
+    """The call waits as a question, and its answer is the result, checked against what the tool declares."""
+    world.models["m"] = model = saying([calls(call("locate", who="me"), call("locate", where=1)), "There."])
+    session = (
+        await world.start(
+            DEEP.replace(
+                "channels:",
+                "tools: { locate: { client: { params: { who: str }, returns: { lat: float } }, about: Finds }  }\n    channels:",
+            )
+            + """
+          a: { kind: agent, model: m, prompt: hi, tools: [locate], writes: { answer: "${ out.text }" }, next: end }
+    """
+        )
+    ).row.session
+    (asked,) = await world.open(session)
+    assert (asked.kind, decode(asked.question)["payload"]) == ("tool", {"tool": "locate", "args": {"who": "me"}})
+    with pytest.raises(InputInvalid):
+        await world.answer(asked, {"value": {"lat": "north"}})
+    await world.answer(asked, {"value": {"lat": 47.5}})
+    assert (await world.drive(session)).outputs == {"answer": "There."}
+    found, wrong = [json.loads(m["content"]) for m in told(model)]
+    assert found == {"lat": 47.5}
+    assert wrong["cause"] == "bad_arguments"
+
+
+@scenario
+async def test_a_spoke_that_fails_is_data_for_its_hub(world: World) -> None:
+    """The other spokes' results stand; the hub reads what went wrong, with its kind as the cause."""
+    world.models["m"] = model = saying([calls(call("think", task="a"), call("sink", task="b")), "One of two."])
+    world.models["s"] = ScriptedModel(
+        [
+            Turn(text="a thought", match="think", repeat=True),
+            Turn(error=ModelError("no", kind="auth", retryable=False), match="sink", repeat=True),
+        ]
+    )
+    outcome = await world.start("""
+        outputs: { report: str, notes: "list[str]" }
+        models: { m: scripted/m, s: scripted/s }
+        channels: { report: { type: str, default: "" }, notes: { type: "list[str]", reducer: append } }
+        start: hub
+        nodes:
+          hub:
+            kind: agent
+            model: m
+            prompt: go
+            delegates:
+              think: { about: Thinks, do: { kind: llm, model: s, prompt: "think {{ task }}", with: { task: "${ inputs.task }" } }, writes: { notes: "${ [out.text] }" } }
+              sink: { about: Sinks, do: { kind: llm, model: s, prompt: "sink {{ task }}", with: { task: "${ inputs.task }" } }, writes: { notes: "${ [out.text] }" } }
+            writes: { report: "${ out.text }" }
+            next: end
+    """)
+    assert outcome.outputs == {"report": "One of two.", "notes": ["a thought"]}
+    failed = json.loads(told(model)[1]["content"])
+    assert (failed["kind"], failed["cause"]) == ("child_failed", "auth")
+
+
+@scenario
+async def test_a_budget_is_shared_with_the_spokes(world: World) -> None:
+    """A hub's limit on tokens holds for what its spokes use, and ends the run as data that can be resumed."""
+    world.models["m"] = saying([calls(call("think", task="a")), calls(call("think", task="b")), "Done."])
+    world.models["s"] = ScriptedModel([Turn(text="thought " * 200, match="think", repeat=True)])
+    outcome = await world.start("""
+        outputs: { report: str }
+        models: { m: scripted/m, s: scripted/s }
+        limits: { tokens: 400 }
+        channels: { report: { type: str, default: "" } }
+        start: hub
+        nodes:
+          hub:
+            kind: agent
+            model: m
+            prompt: go
+            delegates: { think: { about: Thinks, do: { kind: llm, model: s, prompt: "think {{ task }}", with: { task: "${ inputs.task }" } } } }
+            writes: { report: "${ out.text }" }
+            next: end
+    """)
+    assert (outcome.row.status, outcome.row.reason) == ("failed", "limit")
+    assert len(await world.store.children(outcome.row.session)) == 1
+
+
+@scenario
+async def test_a_retry_calls_new_spokes_and_repeats_no_write(world: World) -> None:
+    """A second attempt of an agent makes its model calls again; a write with the same arguments is carried over, and a
+    child that ended as done too."""
+    world.functions(TOOLS)
+    world.models["m"] = model = saying(
+        [
+            calls(call("send", to="ann", text="hi"), call("think", task="a")),
+            calls(call("broken", x=1)),
+            "Done.",
+            "Done.",
+        ]
+    )
+    world.models["s"] = spoke = spokes()
+    outcome = await world.start(
+        """
+        outputs: { report: str }
+        models: { m: scripted/m, s: scripted/s }
+        tools: { send: { python: "fns:send" }, broken: { python: "fns:broken", effects: read } }
+        channels: { report: { type: str, default: "" } }
+        start: hub
+        nodes:
+          hub:
+            kind: agent
+            model: m
+            prompt: go
+            returns: { text: str }
+            tools: [send, broken]
+            delegates: { think: { about: Thinks, do: { kind: llm, model: s, prompt: "think {{ task }}", with: { task: "${ inputs.task }" } } } }
+            retry: { max: 2, on: [invalid_output], delay: 0s }
+            writes: { report: "${ out.text }" }
+            next: end
+    """
+    )
+    assert (outcome.row.status, outcome.error and outcome.error["kind"]) == ("failed", "invalid_output")
+    assert world.calls("send", "ann") == 1, "carried over"
+    assert len(await world.store.children(outcome.row.session)) == 1
+    assert len(spoke.requests) == 1 or world.crashing
+    assert len([r for r in model.requests if _after(0)(r)]) == 2 or world.crashing
