@@ -14,8 +14,9 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
+from graphagent.nodes.large_results import READ, ArtifactReader, names_one
 from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Wanted, correction
-from graphagent.nodes.offers import Offer, Toolbox, shown
+from graphagent.nodes.offers import Offer, Toolbox, exposed, shown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.talk import Talk
 from graphagent.ports import Finished, Task
@@ -94,6 +95,7 @@ class _Loop:
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""
         messages = [*self.before, *self.said]
+        self.offer_artifacts(messages)
         if last:
             messages.append({"role": "user", "content": LAST_WORDS})
         wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema)
@@ -102,6 +104,12 @@ class _Loop:
         if last and reply.get("tool_calls"):
             return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
         return reply
+
+    def offer_artifacts(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Offer to read artifacts once the conversation names one; another tool of that name stays what it is."""
+        if names_one(messages) and all(exposed(offer.info.name) != READ for offer in self.offers):
+            self.offers.append(ArtifactReader())
+            self.tools.append(shown(ArtifactReader.info))
 
     async def answer(self, reply: Mapping[str, Any]) -> Any:
         """The result in a final message; one that doesn't fit `returns` is corrected once."""

@@ -387,7 +387,9 @@ async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: Repl
             continue
         if plan.hash not in replayers:
             services = host.services_of(plan)
-            replayers[plan.hash] = Replayer(services.plan, services.kinds(), services, host.clock, depth)
+            replayers[plan.hash] = Replayer(
+                services.plan, services.kinds(), services, host.clock, depth, host.shelf(row, reads=True)
+            )
         if state is None or before is None:
             state = recorded.before
         elif before.hash != plan.hash:

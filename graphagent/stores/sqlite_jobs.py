@@ -32,6 +32,7 @@ from graphagent.stores.rows import (
     OPEN_N,
     Damage,
     Row,
+    artifact_values,
     blob_values,
     bound_value,
     checkpoint_row,
@@ -250,6 +251,8 @@ def _commit_rows(c: Commit, family: bytes, plan: bytes, cursor: apsw.Cursor) -> 
         cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
     for interrupt, status in c.closed:
         cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
+    for artifact in c.artifacts:
+        cursor.execute(SQL["insert_artifact"], artifact_values(family, artifact))
     if c.cached:
         cursor.execute(SQL["drop_expired"], (c.at,))
     for result in c.cached:

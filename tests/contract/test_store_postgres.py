@@ -53,7 +53,7 @@ def database(postgres_server: PostgresServer) -> str:
 def place(postgres_server: PostgresServer, database: str) -> Iterator[str]:
     """A database with an empty store, which is quicker to have than a new one."""
     yield database
-    tables = "sessions, checkpoints, blobs, deltas, events, effects, inputs, interrupts, cache, workers"
+    tables = "sessions, checkpoints, blobs, deltas, events, effects, inputs, interrupts, cache, workers, artifacts"
     postgres_server.run_sql(f"set search_path = graphagent; truncate {tables}", "contract")
 
 

@@ -88,7 +88,7 @@ MOVED = {("sessions", "sid"), ("deltas", "sid"), ("deltas", "channel")}
 def flip_columns(path: Path) -> Iterator[str]:
     """Flip a bit in one column of the last row of one table after the other; yields its name."""
     db = apsw.Connection(str(path))
-    tables = ["sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts"]
+    tables = ["sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts", "artifacts"]
     found = [(table, column[1], column[2]) for table in tables for column in db.execute(f"pragma table_info({table})")]
     for table, column, kind in found:
         query = f"select rowid, {column} from {table} where length({column}) > 0 order by rowid desc limit 1"
