@@ -284,7 +284,7 @@ class Store(Protocol):
         ...
 
 
-Content = bytes | Iterable[bytes] | AsyncIterable[bytes]
+Content = bytes | memoryview | Iterable[bytes] | AsyncIterable[bytes]
 """Bytes, or pieces of them as they come; an open file is read in pieces."""
 
 

@@ -125,7 +125,8 @@ class LocalArtifacts:
 
     def _corrupt(self, family: SessionId, stored: Stored, what: str) -> StoreCorrupt:
         self._whole.pop((family, stored.hash), None)
-        return StoreCorrupt(f"{self.name}: the bytes {stored.hash.hex()} of family {family} {what}")
+        hint = "restore a backup of this folder; `graphagent export --no-artifacts` goes without it"
+        return StoreCorrupt(f"{self.name}: the bytes {stored.hash.hex()} of family {family} {what}", hint=hint)
 
     # ---- keeping -----------------------------------------------------------------------------------------------
 
