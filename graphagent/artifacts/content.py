@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from contextlib import aclosing, nullcontext
 from typing import Final
 
 import trio
@@ -33,8 +34,8 @@ class Meter:
         return Stored(self._hash.digest(), self._size)
 
 
-async def pieces(content: Content) -> AsyncIterator[bytes]:
-    """The content in pieces. A file and anything else that isn't asynchronous is read in worker threads.
+async def pieces(content: Content) -> AsyncGenerator[bytes, None]:
+    """The content in pieces, to be used in `aclosing`. What isn't asynchronous, such as a file, is read in threads.
 
     Raises:
         TypeError: it gives something else than bytes.
@@ -44,9 +45,10 @@ async def pieces(content: Content) -> AsyncIterator[bytes]:
             yield piece
         return
     if isinstance(content, AsyncIterable):
-        async for part in content:
-            for piece in _cut(part):
-                yield piece
+        async with aclosing(content) if isinstance(content, AsyncGenerator) else nullcontext():
+            async for part in content:
+                for piece in _cut(part):
+                    yield piece
         return
     read = getattr(content, "read", None)
     parts: Iterator[bytes] = iter(lambda: read(PIECE), b"") if read is not None else iter(content)
@@ -70,6 +72,7 @@ def _cut(part: bytes | bytearray | memoryview) -> Iterator[bytes]:
 async def measure(content: Content, limit: int) -> Stored:
     """See `ports.Artifacts.measure`."""
     meter = Meter(limit)
-    async for piece in pieces(content):
-        await trio.to_thread.run_sync(meter.add, piece)
+    async with aclosing(pieces(content)) as parts:
+        async for piece in parts:
+            await trio.to_thread.run_sync(meter.add, piece)
     return meter.stored()

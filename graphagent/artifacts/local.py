@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -52,8 +52,9 @@ class LocalArtifacts:
         upload = await self._run(uploads.Upload, self._root, limit)
         kept = False
         try:
-            async for piece in pieces(content):
-                await self._run(upload.write, piece)
+            async with aclosing(pieces(content)) as parts:
+                async for piece in parts:
+                    await self._run(upload.write, piece)
             with trio.CancelScope(shield=True):
                 stored = await self._run(self._finish, upload, family)
             kept = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 
 from graphagent.artifacts.content import Meter, measure, pieces
 from graphagent.errors import StoreCorrupt
@@ -22,9 +23,10 @@ class MemoryArtifacts:
 
     async def put(self, family: SessionId, content: Content, limit: int) -> Stored:
         meter, parts = Meter(limit), []
-        async for piece in pieces(content):
-            meter.add(piece)
-            parts.append(piece)
+        async with aclosing(pieces(content)) as given:
+            async for piece in given:
+                meter.add(piece)
+                parts.append(piece)
         fault("artifact.write")
         stored = meter.stored()
         self._kept.setdefault(family, {})[stored.hash] = (_now_us(), b"".join(parts))

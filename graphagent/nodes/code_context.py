@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import random
 import uuid
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from graphagent import concurrency
-from graphagent.calling import call
+from graphagent.calling import call, put_artifact
 from graphagent.marks import TRIO_MARK
 from graphagent.ports import Content, EffectCall, Task
 from graphagent.snapshot import EffectClass
@@ -69,10 +69,7 @@ class CodeContext:
         Raises:
             NodeError: it is too long, or there is no room.
         """
-        content = data.encode() if isinstance(data, str) else data
-        if isinstance(content, AsyncIterable) and concurrency.current_library() == "asyncio":
-            content = concurrency.AsyncioItems(content)
-        return await concurrency.in_trio(self._task.put_artifact, content, media_type, name)
+        return await put_artifact(self._task, data, media_type, name)
 
     async def read_artifact(self, artifact: str, offset: int = 0, limit: int = PIECE) -> bytes:
         """At most `limit` bytes of an artifact of this session's family from `offset` on; none behind its end.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import trio
 
 from graphagent import concurrency
+from graphagent.calling import put_artifact
 from graphagent.errors import NodeError
 from graphagent.ports import ArtifactAccess, Content, ToolCall
 
@@ -75,10 +76,7 @@ class ToolArtifacts:
         Raises:
             NodeError: it is too long, or there is no room.
         """
-        content = data.encode() if isinstance(data, str) else data
-        if isinstance(content, AsyncIterable) and concurrency.current_library() == "asyncio":
-            content = concurrency.AsyncioItems(content)
-        return await concurrency.in_trio(self._there().put_artifact, content, media_type, name)
+        return await put_artifact(self._there(), data, media_type, name)
 
     async def read(self, artifact: str, offset: int = 0, limit: int = PIECE) -> bytes:
         """At most `limit` bytes from `offset` on; none behind the end.

@@ -19,8 +19,9 @@ Op = Literal["set", "append", "patch"]
 
 __all__ = [
     "AnswerCause", "Artifact", "Change", "ChannelState", "Digest", "Effect", "Effects", "Error", "GraphRef", "Head",
-    "Interrupt", "Kind", "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task", "TaskEffects",
-    "TaskStatus", "Time", "TimerCause", "Token", "UpdateCause", "Usage", "Value", "ValueRef", "WaitingToken",
+    "Interrupt", "Kind", "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task",
+    "TaskEffects", "TaskStatus", "Time", "TimerCause", "Token", "UpdateCause", "Usage", "Value", "ValueRef",
+    "WaitingToken",
 ]  # fmt: skip
 
 
