@@ -10,7 +10,7 @@ from graphagent.artifacts.content import Meter, measure, pieces
 from graphagent.errors import StoreCorrupt
 from graphagent.faults import fault
 from graphagent.ids import SessionId
-from graphagent.ports import Content, Stored
+from graphagent.ports import Clock, Content, Stored
 
 
 class MemoryArtifacts:
@@ -18,7 +18,8 @@ class MemoryArtifacts:
 
     name = "memory"
 
-    def __init__(self) -> None:
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._kept: dict[SessionId, dict[bytes, tuple[int, bytes]]] = {}
 
     async def put(self, family: SessionId, content: Content, limit: int) -> Stored:
@@ -29,7 +30,7 @@ class MemoryArtifacts:
                 parts.append(piece)
         fault("artifact.write")
         stored = meter.stored()
-        self._kept.setdefault(family, {})[stored.hash] = (_now_us(), b"".join(parts))
+        self._kept.setdefault(family, {})[stored.hash] = (self._now_us(), b"".join(parts))
         fault("artifact.rename")
         return stored
 
@@ -58,7 +59,7 @@ class MemoryArtifacts:
         kept = self._kept.get(family, {})
         for hash in hashes:
             if hash in kept:
-                kept[hash] = (_now_us(), kept[hash][1])
+                kept[hash] = (self._now_us(), kept[hash][1])
 
     async def remove(self, family: SessionId, hash: bytes, before_us: int) -> bool:
         kept = self._kept.get(family, {})
@@ -71,6 +72,5 @@ class MemoryArtifacts:
     async def sweep(self) -> int:
         return 0
 
-
-def _now_us() -> int:
-    return time.time_ns() // 1000
+    def _now_us(self) -> int:
+        return time.time_ns() // 1000 if self._clock is None else self._clock.now_us()

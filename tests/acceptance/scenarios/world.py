@@ -128,7 +128,9 @@ class World:
         self.created: list[SessionId] = []
         self.observer = Observer(self.seen.append)
         self.settings = Settings(self.project, "memory:")
-        self.artifacts: Artifacts = MemoryArtifacts() if kind == "memory" else LocalArtifacts(folder / "artifacts")
+        self.artifacts: Artifacts = (
+            MemoryArtifacts(clock=self.clock) if kind == "memory" else LocalArtifacts(folder / "artifacts")
+        )
         self.models: dict[str, Model] = {}
         """Models by name, for every host that comes."""
 
