@@ -107,7 +107,7 @@ class ArtifactReader:
 
         async def execute(effect: EffectCall) -> str:
             data = await task.read_artifact(arguments["id"], arguments["offset"], arguments["limit"])
-            return _piece(data, arguments["offset"], whole=len(data) < arguments["limit"])
+            return piece(data, arguments["offset"], ends=len(data) < arguments["limit"])
 
         return await task.effect("artifact", READ, "read", arguments, execute)
 
@@ -118,17 +118,24 @@ def _refuse(hint: str) -> None:
     )
 
 
-def _piece(data: bytes, offset: int, *, whole: bool) -> str:
-    """Bytes as text, without the halves of characters at both ends, and where the next piece begins."""
+def piece(data: bytes, offset: int, *, ends: bool) -> str:
+    """Bytes as text, without the halves of characters at both ends, and where the next piece begins.
+
+    Args:
+        ends: There is nothing behind them.
+
+    Raises:
+        NodeError: cause `not_text`.
+    """
     start = 0
     while offset > 0 and start < min(3, len(data)) and data[start] & 0xC0 == 0x80:
         start += 1
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        text = decoder.decode(data[start:], final=whole)
+        text = decoder.decode(data[start:], final=ends)
     except UnicodeDecodeError as error:
         hint = "a model can't read it"
         raise NodeError("this artifact isn't text", kind="invalid_input", cause="not_text", hint=hint) from error
     end = offset + len(data) - len(decoder.getstate()[0])
-    ends = "the end" if whole else f"the next piece begins at offset {end}"
-    return f"[bytes {offset + start} to {end}; {ends}]\n{text}"
+    then = "the end" if ends else f"the next piece begins at offset {end}"
+    return f"[bytes {offset + start} to {end}; {then}]\n{text}"
