@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import linecache
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from outcome import Outcome
 from graphagent import concurrency
 from graphagent.errors import GraphAgentError, NodeError
 from graphagent.marks import TRIO_MARK
-from graphagent.ports import EffectCall, Late
+from graphagent.ports import ArtifactAccess, Content, EffectCall, Late
 
 GRACE_S = 5.0
 """A function on asyncio that goes on for so long after its cancellation is abandoned."""
@@ -93,3 +93,18 @@ def frames(error: BaseException) -> list[dict[str, Any]]:
         text = linecache.getline(frame.filename, frame.lineno or 0).strip()
         out.append({"file": path.name, "line": frame.lineno, "function": frame.name, "text": text})
     return out[-5:]
+
+
+async def put_artifact(
+    access: ArtifactAccess, data: Content | str, media_type: str, name: str | None
+) -> dict[str, Any]:
+    """Put what an author's function gives: text too, and pieces that come from asyncio. Awaited from either library."""
+    content = data.encode() if isinstance(data, str) else data
+    if not isinstance(content, AsyncIterable) or concurrency.current_library() != "asyncio":
+        return await concurrency.in_trio(access.put_artifact, content, media_type, name)
+
+    async def put(pieces: AsyncIterable[bytes]) -> dict[str, Any]:
+        async with concurrency.AsyncioItems(pieces) as items:
+            return await access.put_artifact(items, media_type, name)
+
+    return await concurrency.in_trio(put, content)

@@ -115,7 +115,7 @@ def decode(data: bytes) -> Any:
     return json.loads(data)
 
 
-def digest(data: bytes) -> bytes:
+def digest(data: bytes | memoryview) -> bytes:
     """SHA-256, 32 bytes."""
     return hashlib.sha256(data).digest()
 

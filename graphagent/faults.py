@@ -17,14 +17,16 @@ WRITES = ("create", "takeover", "commit", "append", "input", "answer", "fork", "
 POINTS = (
     *(f"{write}.{when}" for write in WRITES for when in ("before", "sent", "after")),
     "commit.encode", "commit.ack", "intent.before", "intent.after", "effect.before", "effect.during", "effect.after",
-    "task.done", "park.before", "park.after", "timer.fire", "fork.row", "child.create", "child.attach", "child.outcome",
+    "artifact.write", "artifact.rename", "artifact.row", "task.done", "park.before", "park.after", "timer.fire",
+    "fork.row", "child.create", "child.attach", "child.outcome",
 )  # fmt: skip
 """Every point that sessions pass; a test fails if one of them is never passed."""
 KEEPING = (
     *(f"{write}.{when}" for write in ("import", "delete", "collect") for when in ("before", "sent", "after")),
-    "import.rows", "migrate.before", "migrate.after",
+    "import.rows", "migrate.before", "migrate.after", "artifact.remove",
 )  # fmt: skip
-"""The points of what is done to stored sessions: import, deletion, each batch of a collection, each migration."""
+"""The points of what is done to stored sessions: import, deletion, each batch of a collection, each artifact that
+it removes, each migration."""
 
 _armed = os.environ.get("GRAPHAGENT_FAULT", "")
 _hits: Counter[str] = Counter()

@@ -5,16 +5,17 @@ All coroutines here are awaited from trio. A port never calls back upwards.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn, Protocol
 
 from graphagent.errors import NodeError
-from graphagent.ids import CheckpointId, InterruptId, SessionId, StepId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, StepId, WorkerId
 from graphagent.messages import Model, Usage
 from graphagent.snapshot import (
     UNSET,
+    ArtifactRow,
     Blob,
     CheckpointRow,
     Commit,
@@ -37,8 +38,8 @@ from graphagent.snapshot import (
 )
 
 __all__ = [
-    "Clock", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node", "Parked", "Store", "StoreState", "Task",
-    "TaskServices", "ToolCall", "ToolInfo", "ToolSource",
+    "ArtifactAccess", "Artifacts", "Clock", "Content", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node",
+    "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall", "ToolInfo", "ToolSource",
 ]  # fmt: skip
 
 
@@ -182,6 +183,14 @@ class Store(Protocol):
         """All sessions of a family, oldest first."""
         ...
 
+    async def artifact(self, family: SessionId, artifact: ArtifactId) -> ArtifactRow:
+        """One artifact of a family. Raises NotFound; another family's isn't there."""
+        ...
+
+    async def artifacts(self, family: SessionId) -> list[ArtifactRow]:
+        """All artifacts of a family, by id."""
+        ...
+
     async def blob_hashes(self, family: SessionId) -> list[bytes]:
         """The hashes of all blobs that a family holds, in order."""
         ...
@@ -275,6 +284,72 @@ class Store(Protocol):
         ...
 
 
+Content = bytes | memoryview | Iterable[bytes] | AsyncIterable[bytes]
+"""Bytes, or pieces of them as they come; an open file is read in pieces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is known of content once all of it has been seen: its SHA-256, and its size in bytes."""
+
+    hash: bytes
+    size: int
+
+
+class Artifacts(Protocol):
+    """Keeps content under its SHA-256, one copy a family. Its rows are in the store: a row follows its content.
+
+    Errors of every method: `StoreUnavailable`, `StoreFull`.
+    """
+
+    name: str
+    """What people are shown, such as the path of the folder."""
+
+    async def put(self, family: SessionId, content: Content, limit: int) -> Stored:
+        """Keep content; all of it is durable when this returns, or nothing is left of it. It is as new afterwards.
+
+        Raises:
+            OutputTooLarge: it is longer than `limit` bytes.
+        """
+        ...
+
+    async def measure(self, content: Content, limit: int) -> Stored:
+        """What `put` would say; nothing is kept."""
+        ...
+
+    async def read(self, family: SessionId, stored: Stored, offset: int, limit: int) -> bytes:
+        """At most `limit` bytes from `offset` on, of content that is what its hash says.
+
+        Raises:
+            StoreCorrupt: it is missing, or damaged.
+        """
+        ...
+
+    async def verify(self, family: SessionId, stored: Stored) -> None:
+        """Read all of it again. Raises StoreCorrupt as `read` does."""
+        ...
+
+    async def families(self) -> list[SessionId]:
+        """The families of which something is kept."""
+        ...
+
+    async def kept(self, family: SessionId) -> dict[bytes, int]:
+        """The hashes of what is kept of a family, and when it was put or touched last, in microseconds."""
+        ...
+
+    async def touch(self, family: SessionId, hashes: Sequence[bytes]) -> None:
+        """Make these as new, as far as they are there."""
+        ...
+
+    async def remove(self, family: SessionId, hash: bytes, before_us: int) -> bool:
+        """Remove content unless it was put or touched at `before_us` or later; whether it is gone."""
+        ...
+
+    async def sweep(self) -> int:
+        """Remove what uploads of dead processes left behind; how many there were."""
+        ...
+
+
 @dataclass(slots=True)
 class Finished:
     """What a node's task leaves behind: the names that it adds for its `writes` and guards. UNSET ones aren't there."""
@@ -350,12 +425,38 @@ class EffectCall:
     usage: Usage | None = None
     tries: int = 1
     late: Late | None = None
+    artifacts: list[ArtifactRow] = field(default_factory=list)
+    """What was put while it went on: kept with the outcome, since the call isn't made again."""
 
 
 Execute = Callable[[EffectCall], Awaitable[Any]]
 
 
-class Task(Protocol):
+class ArtifactAccess(Protocol):
+    """How nodes and tools put and read artifacts of their session's family."""
+
+    async def put_artifact(self, content: Content, media_type: str, name: str | None = None) -> dict[str, Any]:
+        """Keep content, and give its value of the type `Artifact`: `{id, media_type, size, name}`.
+
+        The id derives from the content: the same bytes have the same id, in a replay too, where nothing is kept. The
+        name is a label. Others can read it once the superstep is committed, this task at once.
+
+        Raises:
+            NodeError: `invalid_output` (`output_too_large`), or `unavailable` (`disk_full artifact_unavailable`).
+        """
+        ...
+
+    async def read_artifact(self, artifact: str, offset: int, limit: int) -> bytes:
+        """At most `limit` bytes of an artifact from `offset` on; none behind its end.
+
+        Raises:
+            NodeError: `invalid_input` (`unknown_artifact`): there is none of this id in this session's family; or
+                `unavailable` (`artifact_damaged artifact_left_out artifact_unavailable`).
+        """
+        ...
+
+
+class Task(ArtifactAccess, Protocol):
     """What a node may touch while it runs. Effects go through it and nowhere else.
 
     `env` has the names that the node's expressions see: channels of snapshot k, `inputs`, `run`, `error`, item
@@ -379,6 +480,11 @@ class Task(Protocol):
     def session(self) -> str: ...
     @property
     def run(self) -> str: ...
+    @property
+    def artifacts(self) -> Sequence[str]:
+        """The ids of what this task, or this branch of it, has put so far, in order."""
+        ...
+
     @property
     def depth(self) -> int:
         """How many sessions of the same graph call each other above this one."""
@@ -520,6 +626,8 @@ class ToolCall:
         now: What a tool is told when it asks for the time.
         timeout_s: How long it may take, in place of the tool's own time.
         sent: Set by the source as soon as the call may have an effect: until then nothing is in doubt.
+        artifacts: Where it may put and read artifacts.
+        result_limit: How long its result may be in canonical bytes, in place of the source's own limit.
     """
 
     session: str
@@ -529,6 +637,8 @@ class ToolCall:
     now: Callable[[], datetime] = _wall
     timeout_s: float | None = None
     sent: bool = False
+    artifacts: ArtifactAccess | None = None
+    result_limit: int | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -606,6 +716,11 @@ class TaskServices(Protocol):
 
     def identity(self, node: Any) -> bytes:
         """A hash of what this node runs besides what its plan says: the author's code, and the host's models."""
+        ...
+
+    @property
+    def result_limit(self) -> int:
+        """How long the result of an agent's tool may be, in canonical bytes; a long one becomes an artifact."""
         ...
 
     def redact(self, value: Any) -> Any:

@@ -31,7 +31,11 @@ STORES = {
     "postgres": "graphagent.stores.postgres:PostgresStore",
     "redis": "graphagent.stores.redis:beside",
 }
-REGISTRIES = {"nodes": NODES, "reducers": REDUCERS, "stores": STORES}
+ARTIFACTS = {
+    "memory": "graphagent.artifacts.memory:MemoryArtifacts",
+    "local": "graphagent.artifacts.local:LocalArtifacts",
+}
+REGISTRIES = {"nodes": NODES, "reducers": REDUCERS, "stores": STORES, "artifacts": ARTIFACTS}
 
 
 def load(registry: str, name: str) -> Any:

@@ -13,7 +13,7 @@ from enum import Enum, IntEnum
 from typing import Any, Final, Literal
 
 from graphagent.frozen import dataclass
-from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 
 
 class Unset(Enum):
@@ -250,7 +250,8 @@ class EffectRow:
     """One row of the journal, named by (superstep, path, attempt, ordinal) in its session.
 
     `outcome` is canonical bytes: a result, or an error record where `state` is FAILED. `cost` is canonical
-    bytes of a Usage and more. A row of kind `task` with ordinal -1 is what the finished task left behind.
+    bytes of what it used, as `Spent`, and of the artifacts that it put, if it put any. A row of kind `task` with
+    ordinal -1 is what the finished task left behind.
     """
 
     superstep: int
@@ -339,6 +340,26 @@ class CachedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactRow:
+    """Bytes that a family keeps outside of the store, under their SHA-256. The id derives from the hash.
+
+    Attributes:
+        session: Whose task put them first, and in which superstep.
+        name: A label; it never makes a path. None if nobody gave one.
+        kept: False where they were left out of the file that the session was imported from.
+    """
+
+    artifact: ArtifactId
+    session: SessionId
+    superstep: int
+    name: str | None
+    media_type: str
+    size: int
+    hash: bytes
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     """The plan to which a superstep binds its session from then on; `version` and `file` are labels."""
 
@@ -375,6 +396,7 @@ class Commit:
     release: bool = False
     cached: Sequence[CachedResult] = ()
     bound: Binding | None = None
+    artifacts: Sequence[ArtifactRow] = ()
 
     @property
     def size(self) -> int:
@@ -411,6 +433,7 @@ class SessionCopy:
     events: tuple[EventBatch, ...] = ()
     inputs: tuple[InputRow, ...] = ()
     interrupts: tuple[InterruptRow, ...] = ()
+    artifacts: tuple[ArtifactRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +459,7 @@ class Sweep:
     checkpoints: tuple[CheckpointId, ...] = ()
     deltas: tuple[tuple[str, Span], ...] = ()
     blobs: tuple[bytes, ...] = ()
+    artifacts: tuple[ArtifactId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

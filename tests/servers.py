@@ -21,6 +21,7 @@ _numbers = count(1)
 _free: list[str] = []
 _TABLES = (
     "sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts", "cache", "workers",
+    "artifacts",
 )  # fmt: skip
 
 

@@ -99,11 +99,12 @@ def verify(ctx: typer.Context) -> int:
     terminal = terminal_of(ctx)
 
     async def read(host: Host) -> VerifyDocument:
-        return verify_document(host.store, await verify_store(host.store))
+        return verify_document(host.store, await verify_store(host.store, host.artifacts))
 
     with Work(terminal) as work:
         document = work.call(read)
     counts = f"{document.sessions} sessions, {document.checkpoints} checkpoints, {document.blobs} blobs"
+    counts += f", {document.artifacts} artifacts" if document.artifacts else ""
     if terminal.flags.json:
         terminal.document(document.data())
     else:
@@ -139,12 +140,13 @@ def gc(
     retention = Retention(age.ms * 1000, keep_every)
 
     async def run(host: Host, dry: bool) -> CollectDocument:
-        found = await collect(host.store, host.clock, retention, dry_run=dry)
+        found = await collect(host.store, host.clock, retention, artifacts=host.artifacts, dry_run=dry)
         return collect_document(host.store, found, dry_run=dry)
 
     with Work(terminal) as work:
         document = work.call(run, True)
-        if not dry_run and (document.sessions or document.trimmed or document.checkpoints or document.blobs):
+        more = document.blobs or document.artifacts or document.strays
+        if not dry_run and (document.sessions or document.trimmed or document.checkpoints or more):
             sure(terminal, f"Remove {summary(document)}?", yes=yes)
             document = work.call(run, False)
     if terminal.flags.json:
@@ -158,7 +160,10 @@ def gc(
 
 def summary(document: CollectDocument) -> str:
     """What goes."""
-    return f"{len(document.sessions)} sessions, {document.checkpoints} checkpoints and {document.blobs} blobs of others"
+    of_others = f"{document.checkpoints} checkpoints and {document.blobs} blobs of others"
+    more = f", {document.artifacts} artifacts of others" if document.artifacts else ""
+    more += f", the bytes of {document.strays} artifacts that have no row" if document.strays else ""
+    return f"{len(document.sessions)} sessions, {of_others}{more}"
 
 
 def sure(terminal: Terminal, question: str, *, yes: bool) -> None:

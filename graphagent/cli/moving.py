@@ -28,6 +28,7 @@ def export(
             "[default: its id and .gasession]",
         ),
     ] = None,
+    no_artifacts: Annotated[bool, typer.Option("--no-artifacts", help="Leave the bytes of artifacts out.")] = False,
 ) -> int:  # fmt: skip
     """Write a session, with all that it called, to one file."""
     from graphagent.cli.work import Work
@@ -44,7 +45,8 @@ def export(
     async def write(host: Host) -> ExportDocument:
         row = await work.project.resolve(session)
         file = Path(f"{row.session}.gasession" if piped or output is None else output)
-        done = await export_to(host, row, file, (lambda data: to_stdout(terminal, data)) if piped else None)
+        to = (lambda data: to_stdout(terminal, data)) if piped else None
+        done = await export_to(host, row, file, to, artifacts=not no_artifacts)
         return export_document(row.session, str(file), done)
 
     with Work(terminal) as work:
@@ -54,6 +56,7 @@ def export(
     elif not piped:
         terminal.result(document.file)
     called = f", {document.sessions} sessions" if document.sessions > 1 else ""
+    called += f", {document.artifacts} artifacts" if document.artifacts else ""
     terminal.say(f"{terminal.symbol('done')} exported   {document.bytes:,} bytes{called}   {document.digest}")
     if document.secret_channels:
         names = ", ".join(document.secret_channels)

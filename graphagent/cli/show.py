@@ -27,6 +27,9 @@ def show(
         bool, typer.Option("--changed", help="Only what the superstep wrote, before and after.")
     ] = False,
     effects: Annotated[bool, typer.Option("--effects", help="Also the calls of the superstep.")] = False,
+    artifacts: Annotated[
+        bool, typer.Option("--artifacts", help="Also the artifacts that the session had put by then.")
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Show large values whole.")] = False,
 ) -> int:
     """Show the state of a session at any snapshot."""
@@ -38,8 +41,8 @@ def show(
     from graphagent.session.show_text import step_text, with_effects
 
     terminal = terminal_of(ctx)
-    if channel is not None and (node is not None or changed or effects):
-        raise InputInvalid("--channel", "--node, --changed and --effects can't be given with it")
+    if channel is not None and (node is not None or changed or effects or artifacts):
+        raise InputInvalid("--channel", "--node, --changed, --effects and --artifacts can't be given with it")
     name, at = split_target(target)
 
     async def read(host: Host) -> ShowDocument | ChannelDocument:
@@ -50,7 +53,14 @@ def show(
         if node is not None and at is None:
             number = await last_snapshot_of(host, row, node)
         return await show_document(
-            host, row, number, full=full, changed=changed, node=node, effects=effects or node is not None
+            host,
+            row,
+            number,
+            full=full,
+            changed=changed,
+            node=node,
+            effects=effects or node is not None,
+            artifacts=artifacts,
         )
 
     with Work(terminal) as work:

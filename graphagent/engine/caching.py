@@ -69,6 +69,8 @@ def keep(context: TaskContext, cache: CachePlan, reuse: Reuse, result: TaskResul
     row = context.step.journal.find(context.superstep, context.path, context.attempt, 0)
     if result.scope.get("errors") or context.step.replaying or (row is not None and row.kind == KIND):
         return
+    if result.artifacts:
+        return  # another family can't read them
     left: dict[str, Any] = {"scope": result.scope}
     if result.history is not None:
         index, messages = result.history

@@ -9,21 +9,22 @@ from functools import partial
 from typing import Any, NoReturn
 
 from graphagent.codec import decode, encode, freeze
+from graphagent.engine.artifacts import Shelf, note, put_by, value_of
 from graphagent.engine.branches import Work, gather
 from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
 from graphagent.engine.environment import with_scope
 from graphagent.engine.journal import request_hash
 from graphagent.engine.late import evidence
-from graphagent.engine.spending import of_rows, one_call
+from graphagent.engine.spending import cost_of, of_rows
 from graphagent.engine.step import ChildCall, Step
 from graphagent.engine.superstep import evaluate_writes
 from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
-from graphagent.ids import InterruptId, SessionId, StepId, digest128, encode128
-from graphagent.ports import EffectCall, Execute, ItemEnd, TaskServices
-from graphagent.snapshot import EffectClass, EffectRow, EffectState, InterruptRow, Spent
+from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId, digest128, encode128
+from graphagent.ports import Content, EffectCall, Execute, ItemEnd, TaskServices
+from graphagent.snapshot import ArtifactRow, EffectClass, EffectRow, EffectState, InterruptRow, Spent
 
 OUTCOME_LIMIT = 4 * 1024 * 1024
 REQUEST_LIMIT = 1024
@@ -35,9 +36,9 @@ class TaskContext:
     """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
 
     __slots__ = (
-        "_branches", "_calls", "_counter", "_made", "_open", "answer", "attempt", "born", "doubtful", "env", "error",
-        "events", "failed", "last_call", "node", "opened_at", "over", "path", "root", "seen", "services", "step",
-        "superstep", "writing", "written",
+        "_branches", "_call", "_calls", "_counter", "_made", "_open", "answer", "artifacts", "attempt", "born",
+        "doubtful", "env", "error", "events", "failed", "last_call", "node", "opened_at", "over", "path", "put", "root",
+        "seen", "services", "step", "superstep", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -58,6 +59,9 @@ class TaskContext:
         self.last_call: Sequence[str | int] | None = None
         self.over = False
         """The attempt has ended; its code may go on all the same, and is late with whatever it does."""
+        self.artifacts: list[str] = []
+        self.put: dict[ArtifactId, ArtifactRow] = {}
+        self._call: EffectCall | None = None
         self._calls = 0
         self._open = False
         self._counter = 0
@@ -220,6 +224,7 @@ class TaskContext:
     async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
         fault("effect.before")
         call.late = partial(self._late, row)
+        self._call = call
         try:
             result = freeze(await execute(call))
             outcome = encode(result)
@@ -233,6 +238,8 @@ class TaskContext:
             redact_error(error, self.services)
             self._ended(row, call, EffectState.FAILED, encode(freeze(dump_error(error))))
             raise
+        finally:
+            self._call = None
         fault("effect.after")
         self._ended(row, call, EffectState.DONE, outcome)
         if row.effect_class == "write":
@@ -243,7 +250,7 @@ class TaskContext:
         """Note how a call ended, unless it is too late."""
         if self.over:
             return
-        cost = encode(list(one_call(call.usage))) if call.usage else None
+        cost = cost_of(call.usage, call.artifacts)
         self.step.journal.record(
             replace(row, state=state, outcome=outcome, cost=cost, tries=call.tries, ended_at=self.step.clock.now_us())
         )
@@ -254,6 +261,8 @@ class TaskContext:
         """The outcome of a row: its value, or its failure raised again."""
         assert row.outcome is not None
         value = decode(row.outcome)
+        for artifact in put_by(row, self.step.session):
+            self.note_artifact(artifact)
         if row.state is EffectState.FAILED:
             raise load_error(value)
         return value
@@ -341,7 +350,7 @@ class TaskContext:
                 self.step, self.node, f"{self.path}/{ordinal}.{index}", self.attempt, self.env, self.born
             )
             branch.root, branch.seen, branch.opened_at = self.root, self.seen, self.opened_at
-            branch._made = self._made
+            branch._made, branch.put = self._made, self.put
             branches.append(branch)
         self._branches = branches
         return branches
@@ -486,6 +495,41 @@ class TaskContext:
         """See `ports.Task.item`."""
         assert self.step.run_item is not None
         return await self.step.run_item(self, index, env)
+
+    # ---- artifacts ---------------------------------------------------------------------------------------------
+
+    async def put_artifact(self, content: Content, media_type: str, name: str | None = None) -> dict[str, Any]:
+        """See `ports.ArtifactAccess`."""
+        call = self._call
+        row = await self._shelf().put(content, media_type, name, self.superstep)
+        if call is not None:
+            call.artifacts.append(row)
+        self.note_artifact(row)
+        return value_of(row)
+
+    def note_artifact(self, row: ArtifactRow) -> None:
+        """What this task has put it can read at once, and the barrier commits it."""
+        note(self.put, row)
+        note(self.step.artifacts, row)
+        if row.artifact not in self.artifacts:
+            self.artifacts.append(str(row.artifact))
+
+    async def read_artifact(self, artifact: str, offset: int, limit: int) -> bytes:
+        """See `ports.ArtifactAccess`."""
+        shelf = self._shelf()
+        own = next((row for id, row in self.put.items() if id == artifact), None)
+        row = own or await shelf.row(artifact)
+        if offset < 0 or limit < 0:
+            hint = "count from 0"
+            raise NodeError(
+                "offset and limit can't be negative", kind="invalid_input", cause="bad_arguments", hint=hint
+            )
+        return await shelf.read(row, offset, limit)
+
+    def _shelf(self) -> Shelf:
+        if self.step.shelf is None:
+            raise NodeError("artifacts aren't kept here", kind="unavailable", cause="artifact_unavailable")
+        return self.step.shelf
 
     # ---- writes of its own calls -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import trio
 
 from graphagent.codec import decode
 from graphagent.concurrency import lone_nursery
+from graphagent.engine.artifacts import left_by, note, rows_data
 from graphagent.engine.caching import Reuse, keep, reused
 from graphagent.engine.context import TaskContext
 from graphagent.engine.doubt import takes_doubt
@@ -103,6 +104,8 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
     result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
     parent.events += [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
+    for artifact in result.artifacts:
+        parent.note_artifact(artifact)
     if result.status == "done":
         return ItemEnd(scope=result.scope)
     return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
@@ -264,6 +267,7 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
     return TaskResult(
         token, "done", context.attempt, scope, [*said, *own, *writes], events=context.events, started_us=started,
         ended_us=context.step.clock.now_us(), history=outcome.history, own=own,
+        artifacts=tuple(context.put[id] for id in sorted(context.put)),
     )  # fmt: skip
 
 
@@ -334,6 +338,8 @@ def _keep(context: TaskContext, result: TaskResult) -> None:
         left["history"] = list(result.history)
     if result.own:
         left["own"] = [list(write) for write in result.own]
+    if result.artifacts:
+        left["artifacts"] = rows_data(result.artifacts)
     step = context.step
     step.journal.record(
         task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, left,
@@ -362,7 +368,10 @@ def _from_journal(
     if not item:
         before = [left["history"]] if "history" in left else []
         writes = [*((write[0], write[1]) for write in (*before, *left.get("own", ()))), *writes]
+    artifacts = left_by(left, step.session, step.superstep)
+    for row in artifacts:
+        note(step.artifacts, row)
     return TaskResult(
         token, "done", attempt, scope, writes, events=[(e[0], e[1]) for e in left["events"]], journaled=True,
-        started_us=step.opened_at, ended_us=step.opened_at,
+        started_us=step.opened_at, ended_us=step.opened_at, artifacts=artifacts,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from graphagent.codec import show_digest
+from graphagent.engine.artifacts import Shelf
 from graphagent.engine.endings import asked_entries, finish_events
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, task_entry
@@ -116,6 +117,7 @@ class Replayer:
     services: TaskServices
     clock: Clock
     depth: int = 0
+    shelf: Shelf | None = None
 
     @property
     def graph(self) -> GraphPlan:
@@ -188,7 +190,7 @@ class Replayer:
             recorded.session, state.run_id or "", self.depth, recorded.seed, self.plan, graph, self.kinds, superstep,
             state.committed_at, env, journal, self.services, self.clock, _NoChildren(), None, done, replaying=True,
             waited=frozenset(t[0] for t in recorded.body.get("tasks", []) if t[2] in ("waiting", "cancelled")),
-            budget=budget_of(graph, state.control, state.control.bounds),
+            budget=budget_of(graph, state.control, state.control.bounds), shelf=self.shelf,
         )  # fmt: skip
 
     def seal(self, recorded: Recorded, state: Snapshot, step: Step, closed: Closed) -> Snapshot:

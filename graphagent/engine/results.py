@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import RoutePlan
-from graphagent.snapshot import Token, Waiting
+from graphagent.snapshot import ArtifactRow, Token, Waiting
 
 
 @dataclass(frozen=False, slots=True)
@@ -35,6 +35,8 @@ class TaskResult:
     history: tuple[int, list[dict[str, Any]]] | None = None
     own: Sequence[tuple[int, Any]] = ()
     """Those of `writes` that the task's own calls made: behind its messages, before the node's."""
+    artifacts: Sequence[ArtifactRow] = ()
+    """What the task put."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import trio
 
 from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
+from graphagent.engine.artifacts import Shelf
 from graphagent.engine.commits import CommitQueue, send
 from graphagent.engine.endings import asked_entries, finish_events, question_data, waiting_reason
 from graphagent.engine.environment import RunFacts, environment
@@ -46,6 +47,7 @@ from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
     NOTHING_SPENT,
+    ArtifactRow,
     Binding,
     Blob,
     CachedResult,
@@ -105,6 +107,7 @@ class Line:
     children: Children
     kinds: Sequence[Node]
     depth: int = 0
+    shelf: Shelf | None = None
     watcher: Watcher | None = None
     inputs: list[InputRow] = field(default_factory=list)
     outputs: Mapping[str, Any] | None = None
@@ -326,7 +329,7 @@ class Line:
         return Step(
             self.session, snap.run_id or "", self.depth, self.opened.seed_at(snap.superstep), self.plan, self.graph,
             self.kinds, snap.superstep, opened_at, env, self.journal, self.services, self.clock, self.children, sink,
-            resumed, answers, budget=budget_of(self.graph, snap.control, bounds),
+            resumed, answers, budget=budget_of(self.graph, snap.control, bounds), shelf=self.shelf,
         )  # fmt: skip
 
     # ---- commits -----------------------------------------------------------------------------------------------
@@ -349,9 +352,13 @@ class Line:
         if cut and closed.control.limited:
             gone, opened = await self._withdraw_open(gone), []
         taken_n = self._absorbed(over=cut or closed.ended in ("done", "failed"))
+        artifacts = [step.artifacts[id] for id in sorted(step.artifacts)]
+        if artifacts:
+            fault("artifact.row")
         await self._commit(
-            change, batch, status, reason, "superstep", rows, opened, taken_n=taken_n, closed=gone, cached=step.results
-        )
+            change, batch, status, reason, "superstep", rows, opened, taken_n=taken_n, closed=gone, cached=step.results,
+            artifacts=artifacts,
+        )  # fmt: skip
         self.outputs, self.error = closed.outputs, closed.error
 
     def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
@@ -507,6 +514,7 @@ class Line:
         self, change: Change, batch: Batch, status: Status, reason: str | None,
         kind: SuperstepKind, rows: Sequence[Any], opened: Sequence[InterruptRow], *,
         taken_n: int, closed: Sequence[Any] = (), cached: Sequence[CachedResult] = (), bound: Binding | None = None,
+        artifacts: Sequence[ArtifactRow] = (),
     ) -> None:  # fmt: skip
         """Seal the superstep and make it durable."""
         snap = self.snapshot
@@ -520,7 +528,7 @@ class Line:
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, blobs, opened, closed,
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
-            cached=cached, bound=bound,
+            cached=cached, bound=bound, artifacts=artifacts,
         )  # fmt: skip
         inside = kind == "superstep" and status == "running" and not opened and not closed
         await self._send(commit, sealed, may_wait=inside)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from graphagent.codec import decode
+from graphagent.codec import decode, encode
+from graphagent.engine.artifacts import rows_data
 from graphagent.messages import Usage
-from graphagent.snapshot import NOTHING_SPENT, EffectRow, Spent
+from graphagent.snapshot import NOTHING_SPENT, ArtifactRow, EffectRow, Spent
 
 
 def add(a: Spent, b: Spent) -> Spent:
@@ -25,12 +26,20 @@ def one_call(usage: Usage) -> Spent:
     )  # fmt: skip
 
 
+def cost_of(usage: Usage | None, artifacts: Sequence[ArtifactRow]) -> bytes | None:
+    """The column `cost` of a call: what it used, and behind that what it put; None if neither is anything."""
+    if usage is None and not artifacts:
+        return None
+    spent = NOTHING_SPENT if usage is None else one_call(usage)
+    return encode([*spent, rows_data(artifacts)] if artifacts else list(spent))
+
+
 def of_rows(rows: Iterable[EffectRow]) -> Spent:
     """What the calls of these journal rows used."""
     total = NOTHING_SPENT
     for row in rows:
         if row.cost is not None:
-            total = add(total, tuple(decode(row.cost)))
+            total = add(total, tuple(decode(row.cost)[: len(NOTHING_SPENT)]))
     return total
 
 

@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
 from typing import Any, Protocol
 
+from graphagent.engine.artifacts import Shelf
 from graphagent.engine.environment import Env
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Budget, Limit
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
-from graphagent.ids import InterruptId, SessionId
+from graphagent.ids import ArtifactId, InterruptId, SessionId
 from graphagent.ports import Clock, ItemEnd, Node, TaskServices
-from graphagent.snapshot import CachedResult, InterruptRow, Spent
+from graphagent.snapshot import ArtifactRow, CachedResult, InterruptRow, Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ class Step:
     """What the children that wait are waiting for."""
     used: set[tuple[str, int, int]] = field(default_factory=set)
     """Rows of the journal that this run of the superstep has asked for."""
+    shelf: Shelf | None = None
+    """The artifacts of the family."""
+    artifacts: dict[ArtifactId, ArtifactRow] = field(default_factory=dict)
+    """What was put in this superstep; the barrier commits it."""
 
     def show(self, kind: str, node: NodePlan, path: str, attempt: int, data: Mapping[str, Any]) -> None:
         """Send a live event, if anybody watches."""

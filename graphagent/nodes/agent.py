@@ -14,6 +14,7 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import AgentBody
 from graphagent.messages import Usage
 from graphagent.nodes.agent_calls import AgentCalls, Called, Turn
+from graphagent.nodes.large_results import READ, ArtifactReader, names_one
 from graphagent.nodes.model_calls import REPAIRS, ModelCalls, Parts, Wanted, correction
 from graphagent.nodes.offers import Offer, by_shown_name, shown
 from graphagent.nodes.spokes import Spoke
@@ -65,6 +66,8 @@ class _Loop:
         self.tools = [shown(name, offer.info) for name, offer in offers.items()]
         self.parts = Parts(self.tools)
         self.failed: list[Called] = []
+        self.looked = 0
+        """How many messages were looked through for artifacts."""
 
     def spent(self, usage: Usage) -> None:
         """Count what a model call has used."""
@@ -98,6 +101,7 @@ class _Loop:
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""
         messages = await self.conversation.shown()
+        self.offer_artifacts()
         if last:
             messages.append({"role": "user", "content": LAST_WORDS})
         wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema, self.parts)
@@ -106,6 +110,15 @@ class _Loop:
         if last and reply.get("tool_calls"):
             return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
         return reply
+
+    def offer_artifacts(self) -> None:
+        """Offer to read artifacts once the conversation names one; another tool of that name stays what it is."""
+        heard = self.conversation.heard
+        new, self.looked = heard[self.looked :], len(heard)
+        if READ not in self.offers and names_one(new):
+            self.offers = {**self.offers, READ: ArtifactReader()}
+            self.tools.append(shown(READ, ArtifactReader.info))
+            self.parts = Parts(self.tools)
 
     async def answer(self, reply: Mapping[str, Any]) -> Any:
         """The result in a final message; one that doesn't fit `returns` is corrected once."""

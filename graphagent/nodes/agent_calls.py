@@ -12,6 +12,7 @@ import trio
 from graphagent.errors import InDoubt, NodeError
 from graphagent.graph.plan import ApprovalPlan, NodePlan
 from graphagent.nodes.approvals import decided, rule_for
+from graphagent.nodes.large_results import told
 from graphagent.nodes.model_calls import ModelCalls, Wanted
 from graphagent.nodes.offers import Offer, unknown
 from graphagent.nodes.spokes import Spoke
@@ -25,9 +26,6 @@ ORDERED: Final = "ordered"
 """The lane of calls that run one after the other, in call order."""
 ERROR_LIMIT: Final = 2_000
 """Characters of a failure that a model is told."""
-RESULT_LIMIT: Final = 64 * 1024
-HEAD, TAIL = 4_000, 2_000
-"""What a model sees of a longer result, in characters."""
 FATAL: Final = frozenset({"expression", "in_doubt", "limit"})
 """Kinds of failures that are no matter of the model."""
 
@@ -155,7 +153,7 @@ class AgentCalls:
             if decision.kind == "reject":
                 return self._denied(task, call, offer, args, decision.said)
             if decision.kind == "respond":
-                return self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
+                return await self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
             if decision.kind == "edit":
                 args = decision.args
                 note = f"a human changed the arguments; these ran: {as_json(args)}"
@@ -167,7 +165,7 @@ class AgentCalls:
                 result = await offer.run(task, args)
         except NodeError as error:
             return self._failed(task, call, offer, args, error)
-        return self._done(task, call, offer, args, result, note)
+        return await self._done(task, call, offer, args, result, note)
 
     async def _delegate(self, task: Task, call: Mapping[str, str], turn: Turn, spoke: Spoke) -> Called:
         async def repair(spoke: Spoke, error: NodeError) -> Any:
@@ -182,7 +180,7 @@ class AgentCalls:
             result = await spoke.run(task, handoff)
         except NodeError as error:
             return self._failed(task, call, spoke, {}, error)
-        return self._done(task, call, spoke, args, result, None)
+        return await self._done(task, call, spoke, args, result, None)
 
     async def _arguments_again(self, task: Task, turn: Turn, spoke: Spoke, error: NodeError) -> Any:
         """What the hub's model gives when it is told what was wrong with the arguments for a spoke."""
@@ -207,14 +205,14 @@ class AgentCalls:
         }  # fmt: skip
         task.emit("ToolCallStarted", task.services.redact(data))
 
-    def _done(
+    async def _done(
         self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: dict[str, Any], result: Any,
         note: str | None,
     ) -> Called:  # fmt: skip
         written = UNSET
         if isinstance(result, Told):
             result, written = result.text, result.written
-        content = as_text(result)
+        content, result = await told(task, offer.info.name, result)
         if note is not None:
             content = f"({note})\n{content}"
         return self._told(task, Called(call["id"], call["name"], "ok", content, args, result, None, offer, written))
@@ -240,7 +238,7 @@ class AgentCalls:
             "tool": name,
             "status": called.status,
             "error": called.error,
-            "artifacts": [],
+            "artifacts": list(task.artifacts),
         }
         if task.last_call is not None:
             data["call"] = task.last_call
@@ -296,15 +294,6 @@ def failure_text(error: NodeError) -> str:
 def as_json(value: Any) -> str:
     """A value as the model reads it: the same whether it comes from a call or from the journal, which sorts keys."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def as_text(result: Any) -> str:
-    """A result as the model reads it: text as it is, all else as JSON; of a long one its beginning and end."""
-    text = result if isinstance(result, str) else as_json(result)
-    if len(text) <= RESULT_LIMIT:
-        return text
-    left = len(text) - HEAD - TAIL
-    return f"{text[:HEAD]}\n[... {left:,} characters are left out ...]\n{text[-TAIL:]}"
 
 
 def last_words(said: Sequence[Mapping[str, Any]]) -> str:

@@ -10,10 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from graphagent import concurrency
-from graphagent.calling import call
+from graphagent.calling import call, put_artifact
 from graphagent.marks import TRIO_MARK
-from graphagent.ports import EffectCall, Task
+from graphagent.ports import Content, EffectCall, Task
 from graphagent.snapshot import EffectClass
+
+PIECE = 1 << 20
+"""How much of an artifact is read at once, unless more is asked for."""
 
 
 class CodeContext:
@@ -58,6 +61,24 @@ class CodeContext:
         """Return when all that the session did until now is durable, in mode `pipelined` too."""
         await concurrency.in_trio(self._task.flush)
 
+    async def save_artifact(self, name: str, data: Content | str, media_type: str) -> dict[str, Any]:
+        """Keep text, bytes, an open file or pieces of bytes; gives the value of type `Artifact` to return.
+
+        The id derives from the content, so it is the same when the body runs again.
+
+        Raises:
+            NodeError: it is too long, or there is no room.
+        """
+        return await put_artifact(self._task, data, media_type, name)
+
+    async def read_artifact(self, artifact: str, offset: int = 0, limit: int = PIECE) -> bytes:
+        """At most `limit` bytes of an artifact of this session's family from `offset` on; none behind its end.
+
+        Raises:
+            NodeError: there is no such artifact, or it can't be read.
+        """
+        return await concurrency.in_trio(self._task.read_artifact, artifact, offset, limit)
+
     def emit(self, name: str, data: Mapping[str, Any]) -> None:
         """An event `x.user.<name>`, committed with the superstep."""
         self._task.emit(f"x.user.{name}", dict(data))
@@ -82,6 +103,18 @@ class BlockingContext(CodeContext):
         import trio
 
         return trio.from_thread.run(lambda: CodeContext.ask(self, prompt, **kwargs))
+
+    def save_artifact(self, name: str, data: Any, media_type: str) -> Any:
+        """See `CodeContext.save_artifact`."""
+        import trio
+
+        return trio.from_thread.run(lambda: CodeContext.save_artifact(self, name, data, media_type))
+
+    def read_artifact(self, artifact: str, offset: int = 0, limit: int = PIECE) -> Any:
+        """See `CodeContext.read_artifact`."""
+        import trio
+
+        return trio.from_thread.run(lambda: CodeContext.read_artifact(self, artifact, offset, limit))
 
     def flush(self) -> Any:
         """See `CodeContext.flush`."""

@@ -14,6 +14,7 @@ from graphagent.graph.spec import ToolSpec
 from graphagent.graph.types import Field, ObjectOf, TypeMismatch, checker
 from graphagent.graph.values import parse_value
 from graphagent.nodes.client import ClientCall
+from graphagent.nodes.large_results import kept
 from graphagent.nodes.tool import tool_call
 from graphagent.ports import EffectCall, Task, ToolInfo, ToolSource
 
@@ -117,7 +118,8 @@ class SourceTool:
 
         async def execute(effect: EffectCall) -> Any:
             fault("effect.during")
-            return freeze(await self.origin.call(name, arguments, tool_call(task, effect, key, None)))
+            call = tool_call(task, effect, key, None, task.services.result_limit)
+            return await kept(task, name, freeze(await self.origin.call(name, arguments, call)))
 
         request = {"tool": name, "with": arguments}
         # A model's call isn't computed again: what called it isn't either.

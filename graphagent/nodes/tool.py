@@ -85,14 +85,16 @@ class ToolNode:
         return str(value.evaluate(scope))
 
 
-def tool_call(task: Task, effect: EffectCall, key: str | None, timeout_s: float | None) -> ToolCall:
+def tool_call(
+    task: Task, effect: EffectCall, key: str | None, timeout_s: float | None, result_limit: int | None = None
+) -> ToolCall:
     """What a tool may know of a call; its progress is shown to whoever watches."""
 
     def progress(fraction: float, note: str) -> None:
         data = {"call_id": effect.step, "fraction": fraction, "note": note}
         task.show("x.tool.progress", task.services.redact(data))
 
-    return ToolCall(task.session, effect, key, progress, task.now, timeout_s)
+    return ToolCall(task.session, effect, key, progress, task.now, timeout_s, artifacts=task, result_limit=result_limit)
 
 
 async def told(call: Awaitable[Any]) -> Any:

@@ -3,20 +3,21 @@
 Magic and version; then records of a four-letter type, a length and a body; last a record `hash` with SHA-256 over all
 before it. Bodies are canonical JSON, those of blobs their bytes. The order is fixed: `meta`, blobs by hash, then the
 sessions by id, each with its rows by key. Owners, commit tokens and anything of one store are left out, so all stores
-give the same bytes. Nothing is compressed.
+give the same bytes. Nothing is compressed. The content of artifacts comes last, by hash; it may be left out.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, get_args
 
 from graphagent.codec import decode, digest, encode, freeze
 from graphagent.errors import ArchiveInvalid, CodecError
-from graphagent.ids import CheckpointId, InterruptId, SessionId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CheckpointRow,
     Delta,
@@ -46,21 +47,32 @@ _HASH: Final = 4 + 8 + 32
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A session with all that it called, and the blobs that they need."""
+    """A session with all that it called, and the blobs that they need.
+
+    Attributes:
+        contents: Of a file that was read: the content of artifacts by hash.
+    """
 
     root: SessionId
     sessions: tuple[SessionCopy, ...]
     blobs: tuple[Blob, ...]
+    contents: Mapping[bytes, memoryview] = field(default_factory=dict)
+
+    @property
+    def artifacts(self) -> dict[bytes, ArtifactRow]:
+        """The artifacts of all sessions by the hash of their content."""
+        return {row.hash: row for copy in self.sessions for row in copy.artifacts}
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written to a file. `sessions` and `secret_channels` are those of a `.gasession` file."""
+    """What was written to a file. `sessions`, `secret_channels` and `artifacts` are those of a `.gasession` file."""
 
     size: int
     digest: bytes
     sessions: int = 1
     secret_channels: tuple[str, ...] = ()
+    artifacts: int = 0
 
 
 # ---- fields ----------------------------------------------------------------------------------------------------------
@@ -192,10 +204,16 @@ _INTERRUPT: Final = (
     _body_field("answer", optional=True), _text_field("answered_by", optional=True),
     _number_field("answered_at", optional=True),
 )  # fmt: skip
+_ARTIFACT: Final = (
+    _id_field("artifact", ArtifactId), _id_field("session", SessionId), _number_field("superstep"),
+    _text_field("name", optional=True), _text_field("media_type"), _number_field("size"), _hex_field("hash"),
+    _Field("kept", bool, _is(bool)),
+)  # fmt: skip
 _ROWS: Final[dict[bytes, tuple[str, tuple[_Field, ...], Callable[..., Any]]]] = {
     b"ckpt": ("checkpoints", _CHECKPOINT, CheckpointRow), b"delt": ("deltas", _DELTA, Delta),
     b"efct": ("effects", _EFFECT, EffectRow), b"evnt": ("events", _EVENTS, EventBatch),
     b"inpt": ("inputs", _INPUT, InputRow), b"intr": ("interrupts", _INTERRUPT, InterruptRow),
+    b"artf": ("artifacts", _ARTIFACT, ArtifactRow),
 }  # fmt: skip
 """Type of record: attribute of `SessionCopy`, fields, class. In this order they follow their session."""
 
@@ -210,28 +228,55 @@ def _read(data: bytes, fields: Sequence[_Field]) -> dict[str, Any]:
     if len(values) != len(fields):
         raise ValueError(f"a row has {len(values)} fields, {len(fields)} are expected")
     found = {}
-    for field, value in zip(fields, values, strict=True):
-        if value is None and not field.optional:
-            raise ValueError(f"{field.name} is missing")
-        found[field.name] = None if value is None else field.read(value)
+    for column, value in zip(fields, values, strict=True):
+        if value is None and not column.optional:
+            raise ValueError(f"{column.name} is missing")
+        found[column.name] = None if value is None else column.read(value)
     return found
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def write_archive(archive: Archive) -> Iterator[bytes]:
-    """The file, piece by piece."""
-    whole = hashlib.sha256()
-    for piece in _pieces(archive):
-        whole.update(piece)
-        yield piece
-    yield _record(b"hash", whole.digest())
+class ArchiveWriter:
+    """Writes the file piece by piece: `head`, then the `content` of artifacts by hash, then the `end`."""
+
+    def __init__(self, archive: Archive) -> None:
+        self.archive, self.size = archive, 0
+        self._hash = hashlib.sha256()
+
+    def head(self) -> Iterator[bytes]:
+        """All but the content of artifacts."""
+        return self._counted(_pieces(self.archive))
+
+    def content(self, pieces: Iterable[bytes], size: int | None = None) -> Iterator[bytes]:
+        """The content of one artifact, or a part of it; `size` is that of all of it, where it begins."""
+        if size is not None:
+            yield from self._counted([b"cont" + size.to_bytes(8, "big")])
+        yield from self._counted(pieces)
+
+    def end(self) -> bytes:
+        """The checksum."""
+        (last,) = self._counted([_record(b"hash", self._hash.digest())])
+        return last
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._hash.update(piece)
+            self.size += len(piece)
+            yield piece
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of everything that was written."""
+        return self._hash.digest()
 
 
 def _pieces(archive: Archive) -> Iterator[bytes]:
     yield _HEAD
     counts = {"root": str(archive.root), "sessions": len(archive.sessions), "blobs": len(archive.blobs)}
+    if archive.artifacts:
+        counts["contents"] = sum(row.kept for row in archive.artifacts.values())
     yield _record(b"meta", encode(counts))
     for blob in sorted(archive.blobs, key=lambda b: b.hash):
         yield _record(b"blob", blob.data)
@@ -265,7 +310,7 @@ def read_archive(data: bytes, name: str) -> Archive:
         what = f"{name} has version {version} of the form of exports, this release reads {VERSION}"
         raise ArchiveInvalid(what, hint="import it with a newer release" if version > VERSION else None)
     end = len(data) - _HASH
-    if end < len(_HEAD) or data[end:] != _record(b"hash", digest(data[:end])):
+    if end < len(_HEAD) or data[end:] != _record(b"hash", digest(memoryview(data)[:end])):
         raise ArchiveInvalid(f"{name} is damaged or cut off: its checksum doesn't fit", hint="copy or export it again")
     try:
         return _Reader(data, end).archive()
@@ -277,12 +322,12 @@ class _Reader:
     """The records between head and checksum."""
 
     def __init__(self, data: bytes, end: int) -> None:
-        self._data, self._end, self._at = memoryview(data), end, len(_HEAD)
+        self._data, self._end, self._at, self._size = memoryview(data), end, len(_HEAD), 0
 
     def archive(self) -> Archive:
         kind, body = self._next()
         meta = decode(canonical(body.decode())) if kind == b"meta" else None
-        if not isinstance(meta, dict) or meta.keys() != {"root", "sessions", "blobs"}:
+        if not isinstance(meta, dict) or meta.keys() - {"contents"} != {"root", "sessions", "blobs"}:
             raise ValueError("it doesn't begin with what is in it")
         blobs, copies = [], []
         kind, body = self._next()
@@ -294,9 +339,25 @@ class _Reader:
             row = SessionRow(**{"family": root, **_read(body, _SESSION)})
             kind, body, parts = self._parts()
             copies.append(SessionCopy(row, **parts))
+        contents: dict[bytes, memoryview] = {}
+        while kind == b"cont":
+            part = self._data[self._at - self._size : self._at]
+            contents[hashlib.sha256(part).digest()] = part
+            kind, body = self._next()
         if kind or (meta["sessions"], meta["blobs"]) != (len(copies), len(blobs)):
             raise ValueError(f"record {kind.decode(errors='replace')!r} stands in the wrong place")
-        return Archive(root, tuple(copies), tuple(blobs))
+        archive = Archive(root, tuple(copies), tuple(blobs), contents)
+        self._check_contents(archive, meta.get("contents", 0))
+        return archive
+
+    def _check_contents(self, archive: Archive, count: int) -> None:
+        """There must be exactly the content that the rows of artifacts say."""
+        rows = archive.artifacts
+        wanted = {hash: row.size for hash, row in rows.items() if row.kept}
+        if wanted != {hash: len(content) for hash, content in archive.contents.items()} or count != len(wanted):
+            raise ValueError("the content of its artifacts isn't what its rows say")
+        if any(row.artifact != ArtifactId.of(hash[:16]) for hash, row in rows.items()):
+            raise ValueError("an artifact has the id of another one")
 
     def _parts(self) -> tuple[bytes, bytes, dict[str, tuple[Any, ...]]]:
         """The rows of a session, and the record after them."""
@@ -319,5 +380,5 @@ class _Reader:
         if body > self._end or size > self._end - body:
             raise ValueError("a record is longer than what is left of the file")
         kind = bytes(self._data[self._at : self._at + 4])
-        self._at = body + size
-        return kind, bytes(self._data[body : self._at])
+        self._at, self._size = body + size, size
+        return kind, b"" if kind == b"cont" else bytes(self._data[body : self._at])

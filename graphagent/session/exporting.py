@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import trio
 
 from graphagent.codec import digest
 from graphagent.errors import Conflict, InputInvalid
-from graphagent.session.archive import Archive, Exported, write_archive
+from graphagent.ports import Artifacts, Stored
+from graphagent.session.archive import Archive, ArchiveWriter, Exported
 from graphagent.session.documents.events import event_data
 from graphagent.session.gathering import gather
 from graphagent.session.reading import floor_of, read_events
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
     from graphagent.session.host import Host
 
 FORMS: Final = (".gasession", ".jsonl")
+PIECE: Final = 1 << 20
 Write = Callable[[bytes], object]
 
 
-async def export_session(host: Host, row: SessionRow) -> Archive:
+async def export_session(host: Host, row: SessionRow, *, artifacts: bool = True) -> Archive:
     """A session with all that it called. Paths of graphs are those in the project; others are left out.
+
+    Args:
+        artifacts: False leaves the content of artifacts out; their rows say so.
 
     Raises:
         Conflict: it is being written too quickly.
@@ -36,8 +40,11 @@ async def export_session(host: Host, row: SessionRow) -> Archive:
     archive = await gather(host.store, row.session)
     root = host.settings.root
     copies = (
-        replace(copy, row=replace(copy.row, graph_file=_inside(copy.row.graph_file, root))) for copy in archive.sessions
-    )
+        replace(
+            copy, row=replace(copy.row, graph_file=_inside(copy.row.graph_file, root)),
+            artifacts=tuple(replace(a, kept=a.kept and artifacts) for a in copy.artifacts),
+        ) for copy in archive.sessions
+    )  # fmt: skip
     return replace(archive, sessions=tuple(copies))
 
 
@@ -47,28 +54,51 @@ def _inside(file: str | None, root: Path) -> str | None:
     return Path(file).relative_to(root).as_posix()
 
 
-async def export_to(host: Host, row: SessionRow, file: Path, write: Write | None = None) -> Exported:
+async def export_to(
+    host: Host, row: SessionRow, file: Path, write: Write | None = None, *, artifacts: bool = True
+) -> Exported:
     """Write a session to a file, in the form that its name says.
 
     Args:
-        write: Takes the bytes instead of the file.
+        write: Takes the bytes, piece by piece, instead of the file.
+        artifacts: False leaves the content of artifacts out.
 
     Raises:
         InputInvalid: the name says no form.
         Conflict: it can't be written, or the session is being written too quickly to be read.
+        StoreCorrupt: the content of an artifact is missing or damaged.
     """
     if file.suffix not in FORMS:
         hint = f"{file.name}.gasession is the whole session; .jsonl are its events"
         raise InputInvalid("-o", f"{file.name!r} must end in {' or '.join(FORMS)}", hint=hint)
     if file.suffix == ".jsonl":
         data = await events_lines(host, row)
-        done = Exported(len(data), digest(data))
-    else:
-        archive = await export_session(host, row)
-        data = archive_bytes(archive)
-        done = Exported(len(data), digest(data), len(archive.sessions), tuple(await secret_channels(host, archive)))
-    await trio.to_thread.run_sync(write or partial(_write, file), data)
-    return done
+        await _write_all(file, _one(data), write)
+        return Exported(len(data), digest(data))
+    archive = await export_session(host, row, artifacts=artifacts)
+    writer = ArchiveWriter(archive)
+    await _write_all(file, archive_pieces(writer, host.artifacts), write)
+    secret = tuple(await secret_channels(host, archive))
+    count = sum(row.kept for row in archive.artifacts.values())
+    return Exported(writer.size, writer.digest, len(archive.sessions), secret, count)
+
+
+async def archive_pieces(writer: ArchiveWriter, kept: Artifacts) -> AsyncIterator[bytes]:
+    """The whole file, piece by piece; artifacts are read as they are written."""
+    archive = writer.archive
+    for piece in writer.head():
+        yield piece
+    family = next(copy.row.family for copy in archive.sessions if copy.row.session == archive.root)
+    for hash, row in sorted(archive.artifacts.items()):
+        for at in range(0, max(row.size, 1), PIECE) if row.kept else ():
+            part = await kept.read(family, Stored(hash, row.size), at, PIECE)
+            for piece in writer.content([part], row.size if at == 0 else None):
+                yield piece
+    yield writer.end()
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 async def events_lines(host: Host, row: SessionRow) -> bytes:
@@ -88,20 +118,32 @@ async def secret_channels(host: Host, archive: Archive) -> list[str]:
     return sorted(found)
 
 
-def _write(file: Path, data: bytes) -> None:
+async def _write_all(file: Path, pieces: AsyncIterator[bytes], write: Write | None) -> None:
     """Write a file whole or not at all, readable by nobody else; one that is there is replaced."""
+    if write is not None:
+        async for piece in pieces:
+            await trio.to_thread.run_sync(write, piece)
+        return
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
-            opened.write(data)
-            opened.flush()
-            os.fsync(opened.fileno())
+            async for piece in pieces:
+                await trio.to_thread.run_sync(opened.write, piece)
+            await trio.to_thread.run_sync(_flush, opened)
         part.replace(file)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise Conflict(f"{file} can't be written: {error.strerror}", hint="give another place with -o") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
-def archive_bytes(archive: Archive) -> bytes:
-    """The whole file."""
-    return b"".join(write_archive(archive))
+def _flush(opened: IO[bytes]) -> None:
+    opened.flush()
+    os.fsync(opened.fileno())
+
+
+def archive_bytes(archive: Archive, contents: Iterable[bytes] = ()) -> bytes:
+    """The whole file. `contents` are those of its artifacts, by hash."""
+    writer = ArchiveWriter(archive)
+    parts = [*writer.head(), *(piece for data in contents for piece in writer.content([data], len(data)))]
+    return b"".join([*parts, writer.end()])

@@ -11,6 +11,7 @@ from graphagent.errors import Conflict
 from graphagent.ids import SessionId
 from graphagent.ports import Store
 from graphagent.session.archive import Archive
+from graphagent.session.artifact_names import named_by, named_in
 from graphagent.session.new_ids import moved_interrupt
 from graphagent.session.reading import floor_of
 from graphagent.snapshot import Blob, Delta, InputRow, InterruptRow, Past, SessionCopy, SessionRow, Span, Writer
@@ -30,9 +31,23 @@ async def gather(store: Store, session: SessionId) -> Archive:
         rows = await _subtree(store, session)
         copies = [await _flat(store, row, root=row.session == session) for row in rows]
         blobs = await _blobs(store, rows[0].family, copies)
+        copies = await _with_artifacts(store, rows[0].family, copies, blobs)
         if await _subtree(store, session) == rows:
             return Archive(session, tuple(copies), blobs)
     raise Conflict(f"session {session} is being written too quickly", hint="pause it, or wait until it is done")
+
+
+async def _with_artifacts(
+    store: Store, family: SessionId, copies: Sequence[SessionCopy], blobs: Sequence[Blob]
+) -> list[SessionCopy]:
+    """The copies with the artifacts that they put or name; those of others are as if the first one had put them."""
+    here = {copy.row.session for copy in copies}
+    named = named_in(blob.data for blob in blobs).union(*(named_by(copy) for copy in copies))
+    rows = [row for row in await store.artifacts(family) if row.session in here or row.artifact in named]
+    rows = [row if row.session in here else replace(row, session=copies[0].row.session) for row in rows]
+    return [
+        replace(copy, artifacts=tuple(row for row in rows if row.session == copy.row.session)) for copy in copies
+    ]  # fmt: skip
 
 
 async def _subtree(store: Store, session: SessionId) -> list[SessionRow]:

@@ -13,7 +13,9 @@ from typing import Any
 
 import trio
 
+from graphagent.artifacts.memory import MemoryArtifacts
 from graphagent.codec import encode, freeze
+from graphagent.engine.artifacts import Shelf
 from graphagent.engine.endings import waiting_reason
 from graphagent.engine.inputs import child_of, interrupt_of
 from graphagent.engine.journal import Journal
@@ -26,7 +28,7 @@ from graphagent.faults import fault
 from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId, digest128
-from graphagent.ports import Clock, Store
+from graphagent.ports import Artifacts, Clock, Store
 from graphagent.session.carrying import failed_tasks
 from graphagent.session.functions import Functions
 from graphagent.session.hub import Hub
@@ -61,6 +63,7 @@ class Host:
     store: Store
     clock: Clock
     models: Models
+    artifacts: Artifacts = field(default_factory=MemoryArtifacts)
     worker: WorkerId = field(default_factory=lambda: WorkerId.of(os.urandom(16)))
     plans: dict[bytes, Plan] = field(default_factory=dict)
     services: dict[bytes, Services] = field(default_factory=dict)
@@ -110,6 +113,11 @@ class Host:
             roots = code_roots(plan, self.settings.root)
             self.services[plan.hash] = Services(plan, self.models, Functions(roots, self.settings.allow_modules))
         return self.services[plan.hash]
+
+    def shelf(self, row: SessionRow, *, reads: bool = False) -> Shelf:
+        """The artifacts of a session's family; one that `reads` keeps nothing new."""
+        limit = self.settings.artifact_limit
+        return Shelf(self.artifacts, self.store, row.session, row.family, limit, reads)
 
     # ---- sessions ----------------------------------------------------------------------------------------------
 
@@ -177,7 +185,8 @@ class Host:
         hub = Hub(self, observer)
         line = Line(
             services.plan, row, snapshot, Journal(self.store, row.session, row.epoch, opened.journal), self.store,
-            self.clock, services, hub, services.kinds(), await self.depth(row), inputs=list(opened.inputs),
+            self.clock, services, hub, services.kinds(), await self.depth(row), self.shelf(row),
+            inputs=list(opened.inputs),
         )  # fmt: skip
         line.watcher = observer.watcher(line) if observer is not None else None
         if row.status == "poisoned" or await self._dies(line):

@@ -49,6 +49,9 @@ async def import_session(host: Host, file: Path, *, new_ids: bool = False) -> Se
         archive = with_new_ids(archive, SessionId.timed(host.clock.now_us(), os.urandom(10)))
     plans = {blob.hash: blob.data for blob in archive.blobs}
     copies = [_at_home(copy, load_plan(plans[copy.row.plan]), host.settings.root) for copy in archive.sessions]
+    for hash, content in sorted(archive.contents.items()):  # complete before the rows that name it
+        stored = await host.artifacts.put(archive.root, content, len(content))
+        assert stored.hash == hash
     try:
         await host.store.adopt(copies, archive.blobs)
     except Conflict as error:
@@ -164,9 +167,12 @@ def _rows(copy: SessionCopy) -> str | None:
         return "a call belongs to no superstep"
     if any(i.session != row.session for i in copy.interrupts):
         return "a question belongs to another session"
+    if any(a.session != row.session or not 0 <= a.superstep <= head for a in copy.artifacts):
+        return "an artifact belongs to no superstep of its session"
     keyed: list[list[Hashable]] = [
         [e.key for e in copy.effects], [(b.superstep, b.first) for b in copy.events],
         [(d.channel, d.superstep) for d in copy.deltas], [i.message_id for i in copy.inputs],
+        [a.artifact for a in copy.artifacts],
     ]  # fmt: skip
     return "a row is in it twice" if any(map(_repeated, keyed)) else None
 

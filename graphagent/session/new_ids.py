@@ -32,7 +32,7 @@ def with_new_ids(archive: Archive, root: SessionId) -> Archive:
     for row in _callers_first(archive):
         ids[row.session] = _child(row, ids) if row.session != archive.root else root
     new = _NewIds({str(old): str(to) for old, to in ids.items()}, ids, root)
-    return Archive(root, tuple(new.copy(copy) for copy in archive.sessions), archive.blobs)
+    return replace(archive, root=root, sessions=tuple(new.copy(copy) for copy in archive.sessions))
 
 
 def moved_interrupt(row: InterruptRow, old: SessionId, new: SessionId) -> InterruptRow:
@@ -90,7 +90,10 @@ class _NewIds:
         )
         inputs = tuple(i if i.taken_by is not None else _input(i, texts) for i in copy.inputs)
         effects = tuple(_effect(e, old, new, copy.effects) for e in copy.effects)
-        return SessionCopy(self.row(copy.row, checkpoints), rows, copy.deltas, effects, copy.events, inputs, interrupts)
+        artifacts = tuple(replace(row, session=new) for row in copy.artifacts)
+        return SessionCopy(
+            self.row(copy.row, checkpoints), rows, copy.deltas, effects, copy.events, inputs, interrupts, artifacts
+        )
 
     def row(self, row: SessionRow, checkpoints: Mapping[CheckpointId, CheckpointRow]) -> SessionRow:
         """The authority row, which remembers as which session its history was run."""

@@ -389,7 +389,9 @@ async def _replay(host: Host, row: SessionRow, chosen: Plan | None, report: Repl
             continue
         if plan.hash not in replayers:
             services = host.services_of(plan)
-            replayers[plan.hash] = Replayer(services.plan, services.kinds(), services, host.clock, depth)
+            replayers[plan.hash] = Replayer(
+                services.plan, services.kinds(), services, host.clock, depth, host.shelf(row, reads=True)
+            )
         if state is None or before is None:
             state = await records.before(number, plan)
         elif before.hash != plan.hash:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from graphagent import concurrency, registry
 from graphagent.errors import NotFound
 from graphagent.ids import SessionId
-from graphagent.ports import Model, Store
+from graphagent.ports import Artifacts, Model, Store
 from graphagent.session.host import Host
 from graphagent.session.services import Models, SystemClock
-from graphagent.session.settings import MEMORY, load_settings
+from graphagent.session.settings import MEMORY, beside, load_settings
 from graphagent.snapshot import SessionQuery, SessionRow
 
 NEWEST = SessionQuery()
@@ -55,8 +56,24 @@ class Project:
         """What hosts this project's sessions; the store is opened at the first call. Awaited from trio."""
         if self._host is None:
             store = self._store or await self._open()
-            self._host = Host(self.settings, store, SystemClock(), Models(self.settings, self._models))
+            models = Models(self.settings, self._models)
+            self._host = Host(self.settings, store, SystemClock(), models, self._artifacts(store))
         return self._host
+
+    def _artifacts(self, store: Store) -> Artifacts:
+        """Where the content of artifacts is. Beside a store that was given it is where that one is."""
+        folder = self.settings.artifacts_folder
+        if self._store is not None and self.settings.artifacts is None:
+            file = Path(store.name)
+            folder = beside(file) if file.is_file() else None
+        kept: Artifacts
+        if folder is not None:
+            kept = registry.load("artifacts", "local")(folder)
+        elif (found := _in_memory.get(store)) is not None:
+            kept = found
+        else:
+            kept = _in_memory[store] = registry.load("artifacts", "memory")()
+        return kept
 
     async def _open(self) -> Store:
         target, file = self.settings.store, self.settings.store_file
@@ -152,6 +169,8 @@ class Project:
 
 
 _default: dict[Path, Project] = {}
+_in_memory: WeakKeyDictionary[Store, Artifacts] = WeakKeyDictionary()
+"""Artifacts in memory live as long as the store that they belong to, like its sessions."""
 
 
 def default_project(project: Project | None) -> Project:

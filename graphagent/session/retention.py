@@ -3,6 +3,7 @@
 A session is past its time when its last commit is older than the retention, nothing of it runs or waits, and no
 session that isn't past has inherited from it. Families of which all sessions are past are deleted. In the others, of a
 session that is past stay: its head, the checkpoints at which forks, calls and waiting tokens began, and every 100th.
+Artifacts stay as long as their session isn't past, or something that stays names them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from itertools import pairwise
 
 from graphagent.channels.references import indexes_of, references, segments_of, waits
 from graphagent.errors import Conflict, NotFound
-from graphagent.ids import CheckpointId, SessionId
-from graphagent.ports import Clock, Store
+from graphagent.ids import ArtifactId, CheckpointId, SessionId
+from graphagent.ports import Artifacts, Clock, Store
+from graphagent.session.artifact_names import named_by_rows, named_in
 from graphagent.session.gathering import ALL
-from graphagent.snapshot import CheckpointRow, SessionQuery, SessionRow, Span, Sweep
+from graphagent.session.strays import remove_strays
+from graphagent.snapshot import ArtifactRow, CheckpointRow, SessionQuery, SessionRow, Span, Sweep
 
 DAY_US = 86_400_000_000
 BATCH = 500
@@ -34,21 +37,26 @@ class Retention:
 
 @dataclass(slots=True)
 class Collected:
-    """What a collection removed, or would remove. `skipped` are families that changed while it worked."""
+    """What a collection removed, or would remove. `skipped` are families that changed while it worked; `artifacts` are
+    rows that nobody refers to, and `strays` content without a row."""
 
     deleted: list[SessionId] = field(default_factory=list)
     trimmed: list[SessionId] = field(default_factory=list)
     checkpoints: int = 0
     blobs: int = 0
+    artifacts: int = 0
+    strays: int = 0
     skipped: list[SessionId] = field(default_factory=list)
 
 
 async def collect(
-    store: Store, clock: Clock, retention: Retention | None = None, *, dry_run: bool = False
-) -> Collected:
+    store: Store, clock: Clock, retention: Retention | None = None, *, artifacts: Artifacts | None = None,
+    dry_run: bool = False,
+) -> Collected:  # fmt: skip
     """Delete families that are past their time, and trim sessions that are. May run beside everything else, and again.
 
     Args:
+        artifacts: Where the content of artifacts is; it goes a day after its row.
         dry_run: Only say what would be removed.
     """
     retention = retention or Retention()
@@ -57,16 +65,19 @@ async def collect(
     before = clock.now_us() - retention.older_than_us
     for family in sorted({entry.row.family for entry in entries}):
         for _ in range(TRIES):
-            if await _collect_family(store, family, before, retention.keep_every, found, dry_run=dry_run):
+            if await _collect_family(store, artifacts, family, before, retention.keep_every, found, dry_run=dry_run):
                 break
         else:
             found.skipped.append(family)
+    if artifacts is not None:
+        found.strays = await remove_strays(store, artifacts, clock.now_us() - DAY_US, dry_run=dry_run)
     return found
 
 
 async def _collect_family(
-    store: Store, family: SessionId, before: int, keep_every: int, found: Collected, *, dry_run: bool
-) -> bool:
+    store: Store, artifacts: Artifacts | None, family: SessionId, before: int, keep_every: int, found: Collected, *,
+    dry_run: bool,
+) -> bool:  # fmt: skip
     """Whether it was done; False if the family changed meanwhile."""
     rows = await store.family(family)
     past = past_sessions(rows, before)
@@ -80,12 +91,15 @@ async def _collect_family(
         return True
     plan = await mark(store, rows, past, keep_every)
     if not dry_run:
+        if artifacts is not None:  # content is as new when its row goes, so that it stays for a day
+            await artifacts.touch(family, [row.hash for row in plan.artifacts])
         for batch in plan.batches(rows):
             if not await store.sweep(batch):
                 return False
     found.trimmed += [row.session for row in rows if plan.floors.get(row.session, 0) > row.floor_superstep]
     found.checkpoints += len(plan.checkpoints)
     found.blobs += len(plan.blobs)
+    found.artifacts += len(plan.artifacts)
     return True
 
 
@@ -112,6 +126,7 @@ class Marked:
     checkpoints: list[CheckpointId] = field(default_factory=list)
     deltas: list[tuple[str, Span]] = field(default_factory=list)
     blobs: list[bytes] = field(default_factory=list)
+    artifacts: list[ArtifactRow] = field(default_factory=list)
 
     def batches(self, rows: Sequence[SessionRow]) -> Iterator[Sweep]:
         """The batches, in an order that leaves whatever is kept readable after each: blobs go last."""
@@ -130,6 +145,8 @@ class Marked:
                 yield replace(empty, deltas=((channel, span),))
         for at in range(0, len(self.blobs), BATCH):
             yield replace(empty, blobs=tuple(self.blobs[at : at + BATCH]))
+        for at in range(0, len(self.artifacts), BATCH):
+            yield replace(empty, artifacts=tuple(row.artifact for row in self.artifacts[at : at + BATCH]))
 
 
 def _pieces(spans: Iterable[Span]) -> Iterator[Span]:
@@ -145,6 +162,7 @@ async def mark(store: Store, rows: Sequence[SessionRow], past: set[SessionId], k
     needed = _Needed({row.plan for row in rows})
     kept_at = await _kept_snapshots(store, rows)
     trims: list[tuple[SessionRow, list[CheckpointRow], set[int]]] = []
+    stay: list[CheckpointRow] = []
     for row in rows:
         own = await store.checkpoints([Span(row.session, -1, None)], limit=ALL)
         kept = own
@@ -152,13 +170,44 @@ async def mark(store: Store, rows: Sequence[SessionRow], past: set[SessionId], k
             wanted = kept_at[row.session]
             kept = [c for c in own if c.snapshot in wanted or c.checkpoint == row.head or c.snapshot % keep_every == 0]
             trims.append((row, own, {c.superstep for c in kept}))
+        stay += kept
         for checkpoint in kept:
             needed.add(row, checkpoint)
     for row, own, there in trims:
         _trim(row, own, there, _kept_journal(row, rows), needed, marked)
     await _add_segments(store, marked.family, needed)
     marked.blobs = [hash for hash in await store.blob_hashes(marked.family) if hash not in needed.blobs]
+    alive = kept_at.keys() - past
+    unsure = [artifact for artifact in await store.artifacts(marked.family) if artifact.session not in alive]
+    if unsure:
+        named = await _named(store, rows, stay, needed, marked)
+        marked.artifacts = [artifact for artifact in unsure if artifact.artifact not in named]
     return marked
+
+
+async def _named(
+    store: Store, rows: Sequence[SessionRow], stay: Sequence[CheckpointRow], needed: _Needed, marked: Marked
+) -> set[ArtifactId]:
+    """The artifacts that what stays of a family names."""
+    named = named_by_rows(checkpoints=stay)
+    for hash in sorted(needed.blobs):
+        named |= named_in((await store.blobs(marked.family, [hash])).values())
+    for (session, channel), supersteps in sorted(needed.deltas.items()):
+        if supersteps:
+            span = Span(session, min(supersteps), max(supersteps) + 1)
+            named |= named_by_rows(deltas=await store.deltas([span], channel))
+    for row in rows:
+        effects = await store.effects([Span(row.session, -1, None)])
+        named |= named_by_rows(
+            effects=[e for e in effects if not _goes(e.superstep, row.session, marked.journal)],
+            inputs=await store.inputs(row.session, after=row.first_input),
+            interrupts=await store.interrupts(row.session, status=None),
+        )
+    return named
+
+
+def _goes(superstep: int, session: SessionId, spans: Iterable[Span]) -> bool:
+    return any(s.session == session and s.lo <= superstep < (s.hi or 0) for s in spans)
 
 
 @dataclass(slots=True)

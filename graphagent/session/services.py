@@ -129,6 +129,11 @@ class Services:
         names = [n.model for n in nodes if n.model is not None]
         return digest(encode([code, [self.models.identity(self.plan, name) for name in names]]))
 
+    @property
+    def result_limit(self) -> int:
+        """See `ports.TaskServices`."""
+        return self.models.settings.result_limit
+
     def redact(self, value: Any) -> Any:
         """See `ports.TaskServices`."""
         return self.models.secrets.redact(value)

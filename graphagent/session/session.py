@@ -307,21 +307,25 @@ class Session:
         plan = graph.compile() if graph is not None else None
         return Replay(await operations.replay(host, self.id, mode=mode, start_at=start, stop_at=stop, plan=plan))
 
-    async def aexport(self, path: str | Path) -> Path:
+    async def aexport(self, path: str | Path, *, artifacts: bool = True) -> Path:
         """Write this session, with all that it called, to a file: `.gasession`, or its events as `.jsonl`.
+
+        Args:
+            artifacts: False leaves the bytes of artifacts out.
 
         Raises:
             InputInvalid: the name has another ending.
             Conflict: it can't be written, or the session is being written too quickly to be read.
+            StoreCorrupt: the bytes of an artifact are missing or damaged.
         """
-        return await concurrency.in_trio(self._export, Path(path))
+        return await concurrency.in_trio(self._export, Path(path), artifacts)
 
     export = concurrency.blocking(aexport)
 
-    async def _export(self, path: Path) -> Path:
+    async def _export(self, path: Path, artifacts: bool) -> Path:
         from graphagent.session.exporting import export_to
 
-        await export_to(await self.project.host(), self.row, path)
+        await export_to(await self.project.host(), self.row, path, artifacts=artifacts)
         return path
 
     async def adelete(self) -> None:

@@ -21,6 +21,9 @@ PROJECT_FOLDER = ".graphagent"
 STORE_FILE = "sessions.db"
 MEMORY = "memory:"
 CONNECTIONS = 8
+ARTIFACTS_FOLDER = "artifacts"
+ARTIFACT_LIMIT: Final = 4 << 30
+RESULT_LIMIT: Final = 64 << 20
 DURABILITIES: Final = ("strict", "pipelined", "memory")
 
 
@@ -70,6 +73,11 @@ SETTINGS: Final = {
         str, "of new sessions: `strict`, or `pipelined`: commits become durable behind the run; `memory`: nothing is "
         "stored", "GRAPHAGENT_DURABILITY", "--durability",
     ),
+    "artifacts": Setting(
+        dict, "`folder`: where artifacts are kept; by default beside the store's file, `<store>.artifacts`, "
+        "of a server in `.graphagent/artifacts`. `max_bytes` of one artifact (4 GiB), `max_result_bytes` of the result "
+        "of an agent's tool (64 MiB)", "GRAPHAGENT_ARTIFACTS",
+    ),
     "upcasters": Setting(
         list, "modules of the project with functions `@graphagent.upcaster`, for `graphagent migrate S --to FILE`"
     ),
@@ -117,6 +125,9 @@ class Settings:
         upcasters: Modules of the project with functions that are marked as upcasters.
         durability: Of new sessions: whether a superstep starts when the one before it is durable, or when it is queued.
         tools: What tools may reach.
+        artifacts: The folder of artifacts, if it isn't where it is by default.
+        artifact_limit: How long an artifact may be, in bytes.
+        result_limit: How long the result of an agent's tool may be, in bytes.
     """
 
     root: Path
@@ -131,11 +142,27 @@ class Settings:
     connections: int = CONNECTIONS
     tools: ToolSettings = ToolSettings()
     capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
+    artifacts: Path | None = None
+    artifact_limit: int = ARTIFACT_LIMIT
+    result_limit: int = RESULT_LIMIT
+
+    @property
+    def artifacts_folder(self) -> Path | None:
+        """The folder of artifacts; None where nothing is stored."""
+        if self.artifacts is not None or self.store == MEMORY:
+            return self.artifacts
+        file = self.store_file
+        return self.root / PROJECT_FOLDER / ARTIFACTS_FOLDER if file is None else beside(file)
 
     @property
     def store_file(self) -> Path | None:
         """The SQLite file; None where sessions are kept elsewhere."""
         return None if self.store == MEMORY or self.store.startswith(SCHEMES) else Path(self.store)
+
+
+def beside(file: Path) -> Path:
+    """Where the artifacts of the sessions in a SQLite file are."""
+    return file.with_name(f"{file.name}.{ARTIFACTS_FOLDER}")
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -191,7 +218,24 @@ def load_settings(
         upcasters, _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
         _tools(data.get("tools") or {}),
         of_models({key: data.get(key) or {} for key in ("capabilities", "rates", "prices")}, PROJECT_FILE),
+        *_artifacts(folder, data.get("artifacts") or {}),
     )  # fmt: skip
+
+
+def _artifacts(root: Path, given: Mapping[str, Any]) -> tuple[Path | None, int, int]:
+    """The folder of artifacts, and how long one and a tool's result may be."""
+    sizes = {"max_bytes": ARTIFACT_LIMIT, "max_result_bytes": RESULT_LIMIT}
+    for name, value in given.items():
+        kind = int if name in sizes else str
+        if name != "folder" and name not in sizes:
+            hint = f"known are: folder, {', '.join(sizes)}"
+            raise InputInvalid(f"$.artifacts.{name} of {PROJECT_FILE}", "no such setting", hint=hint)
+        if type(value) is not kind or (isinstance(value, int) and value <= 0):
+            what = "a number of bytes is expected" if kind is int else "the path of a folder is expected"
+            raise InputInvalid(f"$.artifacts.{name} of {PROJECT_FILE}", what)
+    chosen = os.environ.get("GRAPHAGENT_ARTIFACTS") or given.get("folder")
+    place = None if chosen is None else (root / chosen).absolute()
+    return place, given.get("max_bytes", ARTIFACT_LIMIT), given.get("max_result_bytes", RESULT_LIMIT)
 
 
 def allowed_modules(folder: Path) -> tuple[str, ...]:

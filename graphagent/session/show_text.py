@@ -27,8 +27,21 @@ def step_text(document: ShowDocument, *, node: str | None = None) -> str:
 
 
 def with_effects(document: ShowDocument) -> str:
-    """The whole state, and the calls."""
-    return "\n".join([show_text(document), *effect_lines(document)])
+    """The whole state, the calls and the artifacts."""
+    return "\n".join([show_text(document), *effect_lines(document), *artifact_lines(document)])
+
+
+def artifact_lines(document: ShowDocument) -> list[str]:
+    """The artifacts, whatever they are called."""
+    if isinstance(document.artifacts, Unset):
+        return []
+    if not document.artifacts:
+        return ["", "no artifacts"]
+    rows = [["artifact", "superstep", "bytes", "type", "name"]]
+    for a in document.artifacts:
+        size = f"{a.size:,}" if a.here else f"{a.size:,}, left out"
+        rows.append([str(a.id), str(a.superstep), size, plain(a.media_type), plain(a.name or "")])
+    return ["", table(rows)]
 
 
 def _tasks(document: ShowDocument, node: str | None) -> Iterator[str]:

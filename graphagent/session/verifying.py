@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cache
 
-from graphagent.errors import GraphAgentError, NotFound, StoreCorrupt
+from graphagent.errors import GraphAgentError, NotFound, StoreCorrupt, StoreError
 from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import GraphPlan
 from graphagent.ids import CheckpointId, SessionId
-from graphagent.ports import Store
+from graphagent.ports import Artifacts, Store, Stored
 from graphagent.session.checking import Checker, Problem
 from graphagent.session.gathering import ALL, own_rows
 from graphagent.session.reading import checkpoint_at
@@ -26,11 +26,15 @@ class Verified:
     sessions: int = 0
     checkpoints: int = 0
     blobs: int = 0
+    artifacts: int = 0
     problems: list[Problem] = field(default_factory=list)
 
 
-async def verify_store(store: Store) -> Verified:
-    """Read everything and check it. Sessions may run meanwhile: what is newer than their rows is left out."""
+async def verify_store(store: Store, artifacts: Artifacts | None = None) -> Verified:
+    """Read everything and check it, and the content of all artifacts if it is given where that is.
+
+    Sessions may run meanwhile: what is newer than their rows is left out.
+    """
     found = Verified()
     try:
         entries = await store.sessions(SessionQuery(children=True, limit=ALL))
@@ -42,7 +46,25 @@ async def verify_store(store: Store) -> Verified:
         families.setdefault(entry.row.family, []).append(entry.row)
     for family, rows in sorted(families.items()):
         await _verify_family(store, family, sorted(rows, key=lambda row: row.session), found)
+        await _verify_artifacts(store, artifacts, family, found)
     return found
+
+
+async def _verify_artifacts(store: Store, artifacts: Artifacts | None, family: SessionId, found: Verified) -> None:
+    try:
+        rows = await store.artifacts(family)
+    except StoreCorrupt as error:
+        found.problems.append(Problem(family, error.message))
+        return
+    found.artifacts += len(rows)
+    for row in rows if artifacts is not None else ():
+        try:
+            if row.kept and artifacts is not None:
+                await artifacts.verify(family, Stored(row.hash, row.size))
+        except StoreError as error:
+            found.problems.append(
+                Problem(row.session, f"artifact {row.artifact}: {error.message}", None, row.superstep)
+            )
 
 
 async def _verify_family(store: Store, family: SessionId, rows: list[SessionRow], found: Verified) -> None:

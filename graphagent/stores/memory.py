@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import trio
 
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt
-from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CachedResult,
     CheckpointRow,
@@ -99,6 +100,7 @@ class MemoryStore:
         self._sessions: dict[SessionId, _Session] = {}
         self._checkpoints: dict[CheckpointId, CheckpointRow] = {}
         self._blobs: dict[SessionId, dict[bytes, bytes]] = {}
+        self._artifacts: dict[SessionId, dict[ArtifactId, ArtifactRow]] = {}
         self._interrupts: dict[InterruptId, InterruptRow] = {}
         self._write_keys: dict[bytes, tuple[SessionId, tuple[int, str, int, int]]] = {}
         self._dead: set[WorkerId] = set()
@@ -198,6 +200,7 @@ class MemoryStore:
             family = self._blobs.setdefault(s.base.family, {})
             for blob in commit.blobs:
                 family.setdefault(blob.hash, blob.data)
+        self._add_artifacts(s.base.family, commit.artifacts)
         for delta in commit.deltas:
             s.deltas.setdefault(delta.channel, []).append(delta)
         if commit.interrupts or commit.closed:
@@ -222,6 +225,12 @@ class MemoryStore:
             s.base = replace(s.base, plan=bound.plan, graph_version=bound.version, graph_file=bound.file)
         if commit.release:
             s.owner, s.attempts = None, max(s.attempts - 1, 0)
+
+    def _add_artifacts(self, family: SessionId, rows: Sequence[ArtifactRow]) -> None:
+        for row in rows:
+            there = self._artifacts.setdefault(family, {})
+            if row.artifact not in there or (row.kept and not there[row.artifact].kept):
+                there[row.artifact] = row
 
     def _ask(self, commit: Commit) -> None:
         for row in commit.interrupts:
@@ -311,6 +320,7 @@ class MemoryStore:
             s.messages = {row.message_id: row for row in copy.inputs}
             s.run_n = sum(row.kind == "run" for row in copy.inputs if row.n > 0)
             self._interrupts |= {row.interrupt: row for row in copy.interrupts}
+            self._add_artifacts(copy.row.family, copy.artifacts)
 
     def _check_free(self, copies: Sequence[SessionCopy]) -> None:
         """Raise Conflict if an id of a copy is in use."""
@@ -341,6 +351,7 @@ class MemoryStore:
         self._write_keys = {k: mine for k, mine in self._write_keys.items() if mine[0] not in gone}
         for family in families - {s.base.family for s in self._sessions.values()}:
             self._blobs.pop(family, None)
+            self._artifacts.pop(family, None)
 
     async def sweep(self, sweep: Sweep) -> bool:
         there = {(s.base.session, s.commit_n) for s in self._sessions.values() if s.base.family == sweep.family}
@@ -365,6 +376,8 @@ class MemoryStore:
             s.deltas[channel] = [d for d in s.deltas.get(channel, []) if not _inside(d.superstep, span)]
         for hash in sweep.blobs:
             self._blobs.get(sweep.family, {}).pop(hash, None)
+        for artifact in sweep.artifacts:
+            self._artifacts.get(sweep.family, {}).pop(artifact, None)
         return True
 
     # ---- reads
@@ -407,6 +420,16 @@ class MemoryStore:
 
     async def blob_hashes(self, family: SessionId) -> list[bytes]:
         return sorted(self._blobs.get(family, {}))
+
+    async def artifact(self, family: SessionId, artifact: ArtifactId) -> ArtifactRow:
+        found = self._artifacts.get(family, {}).get(artifact)
+        if found is None:
+            raise NotFound(f"no artifact {artifact}")
+        return found
+
+    async def artifacts(self, family: SessionId) -> list[ArtifactRow]:
+        found = self._artifacts.get(family, {})
+        return [found[id] for id in sorted(found)]
 
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return self._rows(lambda row: row.origin == session)

@@ -18,9 +18,10 @@ from graphagent.codec import digest
 from graphagent.concurrency import aio, in_thread
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt, StoreReplaced
 from graphagent.faults import fault
-from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock, StoreState
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CheckpointRow,
     Commit,
@@ -62,7 +63,16 @@ from graphagent.stores.postgres_schema import inspect, prepare
 from graphagent.stores.postgres_server import Server
 from graphagent.stores.postgres_statements import fetch, fetch_row, fetch_value
 from graphagent.stores.postgres_url import shown
-from graphagent.stores.rows import Damage, Row, blob_data, delta_row, effect_rows, interrupt_values, raw
+from graphagent.stores.rows import (
+    Damage,
+    Row,
+    artifact_row,
+    blob_data,
+    delta_row,
+    effect_rows,
+    interrupt_values,
+    raw,
+)
 from graphagent.stores.rules import carries, fold, id_bounds, settle, with_carried, with_inputs
 from graphagent.stores.wall import WallClock
 
@@ -362,6 +372,13 @@ class PostgresStore:
     async def blob_hashes(self, family: SessionId) -> list[bytes]:
         return await self._rows(lambda r: bytes(r[0]), "blob_hashes", family=raw(family))
 
+    async def artifact(self, family: SessionId, artifact: ArtifactId) -> ArtifactRow:
+        found = await self._rows(artifact_row, "artifact", family=raw(family), aid=raw(artifact))
+        return _found(next(iter(found), None), artifact)
+
+    async def artifacts(self, family: SessionId) -> list[ArtifactRow]:
+        return await self._rows(artifact_row, "artifacts", family=raw(family))
+
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return await self._rows(session_row, "forks", sid=raw(session))
 
@@ -499,7 +516,7 @@ def _bounds(span: Span) -> dict[str, Any]:
 
 def _found(row: T | None, id: str) -> T:
     if row is None:
-        what = {"ses": "session", "ckp": "checkpoint", "itr": "interrupt"}[id[:3]]
+        what = {"ses": "session", "ckp": "checkpoint", "itr": "interrupt", "art": "artifact"}[id[:3]]
         raise NotFound(f"no {what} {id}")
     return row
 

@@ -96,6 +96,7 @@ def _sweep_values(batch: Sweep) -> dict[str, Any]:
         **_spans("events", batch.events), "ckp": [raw(c) for c in batch.checkpoints],
         "delta_channel": [channel for channel, _ in batch.deltas],
         **_spans("delta", [span for _, span in batch.deltas]), "hashes": list(batch.blobs),
+        "aids": [raw(artifact) for artifact in batch.artifacts],
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from graphagent.codec import digest
 from graphagent.ids import InterruptId, SessionId
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CachedResult,
     CheckpointRow,
@@ -57,6 +58,9 @@ _INTERRUPT = (
     "q_iid", "q_sid", "q_superstep", "q_path", "q_node", "q_kind", "q_codec", "q_question", "q_opened_at",
     "q_expires_at", "q_answer", "q_answered_by", "q_answered_at", "q_seal", "q_status",
 )  # fmt: skip
+_ARTIFACT = (
+    "a_aid", "a_sid", "a_superstep", "a_name", "a_media_type", "a_size", "a_hash", "a_kept", "a_seal",
+)  # fmt: skip
 _CACHE = ("cache_key", "cache_hash", "cache_codec", "cache_data", "cache_expires_at")
 _INPUT = ("i_sid", "i_n", "i_kind", "i_message_id", "i_codec", "i_body", "i_principal", "i_at", "i_seal", "i_content")
 
@@ -89,6 +93,7 @@ def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
         **_columns(_INTERRUPT, [rows.interrupt_values(q) for q in asked]),
         "closed_iid": [raw(interrupt) for interrupt, _ in closed], "closed_status": [status for _, status in closed],
         **_cached(result for c in commits for result in c.cached),
+        **_artifacts(row for c in commits for row in c.artifacts),
     }  # fmt: skip
 
 
@@ -155,6 +160,13 @@ def _cached(results: Iterable[CachedResult]) -> dict[str, list[Any]]:
     return _columns(_CACHE, [(r.key, digest(r.data), *pack(r.data), r.expires_at) for r in found])
 
 
+def _artifacts(artifacts: Iterable[ArtifactRow]) -> dict[str, list[Any]]:
+    unique: dict[Any, ArtifactRow] = {}
+    for row in artifacts:
+        unique.setdefault(row.artifact, row)
+    return _columns(_ARTIFACT, [rows.artifact_values(b"", unique[id])[1:] for id in sorted(unique)])
+
+
 def session_values(
     row: SessionRow, genesis: CheckpointRow | None, blobs: Sequence[Blob], inputs: Sequence[NewInput], now: int
 ) -> dict[str, Any]:
@@ -191,6 +203,7 @@ def adopt_values(copy: SessionCopy, blobs: Sequence[Blob]) -> dict[str, Any]:
         **effects_values(session, copy.effects),
         **_columns(_INTERRUPT, [rows.interrupt_values(q) for q in copy.interrupts]),
         **_columns((*_INPUT, "i_taken_by"), inputs),
+        **_artifacts(copy.artifacts),
     }  # fmt: skip
 
 

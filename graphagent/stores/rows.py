@@ -14,9 +14,10 @@ from functools import lru_cache, wraps
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar, get_args
 
-from graphagent.ids import CheckpointId, Id, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, Id, InterruptId, SessionId, WorkerId
 from graphagent.snapshot import (
     TASK_ORDINAL,
+    ArtifactRow,
     Binding,
     Blob,
     Carried,
@@ -343,6 +344,24 @@ def _effect_row(r: Row, first: bytes = b"") -> EffectRow:
         outcome=_unpack_bit(codec, 1, outcome, first), write_key=r[14], attempt_token=r[15], tries=r[16],
         cost=_unpack_bit(codec, 2, cost, first), fingerprint=r[17], started_at=r[18], ended_at=r[19],
     )  # fmt: skip
+
+
+# ---- artifacts -------------------------------------------------------------------------------------------------------
+
+
+def artifact_values(family: bytes, row: ArtifactRow) -> tuple[Any, ...]:
+    plain = (raw(row.artifact), raw(row.session), row.superstep, row.name, row.media_type, row.size, row.hash,
+             int(row.kept))  # fmt: skip
+    return (family, *plain, seal(plain))
+
+
+@_verified
+def artifact_row(r: Row) -> ArtifactRow:
+    """A row of `artifacts`."""
+    family, aid, sid, superstep, name, media_type, size, hash, kept, check = r
+    if seal((aid, sid, superstep, name, media_type, size, hash, kept)) != check:
+        raise Damage(f"the row of artifact {ArtifactId.of(aid)} of family {SessionId.of(family)} is damaged")
+    return ArtifactRow(ArtifactId.of(aid), SessionId.of(sid), superstep, name, media_type, size, hash, bool(kept))
 
 
 # ---- inputs and interrupts -------------------------------------------------------------------------------------------

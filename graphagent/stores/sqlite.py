@@ -19,9 +19,10 @@ import trio
 
 from graphagent.codec import digest
 from graphagent.errors import NotFound, StoreUnavailable
-from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock, StoreState
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CheckpointRow,
     Commit,
@@ -47,6 +48,7 @@ from graphagent.stores.queries import queries
 from graphagent.stores.rows import (
     Damage,
     Row,
+    artifact_row,
     blob_data,
     checkpoint_row,
     delta_row,
@@ -232,6 +234,18 @@ class SqliteStore:
 
     async def blob_hashes(self, family: SessionId) -> list[bytes]:
         return await self._read_long(lambda db: [hash for (hash,) in db.execute(SQL["blob_hashes"], (raw(family),))])
+
+    async def artifact(self, family: SessionId, artifact: ArtifactId) -> ArtifactRow:
+        def read(db: apsw.Connection) -> ArtifactRow:
+            row = next(db.execute(SQL["artifact"], (raw(family), raw(artifact))), None)
+            if row is None:
+                raise NotFound(f"no artifact {artifact}")
+            return artifact_row(row)
+
+        return await self._read(read)
+
+    async def artifacts(self, family: SessionId) -> list[ArtifactRow]:
+        return await self._read_long(lambda db: [artifact_row(r) for r in db.execute(SQL["artifacts"], (raw(family),))])
 
     async def forks(self, session: SessionId) -> list[SessionRow]:
         return await self._read_long(lambda db: [session_row(r) for r in db.execute(SQL["forks"], (raw(session),))])

@@ -33,6 +33,7 @@ from graphagent.stores.rows import (
     OPEN_N,
     Damage,
     Row,
+    artifact_values,
     blob_values,
     bound_value,
     checkpoint_row,
@@ -262,6 +263,8 @@ def _commit_rows(commits: Sequence[Commit], family: bytes, plan: bytes, cursor: 
             cursor.execute(SQL["upsert_interrupt"], interrupt_values(row))
         for interrupt, status in c.closed:
             cursor.execute(SQL["close_interrupt"], (raw(interrupt), status))
+        for artifact in c.artifacts:
+            cursor.execute(SQL["insert_artifact"], artifact_values(family, artifact))
         if c.cached:
             cursor.execute(SQL["drop_expired"], (c.at,))
         for r in c.cached:

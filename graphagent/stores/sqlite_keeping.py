@@ -12,6 +12,7 @@ from graphagent.faults import fault
 from graphagent.ids import SessionId
 from graphagent.snapshot import Blob, SessionCopy, SessionRow, Sweep
 from graphagent.stores.rows import (
+    artifact_values,
     blob_values,
     checkpoint_values,
     delta_values,
@@ -76,6 +77,8 @@ def _adopt(copy: SessionCopy, cursor: apsw.Cursor) -> None:
         execute(SQL["insert_input"], input_values(session, new, new.n, new.accepted_at))
         if new.taken_by is not None:
             execute(SQL["take_input"], (raw(session), new.n, new.taken_by))
+    for artifact in copy.artifacts:
+        execute(SQL["insert_artifact"], artifact_values(raw(row.family), artifact))
     execute(SQL["recount_open"], (raw(session),))
 
 
@@ -100,6 +103,7 @@ def delete(sessions: Sequence[SessionId], locks: WorkerLocks, cursor: apsw.Curso
             cursor.execute(SQL[name], (raw(session),))
     for family in families:
         cursor.execute(SQL["delete_family_blobs"], (raw(family),))
+        cursor.execute(SQL["delete_family_artifacts"], (raw(family),))
 
 
 def sweep(batch: Sweep, cursor: apsw.Cursor, again: bool) -> bool:
@@ -119,4 +123,6 @@ def sweep(batch: Sweep, cursor: apsw.Cursor, again: bool) -> bool:
         execute(SQL["sweep_deltas"], (raw(span.session), span.lo, _END if span.hi is None else span.hi, channel))
     for hash in batch.blobs:
         execute(SQL["sweep_blob"], (raw(batch.family), hash))
+    for artifact in batch.artifacts:
+        execute(SQL["sweep_artifact"], (raw(batch.family), raw(artifact)))
     return True

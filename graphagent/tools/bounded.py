@@ -49,7 +49,8 @@ class BoundedSource:
     async def call(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
         """See `ports.ToolSource`."""
         try:
-            return _small(await self._timed(name, arguments, call))
+            limit = RESULT_LIMIT if call.result_limit is None else call.result_limit
+            return _small(await self._timed(name, arguments, call), limit)
         except (Lost, Timeout) as error:
             if self.effects(name) == "write" and call.key is None and call.sent:
                 raise InDoubt(f"{name}: {error.message}", hint=error.hint) from error
@@ -66,15 +67,16 @@ class BoundedSource:
         await self.source.close(session)
 
 
-def _small(result: Any) -> Any:
+def _small(result: Any, limit: int) -> Any:
     """The result. Raises NodeError if it isn't plain data or is too large."""
     try:
         size = len(encode(freeze(result)))
     except CodecError as error:
         message = f"the result isn't plain data: {error.message}"
         raise NodeError(message, kind="invalid_output", cause="unserialisable", hint=error.hint) from error
-    if size > RESULT_LIMIT:
-        too_large = OutputTooLarge(size, RESULT_LIMIT)
+    if size > limit:
+        too_large = OutputTooLarge(size, limit)
         too_large.kind = "tool_failed"
+        too_large.hint = "return less, or put it with `context.artifacts` and return the artifact"
         raise too_large
     return result

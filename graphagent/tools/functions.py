@@ -80,7 +80,8 @@ class FunctionSource:
         given = signature.check(arguments)
         if signature.keyed:
             given[KEY] = call.idempotency_key
-        context = ToolContext(call) if signature.context is not None else None
+        blocking = not inspect.iscoroutinefunction(self.function)
+        context = ToolContext(call, blocking=blocking) if signature.context is not None else None
         if signature.context is not None:
             given[signature.context] = context
         done, call.sent = False, True

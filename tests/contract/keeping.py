@@ -32,6 +32,7 @@ from tests.contract.store import (
     T0,
     Case,
     World,
+    artifact_row,
     batch,
     checkpoint_row,
     effect_row,
@@ -59,9 +60,11 @@ def copy_of(n: int = 1, supersteps: int = 3, **fields: Any) -> SessionCopy:
         event_n=2 * supersteps, input_n=2, taken_n=1, status="waiting",
     )  # fmt: skip
     written = effect_row(supersteps, effect_class="write", write_key=digest(b"key%d" % n)[:16], state=EffectState.DONE)
+    left_out = artifact_row(row, b"!%d" % n, kept=False)
     return SessionCopy(
         row, checkpoints, tuple(Delta("log", k, encode([k])) for k in range(supersteps)),
         (*(effect_row(k) for k in range(supersteps)), written), events, inputs, (interrupt_row(row),),
+        tuple(sorted((artifact_row(row, b"%d" % n), left_out), key=lambda a: a.artifact)),
     )  # fmt: skip
 
 
@@ -73,6 +76,7 @@ async def read(store: Store, session: SessionId) -> SessionCopy:
         tuple(await store.effects(spans)), tuple(await store.events(spans)),
         tuple(await store.inputs(session, after=row.first_input)),
         tuple(await store.interrupts(session, status=None)),
+        tuple(a for a in await store.artifacts(row.family) if a.session == session),
     )  # fmt: skip
 
 
@@ -135,6 +139,7 @@ async def a_deleted_session_leaves_nothing(world: World) -> None:
     with pytest.raises(NotFound):
         await store.interrupt(first.interrupts[0].interrupt)
     assert await store.blob_hashes(first.row.family) == []
+    assert await store.artifacts(first.row.family) == []
     with pytest.raises(StoreCorrupt):
         await store.blobs(first.row.family, [BIG.hash])
     assert await read(store, second.row.session) == second
@@ -182,13 +187,16 @@ async def a_sweep_takes_what_it_names(world: World) -> None:
     store = await world.open()
     row = await run_on(store, (await started(store)).row, 6)
     old = await store.checkpoints(row.spans())
-    await store.commit(next_commit(row, None, blobs=[BIG, Blob(digest(b"kept"), b"kept")]))
+    gone, stays = artifact_row(row, b"gone"), artifact_row(row, b"stays")
+    artifacts = sorted((gone, stays), key=lambda a: a.artifact)
+    await store.commit(next_commit(row, None, blobs=[BIG, Blob(digest(b"kept"), b"kept")], artifacts=artifacts))
     row = await store.session(row.session)
     below = Span(row.session, -1, 4)
     journal, events = (below,), (Span(row.session, -1, 1), Span(row.session, 2, 3))
     what: dict[str, Any] = {
         "floors": ((row.session, 4),), "journal": journal, "events": events, "blobs": (BIG.hash,),
         "checkpoints": tuple(c.checkpoint for c in old[1:3]), "deltas": (("log", Span(row.session, 0, 2)),),
+        "artifacts": (gone.artifact,),
     }  # fmt: skip
     for _ in range(2):  # once more is harmless
         assert await swept(store, row, **what)
@@ -198,6 +206,7 @@ async def a_sweep_takes_what_it_names(world: World) -> None:
         assert [e.superstep for e in await store.effects(row.spans())] == [4, 5]
         assert [d.superstep for d in await store.deltas(row.spans(), "log")] == [2, 3, 4, 5]
         assert await store.blob_hashes(row.family) == [digest(b"kept")]
+        assert await store.artifacts(row.family) == [stays]
         with pytest.raises(NotFound):
             await store.checkpoint(old[1].checkpoint)
     assert await swept(store, row, floors=((row.session, 2),))

@@ -23,9 +23,10 @@ from graphagent.errors import (
     SessionBusy,
     StoreCorrupt,
 )
-from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import (
+    ArtifactRow,
     Binding,
     Blob,
     CachedResult,
@@ -108,6 +109,15 @@ def effect_row(superstep: int = 0, ordinal: int = 0, **fields: Any) -> EffectRow
         "outcome": b'"yes"', "started_at": T0,
     }  # fmt: skip
     return EffectRow(**(first | fields))
+
+
+def artifact_row(row: SessionRow, data: bytes = b"picture", **fields: Any) -> ArtifactRow:
+    hash = digest(data)
+    first: dict[str, Any] = {
+        "artifact": ArtifactId.of(hash[:16]), "session": row.session, "superstep": 0, "name": "../ö.png",
+        "media_type": "image/png", "size": len(data), "hash": hash,
+    }  # fmt: skip
+    return ArtifactRow(**(first | fields))
 
 
 def interrupt_row(row: SessionRow, name: str = "ask", **fields: Any) -> InterruptRow:
@@ -739,6 +749,43 @@ async def blobs_belong_to_a_family(world: World) -> None:
     assert await store.blobs(row.family, []) == {}
     with pytest.raises(StoreCorrupt, match="missing"):
         await store.blobs(other.family, [blobs[0].hash])
+
+
+async def artifacts_belong_to_a_family(world: World) -> None:
+    store = await world.open()
+    row, other = (await started(store)).row, (await started(store, session_row(2))).row
+    rows = sorted(
+        (artifact_row(row, b"%d" % n, name=None if n else "../a") for n in range(3)), key=lambda a: a.artifact
+    )
+    await store.commit(next_commit(row, 0, artifacts=rows))
+    again = replace(rows[0], superstep=1, name="b", media_type="text/plain")
+    row = await store.session(row.session)
+    await store.commit(next_commit(row, 1, artifacts=[again]))
+    assert await store.artifacts(row.family) == rows, "the same bytes have one row, that of whoever came first"
+    assert await store.artifact(row.family, rows[1].artifact) == rows[1]
+    assert await store.artifacts(other.family) == []
+    with pytest.raises(NotFound, match="no artifact"):
+        await store.artifact(other.family, rows[0].artifact)
+
+
+async def an_artifact_that_was_left_out_gives_way(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    left_out, put = artifact_row(row, kept=False), artifact_row(row, superstep=1)
+    await store.commit(next_commit(row, 0, artifacts=[left_out]))
+    assert await store.artifacts(row.family) == [left_out]
+    for kept in (True, False):
+        row = await store.session(row.session)
+        await store.commit(next_commit(row, row.head_superstep, artifacts=[replace(put, kept=kept)]))
+        assert await store.artifacts(row.family) == [put]
+
+
+async def a_fenced_commit_leaves_no_artifact(world: World) -> None:
+    store = await world.open()
+    row = (await started(store)).row
+    with pytest.raises(Fenced):
+        await store.commit(next_commit(replace(row, epoch=row.epoch - 1), 0, artifacts=[artifact_row(row)]))
+    assert await store.artifacts(row.family) == []
 
 
 # ---- listings --------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from graphagent import concurrency, faults
+from graphagent.artifacts.local import LocalArtifacts
 from graphagent.codec import decode
 from graphagent.graph.plan import Plan
 from graphagent.ids import InterruptId
@@ -27,7 +28,8 @@ from graphagent.session import operations as ops
 from graphagent.session.graph_file import read_graph_file
 from graphagent.session.host import Host
 from graphagent.session.services import Models, SystemClock
-from graphagent.session.settings import Settings
+from graphagent.session.settings import Settings, beside
+from graphagent.session.verifying import verify_store
 from graphagent.snapshot import EffectRow, InterruptRow, SessionQuery, SessionRow
 from graphagent.stores.sqlite import SqliteStore
 from tests.fault.project import crew
@@ -146,7 +148,11 @@ class Captain:
         outputs = (await ops.drive(self.host, row.session)).outputs
         digests = {name: one.head_digest.hex() for name, one in zip(names, rows, strict=True)}
         assert len(digests) == len(rows) == 3, names
-        return {"digests": digests, "heads": [r.head_superstep for r in rows], "outputs": outputs}
+        verified = await verify_store(self.host.store, self.host.artifacts)
+        assert verified.problems == [], "a row without its content"
+        artifacts = sorted(a.artifact for a in await self.host.store.artifacts(row.family))
+        heads = [r.head_superstep for r in rows]
+        return {"digests": digests, "heads": heads, "outputs": outputs, "artifacts": artifacts}
 
 
 def call_of(row: EffectRow) -> str | None:
@@ -227,7 +233,8 @@ async def work(task: str, durability: ops.Durability = "strict", answers: Any = 
     settings = Settings(PROJECT, str(Path.cwd() / STORE))
     teller = Teller([Turn(text="We sailed, and came back.", match="happened", repeat=True)], "teller")
     store = await SqliteStore.open(Path(STORE), clock=clock)
-    host = Host(settings, store, clock, Models(settings, {"teller": teller}))
+    artifacts = LocalArtifacts(beside(Path.cwd() / STORE))
+    host = Host(settings, store, clock, Models(settings, {"teller": teller}), artifacts)
     try:
         if task == "sail":
             return await Captain(host, clock, durability).sail()

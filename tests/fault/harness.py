@@ -94,6 +94,7 @@ def survive(driver: Driver, folder: Path, fault: str, golden: dict[str, Any]) ->
     if "keep" not in known["open_writes"]:
         assert resumed["heads"] == golden["heads"]
     assert resumed["outputs"] == golden["outputs"]
+    assert resumed["artifacts"] == golden["artifacts"]
     assert set(after) == set(golden["calls"])
     return "doubt" if known["open_writes"] else "killed"
 

@@ -15,6 +15,8 @@ import asyncpg
 import pytest
 
 from graphagent import concurrency
+from graphagent.artifacts.local import LocalArtifacts
+from graphagent.codec import digest
 from graphagent.faults import KEEPING
 from graphagent.ids import SessionId
 from graphagent.ports import Clock, Store
@@ -23,6 +25,7 @@ from graphagent.session.host import Host
 from graphagent.session.importing import import_session
 from graphagent.session.reading import floor_of
 from graphagent.session.retention import DAY_US
+from graphagent.session.settings import beside
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery
 from graphagent.stores.postgres import PostgresStore
@@ -170,14 +173,43 @@ def test_a_killed_collection_lost_nothing_and_ends_later(point: str, store: str)
     assert graphagent(store, "db", "verify") == 0
 
 
+@pytest.mark.parametrize("hit", [1, 2])
+@pytest.mark.parametrize("point", ["artifact.remove"])
+def test_killed_while_it_removes_content_it_lost_nothing(point: str, hit: int, tmp_path: Path) -> None:
+    """Content without a row goes when it is a day old; what has a row or is new stays."""
+    store = str(tmp_path / "s.db")
+    assert graphagent(store, "import", str(FOLDER / "waits.gasession")) == 0
+    kept = LocalArtifacts(beside(Path(store)))
+
+    async def strays(host: Host) -> list[Path]:
+        (session,) = await sessions(host)
+        for text in (b"one", b"two", b"new"):
+            await kept.put(session, text, 9)
+        await kept.put(SessionId.derive("nobody"), b"three", 9)
+        files = {digest(text).hex() for text in (b"one", b"two", b"three")}
+        return [path for path in beside(Path(store)).rglob("*") if path.name in files]
+
+    old = on(store, strays)
+    assert len(old) == 3
+    for path in old:
+        os.utime(path, (1, 1))
+    assert graphagent(store, "db", "gc", "--yes", fault=f"{point}:{hit}:kill") == -9
+    assert sum(path.exists() for path in old) == 4 - hit
+    assert graphagent(store, "db", "gc", "--yes") == 0
+    left = [path.name for path in beside(Path(store)).rglob("*") if path.is_file()]
+    assert left == [digest(b"new").hex()]
+    assert graphagent(store, "db", "verify") == 0
+
+
 def as_before(store: str) -> None:
-    """Take the newest migration back, so that the store is one of an earlier release."""
-    newest = len(dialect(store))
+    """Take the newest migrations back, so that the store is one of an earlier release."""
+    first = len(dialect(store)) - 1
     statements = [
+        "drop table artifacts",
         "drop index sessions_family",
         *(f"alter table sessions drop column {column}" for column in ("past", "floor_superstep")),
-        f"delete from migrations where version >= {newest}",
-        f"update meta set value = '{newest - 1}' where key = 'schema_version'",
+        f"delete from migrations where version >= {first}",
+        f"update meta set value = '{first - 1}' where key = 'schema_version'",
     ]
     if store.startswith(SCHEMES):
         postgres_sql(store, "set search_path = graphagent", *statements)

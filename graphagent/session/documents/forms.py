@@ -9,6 +9,7 @@ from graphagent.ids import CheckpointId, InterruptId, RunId, SessionId
 from graphagent.session.documents.diff_forms import DiffDocument
 from graphagent.session.documents.part import Document, Part
 from graphagent.session.documents.parts import (
+    Artifact,
     Change,
     ChannelState,
     Digest,
@@ -94,6 +95,7 @@ class ShowDocument(Document):
     """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far.
 
     `effects`, if they were asked for, are the calls of that superstep; at the head also those of the open one.
+    `artifacts`, if they were asked for, are those that the session had put by then.
     """
 
     table = "tables_text:show_text"
@@ -116,6 +118,7 @@ class ShowDocument(Document):
     error: Error | None
     usage: Usage
     effects: list[Effect] | Unset = UNSET
+    artifacts: list[Artifact] | Unset = UNSET
 
     @property
     def values(self) -> dict[str, Any]:
@@ -421,7 +424,7 @@ class SentDocument(Document):
 @dataclass(frozen=True, slots=True)
 class ExportDocument(Document):
     """A session that was written to a file. `sessions` counts those that it called too; `secret_channels` are the
-    channels marked as secret whose values the file holds."""
+    channels marked as secret whose values the file holds, `artifacts` counts those whose content it holds."""
 
     schema: Literal["graphagent/export@1"] = field(default="graphagent/export@1", init=False)
     session: SessionId
@@ -430,6 +433,7 @@ class ExportDocument(Document):
     digest: Digest
     sessions: int
     secret_channels: list[str]
+    artifacts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -499,12 +503,15 @@ class VerifyDocument(Document):
     sessions: int
     checkpoints: int
     blobs: int
+    artifacts: int
     problems: list[Damaged]
 
 
 @dataclass(frozen=True, slots=True)
 class CollectDocument(Document):
-    """What a collection removed, or with `dry_run` would remove. `skipped` families changed while it worked."""
+    """What a collection removed, or with `dry_run` would remove. `skipped` families changed while it worked.
+
+    `artifacts` counts rows, `strays` content that has none; content goes a day after its row."""
 
     schema: Literal["graphagent/collect@1"] = field(default="graphagent/collect@1", init=False)
     store: str
@@ -513,6 +520,8 @@ class CollectDocument(Document):
     trimmed: list[SessionId]
     checkpoints: int
     blobs: int
+    artifacts: int
+    strays: int
     skipped: list[SessionId]
 
 

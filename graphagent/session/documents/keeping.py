@@ -27,7 +27,7 @@ from graphagent.snapshot import SessionRow
 def export_document(session: SessionId, file: str, done: Exported) -> ExportDocument:
     """A session that was written to a file."""
     digest = show_digest(done.digest)
-    return ExportDocument(session, file, done.size, digest, done.sessions, list(done.secret_channels))
+    return ExportDocument(session, file, done.size, digest, done.sessions, list(done.secret_channels), done.artifacts)
 
 
 async def import_document(store: Store, row: SessionRow, file: str) -> ImportDocument:
@@ -58,11 +58,21 @@ def store_document(state: StoreState, applied: Sequence[str] = ()) -> StoreDocum
 def verify_document(store: Store, found: Verified) -> VerifyDocument:
     """What was read of a store, and what of it is damaged."""
     problems = [Damaged(p.session, p.superstep, p.checkpoint, p.what) for p in found.problems]
-    return VerifyDocument(store.name, not problems, found.sessions, found.checkpoints, found.blobs, problems)
+    return VerifyDocument(
+        store.name, not problems, found.sessions, found.checkpoints, found.blobs, found.artifacts, problems
+    )
 
 
 def collect_document(store: Store, found: Collected, *, dry_run: bool) -> CollectDocument:
     """What a collection removed, or would remove."""
     return CollectDocument(
-        store.name, dry_run, found.deleted, found.trimmed, found.checkpoints, found.blobs, found.skipped
+        store.name,
+        dry_run,
+        found.deleted,
+        found.trimmed,
+        found.checkpoints,
+        found.blobs,
+        found.artifacts,
+        found.strays,
+        found.skipped,
     )

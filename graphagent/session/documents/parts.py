@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from graphagent.ids import CheckpointId, InterruptId, RunId, SessionId, StepId
+from graphagent.ids import ArtifactId, CheckpointId, InterruptId, RunId, SessionId, StepId
 from graphagent.session.documents.part import Part
 from graphagent.snapshot import UNSET, EffectClass, InterruptStatus, Status, Unset
 
@@ -18,9 +18,10 @@ InterruptKind = Literal["approve", "choose", "form", "edit", "tool_approval", "t
 Op = Literal["set", "append", "patch"]
 
 __all__ = [
-    "AnswerCause", "Change", "ChannelState", "Digest", "Effect", "Effects", "Error", "GraphRef", "Head", "Interrupt",
-    "Kind", "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task", "TaskEffects",
-    "TaskStatus", "Time", "TimerCause", "Token", "UpdateCause", "Usage", "Value", "ValueRef", "WaitingToken",
+    "AnswerCause", "Artifact", "Change", "ChannelState", "Digest", "Effect", "Effects", "Error", "GraphRef", "Head",
+    "Interrupt", "Kind", "Op", "Origin", "PatchOp", "RouteCause", "Span", "StartCause", "Status", "Superstep", "Task",
+    "TaskEffects", "TaskStatus", "Time", "TimerCause", "Token", "UpdateCause", "Usage", "Value", "ValueRef",
+    "WaitingToken",
 ]  # fmt: skip
 
 
@@ -309,6 +310,20 @@ class Effect(Part):
     outcome: Value | None
     error: dict[str, Any] | None
     child: SessionId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact(Part):
+    """Content that a superstep put. `name` is a label; `here` is false where the content was left out of an import."""
+
+    id: ArtifactId
+    session: SessionId
+    superstep: int
+    name: str | None
+    media_type: str
+    size: int
+    digest: Digest
+    here: bool
 
 
 @dataclass(frozen=True, slots=True)

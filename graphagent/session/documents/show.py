@@ -17,7 +17,7 @@ from graphagent.session.documents.effects import effects_of
 from graphagent.session.documents.forms import ChannelDocument, ShowDocument
 from graphagent.session.documents.page import Page, State, read_page, states_of
 from graphagent.session.documents.part import maybe_time
-from graphagent.session.documents.parts import ChannelState, Effect, Interrupt, WaitingToken
+from graphagent.session.documents.parts import Artifact, ChannelState, Effect, Interrupt, WaitingToken
 from graphagent.session.documents.supersteps import supersteps_of, tokens_of
 from graphagent.session.loading import load_value
 from graphagent.session.operations import open_interrupts
@@ -34,7 +34,7 @@ PAGE = 100
 
 async def show_document(
     host: Host, row: SessionRow, snapshot: int, *, full: bool = False, values: bool = True, changed: bool = False,
-    node: str | None = None, effects: bool = False,
+    node: str | None = None, effects: bool = False, artifacts: bool = False,
 ) -> ShowDocument:  # fmt: skip
     """The state at a snapshot.
 
@@ -44,6 +44,7 @@ async def show_document(
         changed: Only the channels that the superstep wrote which made the snapshot.
         node: Only what this node did in that superstep: its tasks, what it wrote, its calls.
         effects: Also the calls of that superstep, and at the head those of the open one.
+        artifacts: Also the artifacts that the session had put by then.
 
     Raises:
         NotFound: the session has no such snapshot, or the graph no such node.
@@ -76,6 +77,7 @@ async def show_document(
         await _waiting(host, row, state, snapshot, asked), tasks, changes,
         await _interrupts(host, row, state, asked, at_head=at_head), error, usage_of(spent),
         await _effects(host, row, state, page, at_head=at_head, node=node, full=full) if effects else UNSET,
+        await _artifacts(host, row, snapshot) if artifacts else UNSET,
     )  # fmt: skip
 
 
@@ -90,6 +92,19 @@ async def _effects(
     if at_head:
         out += effects_of(row, state, await host.store.effects(row.spans(row.head_superstep)), node, full=full)
     return out
+
+
+async def _artifacts(host: Host, row: SessionRow, snapshot: int) -> list[Artifact]:
+    """What this session's line had put when a snapshot was made, in that order."""
+    line = {span.session: span for span in row.spans(-1, snapshot)}
+    found = [
+        a for a in await host.store.artifacts(row.family)
+        if a.session in line and a.superstep < snapshot and a.superstep < (line[a.session].hi or snapshot)
+    ]  # fmt: skip
+    return [
+        Artifact(a.artifact, a.session, a.superstep, a.name, a.media_type, a.size, show_digest(a.hash), a.kept)
+        for a in sorted(found, key=lambda a: (a.superstep, a.artifact))
+    ]
 
 
 async def last_snapshot_of(host: Host, row: SessionRow, node: str) -> int:

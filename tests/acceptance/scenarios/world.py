@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from graphagent import concurrency
+from graphagent.artifacts.local import LocalArtifacts
+from graphagent.artifacts.memory import MemoryArtifacts
 from graphagent.codec import decode
 from graphagent.events import Event
 from graphagent.graph.compile import compile_spec
@@ -26,7 +28,7 @@ from graphagent.graph.plan import Plan
 from graphagent.graph.project import ProjectFolder
 from graphagent.graph.validate import positions_of, validate_text
 from graphagent.ids import SessionId
-from graphagent.ports import Model, Store
+from graphagent.ports import Artifacts, Model, Store
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.loading import load_snapshot
@@ -131,6 +133,9 @@ class World:
         self.created: list[SessionId] = []
         self.observer = Observer(self.seen.append)
         self.settings = Settings(self.project, "memory:")
+        self.artifacts: Artifacts = (
+            MemoryArtifacts(clock=self.clock) if store is None else LocalArtifacts(folder / "artifacts")
+        )
         self.models: dict[str, Model] = {}
         """Models by name, for every host that comes."""
 
@@ -150,7 +155,7 @@ class World:
     def boot(self) -> None:
         """A new process."""
         self.wire = Wire(self.store, armed=self.crashing)
-        self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, self.models))
+        self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, self.models), self.artifacts)
 
     async def crash(self) -> None:
         """The process dies, and another one starts."""

@@ -36,11 +36,19 @@ def slow() -> str:
 
 
 async def steer(context: Any) -> str:
-    """An open body: two calls of its own, and a question between them that holds the superstep open."""
-    wind = await context.effect("wind", measure, "wind")
+    """An open body: two calls of its own, and a question between them that holds the superstep open. One call puts an
+    artifact, and isn't made again; another artifact is put whenever the body runs."""
+
+    async def draw() -> Any:
+        note("wind")
+        return await context.save_artifact("../../chart", b"~" * 100_000, "image/png")
+
+    chart = await context.effect("wind", draw)
     course = await context.ask("Which course?", options=["north", "south"])
+    assert await context.read_artifact(chart["id"], 99_990) == b"~" * 10
     depth = await context.effect("depth", measure, "depth")
-    return f"{wind} {course['choice']} {depth}"
+    log = await context.save_artifact("log", f"{course['choice']} {depth}", "text/plain")
+    return f"{chart['id']} {course['choice']} {depth} {log['size']}"
 
 
 def measure(what: str) -> str:

@@ -13,7 +13,7 @@ PAGE = {
     "started_at ended_at wall_ms origin next",
     "history": "schema session name graph status reason origin head floor supersteps open next",
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
-    "interrupts error usage effects",
+    "interrupts error usage effects artifacts",
     "channel": "schema name type reducer scope version changed writers size value value_ref",
     "fork": "schema session created origin graph edits head family preview run",
     "replay": "schema session mode from to floor identical supersteps effects first_difference wall_ms",

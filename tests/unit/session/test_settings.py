@@ -119,3 +119,32 @@ def test_rates_and_prices_that_make_no_sense(tmp_path: Path, text: str, path: st
     with pytest.raises(InputInvalid) as caught:
         load_settings(tmp_path)
     assert caught.value.path == f"{path} of graphagent.toml"
+
+
+def test_artifacts_are_beside_the_store_unless_it_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GRAPHAGENT_ARTIFACTS", raising=False)
+    assert load_settings(tmp_path, store="s.db").artifacts_folder == tmp_path / "s.db.artifacts"
+    assert load_settings(tmp_path, store=URL).artifacts_folder == tmp_path / ".graphagent" / "artifacts"
+    assert load_settings(tmp_path, store="memory:").artifacts_folder is None
+    (tmp_path / PROJECT_FILE).write_text('[artifacts]\nfolder = "here"\nmax_bytes = 7\n')
+    settings = load_settings(tmp_path)
+    assert settings.artifacts_folder == tmp_path / "here"
+    assert (settings.artifact_limit, settings.result_limit) == (7, 64 << 20)
+    monkeypatch.setenv("GRAPHAGENT_ARTIFACTS", "/elsewhere")
+    assert load_settings(tmp_path, store="memory:").artifacts_folder == Path("/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("fold = 'x'", r"\$\.artifacts\.fold .*: no such setting"), ("folder = 7", "the path of a folder is expected"),
+        ("max_bytes = '7'", "a number of bytes is expected"), ("max_bytes = true", "a number of bytes is expected"),
+        ("max_result_bytes = 0", "a number of bytes is expected"),
+    ],
+)  # fmt: skip
+def test_wrong_settings_of_artifacts_are_told(tmp_path: Path, line: str, told: str) -> None:
+    (tmp_path / PROJECT_FILE).write_text(f"[artifacts]\n{line}\n")
+    with pytest.raises(InputInvalid, match=told):
+        load_settings(tmp_path)

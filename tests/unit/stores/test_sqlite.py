@@ -18,6 +18,7 @@ from graphagent.snapshot import Blob, Delta, NewFork, SessionRow
 from graphagent.stores.sqlite import SqliteStore
 from tests.contract.store import (
     ANN,
+    artifact_row,
     batch,
     checkpoint_row,
     effect_row,
@@ -44,6 +45,7 @@ async def filled(path: Path) -> SessionRow:
             "blobs": [Blob(digest(LONG[k]), LONG[k]), Blob(digest(b"%d" % k), b"%d" % k)],
             "interrupts": [interrupt_row(row, f"q{k}")],
             "checkpoint": checkpoint_row(row, k, row.head, manifest=LONG[k] if k % 2 else b"{}"),
+            "artifacts": [artifact_row(row, b"%d" % k)],
             "taken_n": 1,
         }
         await store.commit(next_commit(row, k, **fields))
@@ -65,7 +67,8 @@ async def everything(path: Path, row: SessionRow) -> list[Any]:
             replace(opened, row=row), await store.blobs(row.family, hashes), await store.checkpoints(spans),
             await store.deltas(spans, "log"), await store.events(spans), await store.effects(spans),
             await store.inputs(row.session), await store.interrupts(row.session, status=None),
-            await store.interrupts(status=None), [await store.checkpoint(row.head or CheckpointId(""))],
+            await store.interrupts(status=None), await store.artifacts(row.family),
+            [await store.checkpoint(row.head or CheckpointId(""))],
         ]  # fmt: skip
     finally:
         await store.aclose()
@@ -81,14 +84,14 @@ UNSEALED = {
     "inputs": {"taken_by"},
 }
 """Labels and counters that commits move. Those that must agree with something are compared by a takeover."""
-MOVED = {("sessions", "sid"), ("deltas", "sid"), ("deltas", "channel")}
+MOVED = {("sessions", "sid"), ("deltas", "sid"), ("deltas", "channel"), ("artifacts", "family")}
 """Keys: an update moves the index along, so the row is another one's."""
 
 
 def flip_columns(path: Path) -> Iterator[str]:
     """Flip a bit in one column of the last row of one table after the other; yields its name."""
     db = apsw.Connection(str(path))
-    tables = ["sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts"]
+    tables = ["sessions", "checkpoints", "blobs", "deltas", "events", "effects", "inputs", "interrupts", "artifacts"]
     found = [(table, column[1], column[2]) for table in tables for column in db.execute(f"pragma table_info({table})")]
     for table, column, kind in found:
         query = f"select rowid, {column} from {table} where length({column}) > 0 order by rowid desc limit 1"

@@ -22,6 +22,12 @@ select floor_superstep from sessions where sid = :sid
 -- name: blob_hashes
 select hash from blobs where family = :family order by hash
 
+-- name: artifacts
+select * from artifacts where family = :family order by aid
+
+-- name: artifact
+select * from artifacts where family = :family and aid = :aid
+
 -- name: adopt
 -- The rows of an imported session beside those that `insert_session` stores.
 with e as (
@@ -50,7 +56,16 @@ q as (
       from unnest(:q_iid::bytea[], :q_sid::bytea[], :q_superstep::bigint[], :q_path::text[], :q_node::text[],
                   :q_kind::text[], :q_codec::smallint[], :q_question::bytea[], :q_opened_at::bigint[],
                   :q_expires_at::bigint[], :q_answer::bytea[], :q_answered_by::text[], :q_answered_at::bigint[],
-                  :q_seal::bytea[], :q_status::text[]) t)
+                  :q_seal::bytea[], :q_status::text[]) t),
+a as (
+    insert into artifacts (family, aid, sid, superstep, name, media_type, size, hash, kept, seal)
+    select :family::bytea, t.*
+      from unnest(:a_aid::bytea[], :a_sid::bytea[], :a_superstep::bigint[], :a_name::text[], :a_media_type::text[],
+                     :a_size::bigint[], :a_hash::bytea[], :a_kept::smallint[], :a_seal::bytea[]) t
+    on conflict (family, aid) do update
+       set sid = excluded.sid, superstep = excluded.superstep, name = excluded.name, media_type = excluded.media_type,
+           size = excluded.size, hash = excluded.hash, kept = excluded.kept, seal = excluded.seal
+     where artifacts.kept = 0 and excluded.kept = 1)
 insert into inputs (sid, n, kind, message_id, codec, body, principal, accepted_at, seal, content, taken_by)
 select :sid::bytea, t.*
   from unnest(:i_n::bigint[], :i_kind::text[], :i_message_id::text[], :i_codec::smallint[], :i_body::bytea[],
@@ -66,7 +81,9 @@ q as (delete from interrupts where sid = any(:sids::bytea[]))
 delete from sessions where sid = any(:sids::bytea[])
 
 -- name: delete_family_blobs
--- Once no session of the family is left.
+-- And its artifacts, once no session of the family is left.
+with a as (
+    delete from artifacts where family = :family and not exists (select 1 from sessions s where s.family = :family))
 delete from blobs where family = :family and not exists (select 1 from sessions s where s.family = :family)
 
 -- name: sweep
@@ -85,5 +102,6 @@ d as (
     delete from deltas
      using unnest(:delta_channel::text[], :delta_sid::bytea[], :delta_lo::bigint[], :delta_hi::bigint[])
            t (channel, sid, lo, hi)
-     where deltas.sid = t.sid and deltas.channel = t.channel and deltas.superstep >= t.lo and deltas.superstep < t.hi)
+     where deltas.sid = t.sid and deltas.channel = t.channel and deltas.superstep >= t.lo and deltas.superstep < t.hi),
+a as (delete from artifacts where family = :family and aid = any(:aids::bytea[]))
 delete from blobs where family = :family and hash = any(:hashes::bytea[])

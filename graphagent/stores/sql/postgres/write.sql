@@ -77,6 +77,15 @@ q as (
            answered_by = excluded.answered_by, answered_at = excluded.answered_at, seal = excluded.seal,
            status = excluded.status
      where interrupts.status = 'open'),
+a as (
+    insert into artifacts (family, aid, sid, superstep, name, media_type, size, hash, kept, seal)
+    select f.family, t.*
+      from f, unnest(:a_aid::bytea[], :a_sid::bytea[], :a_superstep::bigint[], :a_name::text[], :a_media_type::text[],
+                     :a_size::bigint[], :a_hash::bytea[], :a_kept::smallint[], :a_seal::bytea[]) t
+    on conflict (family, aid) do update
+       set sid = excluded.sid, superstep = excluded.superstep, name = excluded.name, media_type = excluded.media_type,
+           size = excluded.size, hash = excluded.hash, kept = excluded.kept, seal = excluded.seal
+     where artifacts.kept = 0 and excluded.kept = 1),
 s as (
     update interrupts set status = t.status
       from f, unnest(:closed_iid::bytea[], :closed_status::text[]) t (iid, status)

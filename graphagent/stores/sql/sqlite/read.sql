@@ -42,6 +42,12 @@ select floor_superstep from sessions where sid = ?1
 -- name: blob_hashes
 select hash from blobs where family = ?1 order by hash
 
+-- name: artifact
+select * from artifacts where family = ?1 and aid = ?2
+
+-- name: artifacts
+select * from artifacts where family = ?1 order by aid
+
 -- name: forks
 select * from sessions where origin = ?1 order by created_at, sid
 

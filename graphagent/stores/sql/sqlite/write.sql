@@ -40,6 +40,15 @@ values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
 -- Equal bytes are stored once.
 insert into blobs (family, hash, codec, size, data) values (?1, ?2, ?3, ?4, ?5) on conflict (family, hash) do nothing
 
+-- name: insert_artifact
+-- Equal bytes have one row; one whose bytes aren't here gives way.
+insert into artifacts (family, aid, sid, superstep, name, media_type, size, hash, kept, seal)
+values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+on conflict (family, aid) do update
+   set sid = excluded.sid, superstep = excluded.superstep, name = excluded.name, media_type = excluded.media_type,
+       size = excluded.size, hash = excluded.hash, kept = excluded.kept, seal = excluded.seal
+ where artifacts.kept = 0 and excluded.kept = 1
+
 -- name: insert_delta
 insert into deltas (sid, channel, superstep, codec, items, seal) values (?1, ?2, ?3, ?4, ?5, ?6)
 
@@ -157,6 +166,10 @@ delete from interrupts where sid = ?1
 -- Once no session of the family is left.
 delete from blobs where family = ?1 and not exists (select 1 from sessions where family = ?1)
 
+-- name: delete_family_artifacts
+-- Once no session of the family is left.
+delete from artifacts where family = ?1 and not exists (select 1 from sessions where family = ?1)
+
 -- name: raise_floor
 update sessions set floor_superstep = max(floor_superstep, ?2) where sid = ?1
 
@@ -174,3 +187,6 @@ delete from deltas where sid = ?1 and superstep >= ?2 and superstep < ?3 and cha
 
 -- name: sweep_blob
 delete from blobs where family = ?1 and hash = ?2
+
+-- name: sweep_artifact
+delete from artifacts where family = ?1 and aid = ?2
