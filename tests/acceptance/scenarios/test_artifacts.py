@@ -263,3 +263,51 @@ async def test_lost_content_is_told(world: World) -> None:
     await world.artifacts.put(row.family, ("\u00e4" * 1000).encode(), 1 << 30)
     assert (await world.resume(fork, retry="below")).row.status in ("done", "failed")
     assert await rows(world, row.session) == [artifact]
+
+
+WAITS = """
+    async def draw(n, context):
+        note("draw", n)
+        return await context.save_artifact(f"{n}.txt", f"picture {n}", "text/plain")
+
+    async def wait(context):
+        return (await context.ask("Go on?", options=["yes", "no"]))["choice"]
+"""
+
+
+@scenario
+async def test_what_a_finished_task_put_outlives_its_process(world: World) -> None:
+    """The superstep is held open by a question; a process that comes later commits what another one put."""
+    world.functions(WAITS)
+    world.replays_call = True
+    outcome = await world.start(
+        """
+        outputs: { drawn: "list[Artifact]" }
+        channels: { drawn: { type: "list[Artifact]", reducer: append } }
+        start: [draw, each, wait]
+        nodes:
+          draw: { kind: code, python: "fns:draw", with: { n: 0 }, returns: Artifact, writes: { drawn: "${ [out] }" }, next: end }
+          each:
+            kind: map
+            over: "[1, 2]"
+            as: n
+            do: { kind: code, python: "fns:draw", with: { n: "${ n }" }, returns: Artifact }
+            writes: { drawn: "${ results }" }
+            next: end
+          wait: { kind: code, python: "fns:wait", next: end }
+        result: { drawn: "${ drawn }" }
+        """
+    )
+    session = outcome.row.session
+    assert outcome.row.status == "waiting"
+    assert await world.store.artifacts(session) == [], "the superstep is open"
+    assert len(await world.artifacts.kept(session)) == 3
+    await world.crash()
+    (question,) = await world.open(session)
+    await world.answer(question, "yes")
+    outcome = await world.drive(session)
+    assert outcome.outputs is not None
+    drawn = sorted(a["id"] for a in outcome.outputs["drawn"])
+    assert [a.artifact for a in await rows(world, session)] == drawn
+    assert len(drawn) == 3
+    assert all(world.calls("draw", n) == 1 for n in range(3)), "none of them ran again"
