@@ -202,7 +202,8 @@ GRAPH = """
     channels: { drawn: Artifact, size: { type: int, default: 0 } }
     start: draw
     nodes:
-      draw: { kind: code, python: "fns:draw", writes: { drawn: "${ out }" }, next: below }
+      draw: { kind: code, python: "fns:draw", writes: { drawn: "${ out }" }, next: peek }
+      peek: { kind: code, python: "fns:look", with: { artifact: "${ drawn }" }, writes: { size: "${ out }" }, next: below }
       below: { kind: graph, graph: below, with: { artifact: "${ drawn }" }, writes: { size: "${ out.size }" }, next: end }
     graphs:
       below:
@@ -258,7 +259,7 @@ async def test_lost_content_is_told(world: World) -> None:
     assert await world.artifacts.remove(row.family, artifact.hash, 1 << 62)
     (problem,) = (await verify_store(world.store, world.artifacts)).problems
     assert str(artifact.artifact) in problem.what
-    fork = (await ops.fork(world.host, row.session, 2)).row.session
+    fork = (await ops.fork(world.host, row.session, 3)).row.session
     assert (await world.drive(fork)).row.status == "failed"
     await world.artifacts.put(row.family, ("\u00e4" * 1000).encode(), 1 << 30)
     assert (await world.resume(fork, retry="below")).row.status in ("done", "failed")
@@ -311,3 +312,26 @@ async def test_what_a_finished_task_put_outlives_its_process(world: World) -> No
     assert [a.artifact for a in await rows(world, session)] == drawn
     assert len(drawn) == 3
     assert all(world.calls("draw", n) == 1 for n in range(3)), "none of them ran again"
+
+
+@scenario
+async def test_a_spoke_reads_what_its_hub_has_put(world: World) -> None:
+    """The hub's superstep is open until the spoke has ended, so there is no row yet; the spoke's commit brings it."""
+    world.functions(TOOLS)
+    id = id_of(BIG[:100_000].encode())
+    world.models["m"] = saying([calls(call("numbers", count=10_000)), calls(call("reader", task=f"read {id}")), "done"])
+    world.models["s"] = spoke = saying([calls(call("read_artifact", id=id, offset=99_980)), "I read it."])
+    outcome = await world.start(
+        HEAD.replace("{ m: scripted/m }", "{ m: scripted/m, s: scripted/s }")
+        + """
+          a: { kind: agent, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, tools: [numbers],
+               delegates: { reader: { about: "Reads.", do: { kind: agent, model: s, prompt: "{{ task }}", with: { task: "${ inputs.task }" } } } },
+               writes: { answer: "${ out.text }" }, next: end }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "done"}, outcome.error
+    assert told(spoke)[0]["content"] == f"[bytes 99980 to 100000; the end]\n{BIG[99_980:100_000]}"
+    (artifact,) = await rows(world, outcome.row.session)
+    (child,) = await world.children(outcome.row.session)
+    assert artifact.session == child.session
