@@ -6,7 +6,7 @@ and in the journal beside the outcome of the call or task that put it, since wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphagent.codec import decode
@@ -20,9 +20,19 @@ MOST_LETTERS = 255
 """Longer names and media types are cut off: they are labels."""
 
 
+def _nothing(artifact: str) -> ArtifactRow | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """The artifacts of one session's family. A replay `reads` only: it computes what was put."""
+    """The artifacts of one session's family.
+
+    Attributes:
+        limit: How long one may be, in bytes.
+        reads: In a replay nothing is kept: it computes what was put.
+        above: What the sessions that called this one have put in supersteps that are still open.
+    """
 
     kept: Artifacts
     store: Store
@@ -30,6 +40,7 @@ class Shelf:
     family: SessionId
     limit: int
     reads: bool = False
+    above: Callable[[str], ArtifactRow | None] = _nothing
 
     async def put(self, content: Content, media_type: str, name: str | None, superstep: int) -> ArtifactRow:
         """Keep content; its row isn't stored by this.
@@ -54,9 +65,9 @@ class Shelf:
         return ArtifactRow(id, self.session, superstep, label_or_none, label(media_type), stored.size, stored.hash)
 
     async def row(self, artifact: str) -> ArtifactRow:
-        """The committed row of an artifact of this family. Raises NodeError."""
+        """The row of an artifact of this family that is committed, or that a caller has put. Raises NodeError."""
         try:
-            return await self.store.artifact(self.family, ArtifactId(str(artifact)))
+            return self.above(artifact) or await self.store.artifact(self.family, ArtifactId(str(artifact)))
         except (NotFound, ValueError, TypeError) as error:
             raise NodeError(
                 f"there is no artifact {str(artifact)[:80]!r} in this session", kind="invalid_input",

@@ -517,8 +517,12 @@ class TaskContext:
     async def read_artifact(self, artifact: str, offset: int, limit: int) -> bytes:
         """See `ports.ArtifactAccess`."""
         shelf = self._shelf()
-        own = next((row for id, row in self.put.items() if id == artifact), None)
-        row = own or await shelf.row(artifact)
+        row = next((row for id, row in self.put.items() if id == artifact), None)
+        if row is None:
+            await self.step.journal.settle()  # what the supersteps before this one put is known when they are stored
+            row = await shelf.row(artifact)
+            if shelf.above(artifact) is not None:  # this superstep may be committed before the caller's, or without it
+                note(self.step.artifacts, replace(row, session=self.step.session, superstep=self.superstep))
         if offset < 0 or limit < 0:
             hint = "count from 0"
             raise NodeError(

@@ -43,7 +43,7 @@ from graphagent.events import Event
 from graphagent.faults import fault
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import GraphPlan, Plan
-from graphagent.ids import InterruptId, SessionId
+from graphagent.ids import ArtifactId, InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices
 from graphagent.snapshot import (
     NOTHING_SPENT,
@@ -130,6 +130,8 @@ class Line:
     """How many events of the session are durable."""
     queue: CommitQueue | None = field(init=False, default=None)
     """What isn't durable yet, in mode `pipelined`."""
+    put: Mapping[ArtifactId, ArtifactRow] = field(init=False, default_factory=dict)
+    """The artifacts of the open superstep."""
     _token: bytes = field(init=False)
 
     def __post_init__(self) -> None:
@@ -254,6 +256,7 @@ class Line:
         """Run and commit one superstep. False if the run doesn't go on."""
         snap = self.snapshot
         step = self._step()
+        self.put = step.artifacts
         try:
             results = await run_tasks(step, due(snap.control))
         except ReplayDivergence as divergence:

@@ -39,6 +39,7 @@ from graphagent.session.parked import callers_woken, fired, parked_tokens
 from graphagent.session.services import Models, Services, code_roots
 from graphagent.session.settings import Settings
 from graphagent.snapshot import (
+    ArtifactRow,
     Blob,
     CheckpointRow,
     Control,
@@ -116,8 +117,18 @@ class Host:
 
     def shelf(self, row: SessionRow, *, reads: bool = False) -> Shelf:
         """The artifacts of a session's family; one that `reads` keeps nothing new."""
+
+        def above(artifact: str) -> ArtifactRow | None:
+            caller = row.caller
+            while caller is not None and (line := self.lines.get(caller)) is not None:
+                for id, found in line.put.items():
+                    if id == artifact:
+                        return found
+                caller = line.opened.caller
+            return None
+
         limit = self.settings.artifact_limit
-        return Shelf(self.artifacts, self.store, row.session, row.family, limit, reads)
+        return Shelf(self.artifacts, self.store, row.session, row.family, limit, reads, above)
 
     # ---- sessions ----------------------------------------------------------------------------------------------
 

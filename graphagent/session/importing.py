@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from graphagent.engine.artifacts import label
 from graphagent.errors import ArchiveInvalid, Conflict, GraphAgentError, NotFound
 from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
@@ -137,7 +138,8 @@ def _shape(archive: Archive) -> str | None:
     ids = [c.checkpoint for copy in archive.sessions for c in copy.checkpoints]
     asked = [i.interrupt for copy in archive.sessions for i in copy.interrupts]
     keys = [e.write_key for copy in archive.sessions for e in copy.effects if e.write_key is not None]
-    if _repeated(ids) or _repeated(asked) or _repeated(keys):
+    kept = [a.artifact for copy in archive.sessions for a in copy.artifacts]
+    if _repeated(ids) or _repeated(asked) or _repeated(keys) or _repeated(kept):
         return "an id or write key is in it twice"
     return next((what for copy in archive.sessions if (what := _rows(copy)) is not None), None)
 
@@ -169,10 +171,11 @@ def _rows(copy: SessionCopy) -> str | None:
         return "a question belongs to another session"
     if any(a.session != row.session or not 0 <= a.superstep <= head for a in copy.artifacts):
         return "an artifact belongs to no superstep of its session"
+    if any(label(a.name or "") != (a.name or "") or label(a.media_type) != a.media_type for a in copy.artifacts):
+        return "an artifact has a name that none can have"
     keyed: list[list[Hashable]] = [
         [e.key for e in copy.effects], [(b.superstep, b.first) for b in copy.events],
         [(d.channel, d.superstep) for d in copy.deltas], [i.message_id for i in copy.inputs],
-        [a.artifact for a in copy.artifacts],
     ]  # fmt: skip
     return "a row is in it twice" if any(map(_repeated, keyed)) else None
 

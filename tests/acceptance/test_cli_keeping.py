@@ -217,3 +217,56 @@ def test_the_same_from_python(asks: Path, tmp_path: Path) -> None:
         here.session(session.id)
     here.close()
     there.close()
+
+
+DRAWS = """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: { name: draws }
+outputs: { drawn: Artifact }
+channels: { drawn: Artifact }
+start: draw
+nodes:
+  draw: { kind: code, python: "draws:draw", returns: Artifact, writes: { drawn: "${ out }" }, next: end }
+"""
+
+
+def test_artifacts_are_shown_moved_left_out_and_collected(tmp_path: Path) -> None:
+    folder, there = tmp_path / "here", tmp_path / "there"
+    for made in (folder, there):
+        made.mkdir()
+    graph(folder, DRAWS)
+    draw = "def draw(context):\n    return context.save_artifact('../\\u001b[31mred.txt', 'text', 'text/plain')\n"
+    (folder / "draws.py").write_text(draw)
+    call(folder, "run", "g.graph.yaml")
+    (shown,) = json.loads(call(folder, "show", "@last", "--artifacts", "--json").stdout)["artifacts"]
+    assert (shown["size"], shown["media_type"], shown["here"], shown["superstep"]) == (4, "text/plain", True, 1)
+    assert json.loads(call(folder, "show", "@last@1", "--artifacts", "--json").stdout)["artifacts"] == []
+    assert "artifacts" not in json.loads(call(folder, "show", "@last", "--json").stdout)
+    listed = call(folder, "show", "@last", "--artifacts").stdout
+    assert shown["id"] in listed
+    assert "\x1b" not in listed
+    assert "no artifacts" in call(folder, "show", "@last@1", "--artifacts").stdout
+    content = folder / f"{STORE}.artifacts"
+    (file,) = (p for p in content.rglob("*") if p.is_file())
+    assert file.read_text() == "text"
+    assert "1 artifacts" in call(folder, "export", "@last", "-o", str(tmp_path / "whole.gasession")).stderr
+    bare = ("export", "@last", "--no-artifacts", "-o", str(tmp_path / "bare.gasession"))
+    assert "artifacts" not in call(folder, *bare).stderr
+    call(there, "import", str(tmp_path / "bare.gasession"))
+    assert "4, left out" in call(there, "show", "@last", "--artifacts").stdout
+    call(there, "db", "verify")
+    call(there, "import", str(tmp_path / "whole.gasession"), "--new-ids")
+    assert "left out" not in call(there, "show", "@last", "--artifacts").stdout
+    assert "2 artifacts: all whole" in call(there, "db", "verify").stdout
+    file.write_text("tex!")
+    assert shown["id"] in call(folder, "db", "verify", code=7).stderr
+    assert "--no-artifacts" in call(folder, "export", "@last", code=7).stderr
+    assert not list(folder.glob("*.gasession")) + list(folder.glob(".*.part"))
+    os.utime(file, (1, 1))
+    removed = call(folder, "db", "gc", "--older-than", "0s", "--yes").stdout
+    assert (
+        removed
+        == "removed 1 sessions, 0 checkpoints and 0 blobs of others, the bytes of 1 artifacts that have no row\n"
+    )
+    assert not file.exists()

@@ -202,7 +202,8 @@ GRAPH = """
     channels: { drawn: Artifact, size: { type: int, default: 0 } }
     start: draw
     nodes:
-      draw: { kind: code, python: "fns:draw", writes: { drawn: "${ out }" }, next: below }
+      draw: { kind: code, python: "fns:draw", writes: { drawn: "${ out }" }, next: peek }
+      peek: { kind: code, python: "fns:look", with: { artifact: "${ drawn }" }, writes: { size: "${ out }" }, next: below }
       below: { kind: graph, graph: below, with: { artifact: "${ drawn }" }, writes: { size: "${ out.size }" }, next: end }
     graphs:
       below:
@@ -258,8 +259,79 @@ async def test_lost_content_is_told(world: World) -> None:
     assert await world.artifacts.remove(row.family, artifact.hash, 1 << 62)
     (problem,) = (await verify_store(world.store, world.artifacts)).problems
     assert str(artifact.artifact) in problem.what
-    fork = (await ops.fork(world.host, row.session, 2)).row.session
+    fork = (await ops.fork(world.host, row.session, 3)).row.session
     assert (await world.drive(fork)).row.status == "failed"
     await world.artifacts.put(row.family, ("\u00e4" * 1000).encode(), 1 << 30)
     assert (await world.resume(fork, retry="below")).row.status in ("done", "failed")
     assert await rows(world, row.session) == [artifact]
+
+
+WAITS = """
+    async def draw(n, context):
+        note("draw", n)
+        return await context.save_artifact(f"{n}.txt", f"picture {n}", "text/plain")
+
+    async def wait(context):
+        return (await context.ask("Go on?", options=["yes", "no"]))["choice"]
+"""
+
+
+@scenario
+async def test_what_a_finished_task_put_outlives_its_process(world: World) -> None:
+    """The superstep is held open by a question; a process that comes later commits what another one put."""
+    world.functions(WAITS)
+    world.replays_call = True
+    outcome = await world.start(
+        """
+        outputs: { drawn: "list[Artifact]" }
+        channels: { drawn: { type: "list[Artifact]", reducer: append } }
+        start: [draw, each, wait]
+        nodes:
+          draw: { kind: code, python: "fns:draw", with: { n: 0 }, returns: Artifact, writes: { drawn: "${ [out] }" }, next: end }
+          each:
+            kind: map
+            over: "[1, 2]"
+            as: n
+            do: { kind: code, python: "fns:draw", with: { n: "${ n }" }, returns: Artifact }
+            writes: { drawn: "${ results }" }
+            next: end
+          wait: { kind: code, python: "fns:wait", next: end }
+        result: { drawn: "${ drawn }" }
+        """
+    )
+    session = outcome.row.session
+    assert outcome.row.status == "waiting"
+    assert await world.store.artifacts(session) == [], "the superstep is open"
+    assert len(await world.artifacts.kept(session)) == 3
+    await world.crash()
+    (question,) = await world.open(session)
+    await world.answer(question, "yes")
+    outcome = await world.drive(session)
+    assert outcome.outputs is not None
+    drawn = sorted(a["id"] for a in outcome.outputs["drawn"])
+    assert [a.artifact for a in await rows(world, session)] == drawn
+    assert len(drawn) == 3
+    assert all(world.calls("draw", n) == 1 for n in range(3)), "none of them ran again"
+
+
+@scenario
+async def test_a_spoke_reads_what_its_hub_has_put(world: World) -> None:
+    """The hub's superstep is open until the spoke has ended, so there is no row yet; the spoke's commit brings it."""
+    world.functions(TOOLS)
+    id = id_of(BIG[:100_000].encode())
+    world.models["m"] = saying([calls(call("numbers", count=10_000)), calls(call("reader", task=f"read {id}")), "done"])
+    world.models["s"] = spoke = saying([calls(call("read_artifact", id=id, offset=99_980)), "I read it."])
+    outcome = await world.start(
+        HEAD.replace("{ m: scripted/m }", "{ m: scripted/m, s: scripted/s }")
+        + """
+          a: { kind: agent, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, tools: [numbers],
+               delegates: { reader: { about: "Reads.", do: { kind: agent, model: s, prompt: "{{ task }}", with: { task: "${ inputs.task }" } } } },
+               writes: { answer: "${ out.text }" }, next: end }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "done"}, outcome.error
+    assert told(spoke)[0]["content"] == f"[bytes 99980 to 100000; the end]\n{BIG[99_980:100_000]}"
+    (artifact,) = await rows(world, outcome.row.session)
+    (child,) = await world.children(outcome.row.session)
+    assert artifact.session == child.session

@@ -251,3 +251,25 @@ def test_a_file_whose_content_is_not_what_it_says_is_refused(tmp_path: Path) -> 
                 read_archive(bad, "bad")
 
     played(tmp_path, case)
+
+
+def test_rows_of_artifacts_that_no_export_has_are_refused(tmp_path: Path) -> None:
+    async def case(world: World) -> None:
+        session = (await world.start(GRAPH, {"first": 0})).row.session
+        archive = await export_session(world.host, await world.row(session), artifacts=False)
+        (copy,) = archive.sessions
+        first, *others = copy.artifacts
+        for wrong, why in (
+            ((replace(first, name="a\0b"), *others), "a name that none can have"),
+            ((replace(first, name="x" * 256), *others), "a name that none can have"),
+            ((replace(first, superstep=99), *others), "belongs to no superstep"),
+            ((replace(first, session=SessionId.derive("other")), *others), "belongs to no superstep"),
+            ((first, first), "is in it twice"),
+        ):
+            file = tmp_path / "x.gasession"
+            file.write_bytes(archive_bytes(replace(archive, sessions=(replace(copy, artifacts=wrong),))))
+            there = Host(world.settings, MemoryStore(), world.clock, world.host.models)
+            with pytest.raises(ArchiveInvalid, match=why):
+                await import_session(there, file)
+
+    played(tmp_path, case)
