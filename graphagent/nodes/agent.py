@@ -26,6 +26,8 @@ FAILURES: Final = 6
 """So many calls in a row may fail."""
 SAME_FAILURES: Final = 3
 """So often in a row a call may fail in the same way."""
+CALLS: Final = 200
+"""So many calls of tools may one task make."""
 LAST_WORDS: Final = "You can't call tools any more. Give your final answer now, from what you know."
 
 
@@ -66,6 +68,7 @@ class _Loop:
         self.tools = [shown(name, offer.info) for name, offer in offers.items()]
         self.parts = Parts(self.tools)
         self.failed: list[Called] = []
+        self.made = 0
         self.looked = 0
         """How many messages were looked through for artifacts."""
 
@@ -145,6 +148,12 @@ class _Loop:
 
     async def call(self, reply: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> Sequence[Called]:
         """Make the calls of a turn, and note what the model is to read of them."""
+        self.made += len(wanted)
+        if self.made > CALLS:
+            raise NodeError(
+                f"{self.made} calls of tools are wanted, {CALLS} are allowed in one run of the agent", kind="limit",
+                retryable=False, hint="split the work: a delegate has calls of its own",
+            )  # fmt: skip
         turn = Turn(self.offers, self.conversation.heard, self.models)
         called = await self.agent.calls.run(self.task, turn, wanted)
         asked = {"role": "assistant", "content": reply["text"], "tool_calls": [dict(call) for call in wanted]}
@@ -155,7 +164,7 @@ class _Loop:
     def _count(self, called: Sequence[Called]) -> None:
         """Raise NodeError of kind `tool_failed` where calls fail again and again."""
         for one in called:
-            self.failed = [*self.failed, one] if one.status == "error" else []
+            self.failed = [*self.failed, one] if one.error is not None else []
             same = [f for f in self.failed[-SAME_FAILURES:] if f.fingerprint == one.fingerprint]
             if len(same) == SAME_FAILURES:
                 self._give_up(one, "the same error three times in a row")

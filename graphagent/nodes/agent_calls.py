@@ -20,7 +20,7 @@ from graphagent.nodes.standard.offer import WRITTEN, StandardTool, Told
 from graphagent.ports import Task
 from graphagent.snapshot import UNSET
 
-Status = Literal["ok", "error", "denied"]
+Status = Literal["ok", "error", "denied", "timeout"]
 AT_ONCE: Final = 4
 ORDERED: Final = "ordered"
 """The lane of calls that run one after the other, in call order."""
@@ -227,9 +227,8 @@ class AgentCalls:
         if isinstance(error, InDoubt) or error.kind in FATAL:
             raise error
         view = {"kind": error.kind, "cause": error.cause, "message": error.message[:500], "hint": error.hint}
-        return self._told(
-            task, Called(call["id"], call["name"], "error", failure_text(error), args, None, view, offer)
-        )  # fmt: skip
+        status: Status = "timeout" if error.kind == "timeout" else "error"
+        return self._told(task, Called(call["id"], call["name"], status, failure_text(error), args, None, view, offer))
 
     def _told(self, task: Task, called: Called) -> Called:
         name = called.name if called.offer is None else called.offer.info.name

@@ -15,6 +15,7 @@ from graphagent.codec import decode
 from graphagent.errors import InputInvalid, ModelError
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
+from graphagent.session.host import Host
 from graphagent.snapshot import Span
 from tests.acceptance.scenarios.world import World, scenario
 
@@ -795,3 +796,57 @@ async def test_a_retry_calls_new_spokes_and_repeats_no_write(world: World) -> No
     assert len(await world.store.children(outcome.row.session)) == 1
     assert len(spoke.requests) == 1 or world.crashing
     assert len([r for r in model.requests if _after(0)(r)]) == 2 or world.crashing
+
+
+@scenario
+async def test_a_tool_that_takes_too_long_is_data(world: World) -> None:
+    """Its time is over, the model is told so, and the late result changes nothing."""
+    world.functions("""
+        import graphagent
+        import trio
+
+        @trio_node
+        async def slow() -> int:
+            \"\"\"Takes a minute.\"\"\"
+            note("slow")
+            await trio.sleep(60)
+            return 1
+    """)
+    world.models["m"] = model = saying([calls(call("slow")), "Too slow."])
+    tools = Host.services_of
+
+    def hurried(host: Host, plan: Any) -> Any:
+        services = tools(host, plan)
+        source: Any = services.tool_source("slow")
+        source.timeout_s = 0.05  # in place of a minute
+        return services
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Host, "services_of", hurried)
+        outcome = await world.start(
+            DEEP.replace("channels:", 'tools: { slow: { python: "fns:slow", effects: read } }\n    channels:')
+            + """
+          a: { kind: agent, model: m, prompt: hi, tools: [slow], writes: { answer: "${ out.text }" }, next: end }
+    """
+        )
+    assert outcome.outputs == {"answer": "Too slow."}
+    assert json.loads(told(model)[0]["content"])["kind"] == "timeout"
+    (ended,) = await world.kinds(outcome.row.session, "ToolCallCompleted")
+    assert ended["status"] == "timeout"
+
+
+@scenario
+async def test_there_is_an_end_to_calls(world: World) -> None:
+    """Whatever a model wants, one task makes at most 200 calls."""
+    world.functions(TOOLS)
+    many = calls(*(call("weather", city=f"c{n}") for n in range(150)))
+    world.models["m"] = saying([many, many, "Never."])
+    outcome = await world.start(
+        HEAD
+        + """
+          a: { kind: agent, model: m, prompt: hi, tools: [weather], next: end, on_error: [{ to: end, writes: { answer: "${ error.kind }" } }] }
+    """,
+        ASK,
+    )
+    assert outcome.outputs == {"answer": "limit"}
+    assert len(world.noted()) == 150
