@@ -45,6 +45,33 @@ KIND_LINES = {
     "map": "Runs one node for each item of a list.", "router": "Only routes.", "set": "Only writes.",
     "emit": "Sends a named event, exactly once.", "wait": "Parks until an event comes or a time is there.",
 }  # fmt: skip
+PATTERNS = [
+    ("agent with tools", ["react"], "one `agent`"),
+    (
+        "agent for long work",
+        ["deep-agent"],
+        "an `agent` with tool sets `std.todos` and `std.files`, summaries, approvals",
+    ),
+    ("sequence", ["sequence"], "nodes with one route each"),
+    ("parallel and reduce", ["parallel-reduce"], "`start: [a, b, c]`, `join: all`, a channel that appends"),
+    ("dynamic map", ["map-reduce-docs", "code-review"], "`map` over a list, ordered results, `need: { at_least }`"),
+    ("router", ["router"], "an `llm` that returns a `Literal`, guards on it"),
+    ("loop until", ["loop-until"], "a route back, guarded by a counter"),
+    ("evaluate and optimise", ["reflection"], "a writer, a critic that returns a verdict, a route back"),
+    ("plan and execute", ["plan-and-execute"], "a list in a channel, one step of it at a time"),
+    ("hub: agents as tools", ["hub"], "an `agent` with `delegates`; control comes back to it"),
+    ("handoff", ["handoff"], "a channel `active`, a router on it, a channel for the way back"),
+    ("swarm", ["swarm"], "agents with a tool whose `tool_writes` sets `active`, of `scope: session`"),
+    ("group chat", ["group-chat"], "a selector, a router, speakers that are graphs, a counter of rounds"),
+    (
+        "ledger with replanning",
+        ["ledger"],
+        "a plan, a progress record, a counter of stalls that leads back to the plan",
+    ),
+    ("background", ["background"], "a fork; a child session that waits for an event; a join that collects"),
+    ("remote", ["remote"], "a `tool` of a server over MCP, `on_error` to a model of our own"),
+    ("state machine", ["customer-support"], "`router`, `wait` and `human`; sub-graphs for states with states inside"),
+]
 FUNCTION_LINES = {
     "len": "how many items, keys or characters", "str": "a value as text",
     "int": "a number, or text that is one, as int",
@@ -170,6 +197,10 @@ def events() -> str:
 def ready_made() -> str:
     """The graphs that come with the package, each with its drawing."""
     out = [NOTE, "# Ready-made graphs\n\nThey run as they are, are imported by others, or are copied and changed.\n"]
+    out.append("All take the small local model unless told otherwise, so none needs an account. How an importer\n")
+    out.append("replaces their models, prompts, tools and members: [use](../howto/use-ready-made-graphs.md) one.\n")
+    rows = [[pattern, ", ".join(f"[{name}](#{name})" for name in names), built] for pattern, names, built in PATTERNS]
+    out.append("\n## Patterns\n\n" + table(["pattern", "graph", "built of"], rows))
     for file in graph_files():
         graph, name = ga.load(file), file.name.partition(".")[0]
         description = yaml.safe_load(file.read_text(encoding="utf-8"))["metadata"]["description"]

@@ -28,6 +28,10 @@ def test_sessions_are_kept_and_moved(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "keep-and-move-sessions.md", tmp_path / "here", {}) == 12
 
 
+def test_ready_made_graphs(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 3
+
+
 def test_artifacts(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "use-artifacts.md", tmp_path, {}) == 3
 

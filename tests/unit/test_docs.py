@@ -26,6 +26,12 @@ def tool() -> ModuleType:
     return module
 
 
+def test_every_ready_made_graph_is_found_by_its_pattern(tool: ModuleType) -> None:
+    listed = {name for _, names, _ in tool.PATTERNS for name in names}
+    files = {file.name.partition(".")[0].replace("_", "-") for file in (ROOT / "graphs").glob("*.graph.yaml")}
+    assert listed == files - {"summarize"}, "but that of the demo"
+
+
 def test_generated_pages_are_up_to_date(tool: ModuleType) -> None:
     given = tool.pages()
     there = {name: (tool.DOCS / name) for name in given}
