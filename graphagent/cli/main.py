@@ -82,6 +82,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("graphagent.cli.init:init", "Write a new project that works as it is."),
     "demo": ("graphagent.cli.demo:demo", "Summarize a text with a small local model: no key, no account."),
     "doctor": ("graphagent.cli.doctor:doctor", "Check this machine and project."),
+    "models probe": (
+        "graphagent.cli.models:probe",
+        "Try what a model can do with a few small calls, and compare it with what is assumed.",
+    ),
     "local install": ("graphagent.cli.local:install", "Install the weights of the small local model."),
 }
 """Name (of one or two words) -> where the function is, and the first line of its docstring."""

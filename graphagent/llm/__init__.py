@@ -5,7 +5,9 @@
     scripted            the shipped fake; `script_file` reads its turns from a file
     local               a small model in a child process
     emulation           tool calls of a model that has none; `tool_prompt` is what it reads
+    typed               typed answers of a model that takes no schemas
     structured          schemas that constrain an answer, and the answer's way back to a value
+    probe               what a model really does
     failures            from a provider's errors to ours
     capabilities        what the operator says of a model: abilities, rate limits, price
     guarded             what is around every try: `breaker`, then `limits`

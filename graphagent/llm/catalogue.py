@@ -76,7 +76,7 @@ def open_model(
     if provider == "scripted":
         return _scripted(model, script, name)
     if provider == "local" and base_url is None:
-        return _with_tools(_local(model), capabilities, LOCAL_REPLY)
+        return _completed(_local(model), capabilities, LOCAL_REPLY)
     known = PROVIDERS.get(provider)
     info = capabilities.of(ModelInfo(model, provider))
     env = os.environ if environ is None else environ
@@ -91,12 +91,16 @@ def open_model(
         opened = _compatible(info, known, url, key)
     if guards is not None:
         opened = guards.around(opened, url, key or "", capabilities.rates)
-    return _with_tools(opened, capabilities)
+    return _completed(opened, capabilities)
 
 
-def _with_tools(model: Model, capabilities: Capabilities, max_reply: int = MAX_REPLY) -> Model:
-    """The model, or one over it where it has no tools but can be held to a schema."""
-    if model.info.tools or not model.info.json_schema:
+def _completed(model: Model, capabilities: Capabilities, max_reply: int = MAX_REPLY) -> Model:
+    """The model, or one over it that does with what it has: calls by typed answers, or typed answers by a call."""
+    if not model.info.json_schema:
+        from graphagent.llm.typed import TypedAnswers
+
+        return TypedAnswers(model)
+    if model.info.tools:
         return model
     from graphagent.llm.emulation import EmulatedTools
 

@@ -40,6 +40,10 @@ def test_simulated_crashes(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "simulate-crashes.md", tmp_path, {}) == 1
 
 
+def test_choosing_models(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "choose-models.md", tmp_path, {}) == 2
+
+
 def test_tools(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "give-tools.md", tmp_path, {}) == 5
 

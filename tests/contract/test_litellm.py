@@ -23,7 +23,10 @@ from graphagent.messages import ModelInfo, ModelRequest, ReasoningDelta, Samplin
 from graphagent.testing import ModelServer, Reply
 from tests.unit.llm.calls import ANSWER, Answered, ask
 
-pytestmark = pytest.mark.filterwarnings("ignore:Accessing the 'model_:DeprecationWarning")  # the package's own
+pytestmark = [  # the package's own, at its first use of a part
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
 
 TOOL = {
     "name": "find",

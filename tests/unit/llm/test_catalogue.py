@@ -12,6 +12,7 @@ from graphagent.llm.emulation import EmulatedTools
 from graphagent.llm.litellm import LiteLLMModel
 from graphagent.llm.openai_compatible import OpenAICompatibleModel
 from graphagent.llm.script_file import parse_script
+from graphagent.llm.typed import TypedAnswers
 from graphagent.messages import ToolCallDelta
 from graphagent.testing import ModelServer
 from tests.unit.llm.calls import answer, ask, failure
@@ -132,7 +133,7 @@ def test_a_model_that_is_said_to_lack_tools_calls_them_by_its_answers() -> None:
         assert "tools" not in body
         assert body["response_format"]["type"] == "json_schema"
     neither = read_capabilities({"tools": False, "json_schema": False}, "$")
-    assert isinstance(open_model("vllm/x", environ={}, capabilities=neither), OpenAICompatibleModel)
+    assert isinstance(open_model("vllm/x", environ={}, capabilities=neither), TypedAnswers)
 
 
 @pytest.mark.parametrize(
