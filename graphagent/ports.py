@@ -432,6 +432,16 @@ class EffectCall:
 Execute = Callable[[EffectCall], Awaitable[Any]]
 
 
+class MadeOf(Protocol):
+    """What a request was made of: a hash of these sources, and how they are called in messages."""
+
+    @property
+    def hash(self) -> bytes: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+
 class ArtifactAccess(Protocol):
     """How nodes and tools put and read artifacts of their session's family."""
 
@@ -500,6 +510,7 @@ class Task(ArtifactAccess, Protocol):
         *,
         keyed: bool = False,
         check: Execute | None = None,
+        made_of: MadeOf | None = None,
     ) -> Any:
         """The journaled outcome of this call, or what `execute` gives now, journaled.
 
@@ -508,6 +519,7 @@ class Task(ArtifactAccess, Protocol):
                 again under its key.
             check: Of a write: asked first where there is no outcome. It gives `{found: value}` if the call has
                 happened, `not_found` if it hasn't and may be made, or `unknown`.
+            made_of: The sources of the request, such as prompts; kept with the call, so that a replay can name them.
 
         Raises:
             NodeError: the call failed; the failure is journaled as well.

@@ -23,7 +23,7 @@ from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, R
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
 from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId, digest128, encode128
-from graphagent.ports import Content, EffectCall, Execute, ItemEnd, TaskServices
+from graphagent.ports import Content, EffectCall, Execute, ItemEnd, MadeOf, TaskServices
 from graphagent.snapshot import ArtifactRow, EffectClass, EffectRow, EffectState, InterruptRow, Spent
 
 OUTCOME_LIMIT = 4 * 1024 * 1024
@@ -84,7 +84,7 @@ class TaskContext:
 
     async def effect(
         self, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
-        keyed: bool = False, check: Execute | None = None,
+        keyed: bool = False, check: Execute | None = None, made_of: MadeOf | None = None,
     ) -> Any:  # fmt: skip
         """See `ports.Task.effect`."""
         self._in_time()
@@ -97,7 +97,9 @@ class TaskContext:
         self._open = True
         try:
             asked = freeze(request)
-            return await self._effect(ordinal, kind, name, effect_class, asked, execute, keyed=keyed, check=check)
+            return await self._effect(
+                ordinal, kind, name, effect_class, asked, execute, keyed=keyed, check=check, made_of=made_of
+            )
         finally:
             self._open = False
 
@@ -109,7 +111,7 @@ class TaskContext:
 
     async def _effect(
         self, ordinal: int, kind: str, name: str, effect_class: EffectClass, request: Any, execute: Execute, *,
-        keyed: bool, check: Execute | None,
+        keyed: bool, check: Execute | None, made_of: MadeOf | None,
     ) -> Any:  # fmt: skip
         journal = self.step.journal
         asked = encode(request)
@@ -120,7 +122,7 @@ class TaskContext:
         key = key or write_key(self.step.session, self.superstep, self.root, name, hashed, occurrence)
         call = EffectCall(key, self.step_id(ordinal))
         if row is not None:
-            self.compare(row, kind, name, hashed, request)
+            self.compare(row, kind, name, hashed, request, made_of)
             if row.outcome is not None:
                 journal.replayed += 1
                 return self.reuse(row)
@@ -133,6 +135,7 @@ class TaskContext:
         row = EffectRow(
             self.superstep, self.path, self.attempt, ordinal, kind, name, effect_class, EffectState.INTENT, hashed,
             asked if len(asked) <= REQUEST_LIMIT else None, started_at=self.step.clock.now_us(),
+            fingerprint=None if made_of is None else made_of.hash,
         )  # fmt: skip
         if effect_class == "write":
             earlier = self.earlier(hashed, occurrence)
@@ -277,7 +280,9 @@ class TaskContext:
         """The error of a write of this task that has no outcome."""
         return unknown(row, key, asked_for(row, self.node, self.step.graph))
 
-    def compare(self, row: EffectRow, kind: str, name: str, hashed: bytes, request: Any) -> None:
+    def compare(
+        self, row: EffectRow, kind: str, name: str, hashed: bytes, request: Any, made_of: MadeOf | None = None
+    ) -> None:
         """Raise ReplayDivergence if the journal has another call in this place."""
         self.step.used.add((row.path, row.attempt, row.ordinal))
         recorded = decode(row.request) if row.request else None
@@ -286,15 +291,18 @@ class TaskContext:
         if row.name != name:
             self.diverge("wrong_name", row.ordinal, row.name, name)
         if row.request_hash != hashed:
-            self.diverge("request_changed", row.ordinal, recorded, request)
+            changed = made_of is not None and row.fingerprint is not None and row.fingerprint != made_of.hash
+            about = f"a prompt has changed since: {', '.join(made_of.names)}" if made_of and changed else None
+            self.diverge("request_changed", row.ordinal, recorded, request, about)
 
-    def diverge(self, kind: str, ordinal: int | None, expected: Any, actual: Any) -> None:
-        """Stop: this code makes other calls than those in the journal."""
+    def diverge(self, kind: str, ordinal: int | None, expected: Any, actual: Any, about: str | None = None) -> None:
+        """Stop: this code makes other calls than those in the journal. `about` is what is known of the reason."""
         difference = {
             "superstep": self.superstep, "node": self.node.name, "path": self.path, "attempt": self.attempt,
-            "ordinal": ordinal, "kind": kind, "expected": expected, "actual": actual,
+            "ordinal": ordinal, "kind": kind, "expected": expected, "actual": actual, "hint": about,
         }  # fmt: skip
-        message = f"node {self.node.name!r} in superstep {self.superstep}: {kind.replace('_', ' ')}"
+        reason = "" if about is None else f"; {about}"
+        message = f"node {self.node.name!r} in superstep {self.superstep}: {kind.replace('_', ' ')}{reason}"
         hint = "put the code or prompt back, or fork at this superstep with --fresh, which makes its calls again"
         raise ReplayDivergence(difference, message, hint=hint)
 

@@ -40,7 +40,8 @@ class AgentNode:
         assert isinstance(node.body, AgentBody)
         assert node.agent is not None
         self.node, self.body = node, node.body
-        self.talk, self.models = Talk(node, graph, plan), ModelCalls(node, plan)
+        self.talk = Talk(node, graph, plan)
+        self.models = ModelCalls(node, plan, self.talk.sources)
         self.toolbox, self.entries = Toolbox(node, graph, plan), plan.tools.keys()
         self.spokes = [Spoke(delegate, plan) for delegate in node.agent.delegates.values()]
         self.calls = AgentCalls(node, self.models, self.body.parallel_delegates)

@@ -16,7 +16,8 @@ class LLMNode:
     immediate = False
 
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
-        self.talk, self.calls = Talk(node, graph, plan), ModelCalls(node, plan)
+        self.talk = Talk(node, graph, plan)
+        self.calls = ModelCalls(node, plan, self.talk.sources)
 
     def run_now(self, task: Task) -> Finished:
         """Not an immediate kind."""

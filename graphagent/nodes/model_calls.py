@@ -7,13 +7,14 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphagent.codec import freeze, hash_value
+from graphagent.codec import freeze, hash_value, show_digest
 from graphagent.errors import ModelError, NodeError
 from graphagent.faults import fault
 from graphagent.graph.plan import ModelPlan, NodePlan, Plan
 from graphagent.graph.types import TypeMismatch, json_schema
 from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta, Usage
 from graphagent.nodes.memory import Summarise
+from graphagent.nodes.prompts import Sources
 from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
 
@@ -74,8 +75,8 @@ class Wanted:
 class ModelCalls:
     """The models of one node, and how their answers are read."""
 
-    def __init__(self, node: NodePlan, plan: Plan) -> None:
-        self.node = node
+    def __init__(self, node: NodePlan, plan: Plan, sources: Sources) -> None:
+        self.node, self.sources = node, sources
         self.models = [plan.models[name] for name in with_fallbacks(plan, node.model or "")]
         self.schema = json_schema(node.returns) if node.returns is not None else None
 
@@ -111,7 +112,12 @@ class ModelCalls:
                     error.details = await _with_larger(task, error.details, model, others)
                 raise
 
-        reply: Mapping[str, Any] = await task.effect("model", model.name, "read", wanted.request(model), execute)
+        prompt = show_digest(self.sources.hash)
+        parts = {"messages": len(wanted.messages), "tools": len(wanted.tools)}
+        task.show("x.model.started", {"model": model.name, "prompt_hash": prompt, "parts": parts})
+        reply: Mapping[str, Any] = await task.effect(
+            "model", model.name, "read", wanted.request(model), execute, made_of=self.sources
+        )
         call = task.last_call
         task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
         return reply

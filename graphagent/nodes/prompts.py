@@ -2,8 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from graphagent.codec import digest, encode
 from graphagent.graph.plan import Plan, Template
 from graphagent.graph.spec import Prompt
+from graphagent.graph.template_syntax import included
+
+FILTERS: Final = 1
+"""Goes up when a filter gives another text than before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a node's prompts are made of: a hash of all texts, and how they are called in messages."""
+
+    hash: bytes
+    names: tuple[str, ...]
 
 
 def template_of(plan: Plan, prompt: Prompt) -> Template:
@@ -16,3 +33,19 @@ def template_of(plan: Plan, prompt: Prompt) -> Template:
     return Template(
         prompt.text if prompt.text is not None else plan.templates[prompt.file or ""], blocks, prompt.file or ""
     )
+
+
+def sources_of(plan: Plan, prompts: Mapping[str, Template | None]) -> Sources:
+    """The sources of a node's prompts, with what they include."""
+    found = {key: template for key, template in prompts.items() if template is not None}
+    texts = [[key, t.text, [list(block) for block in t.blocks]] for key, t in found.items()]
+    files: dict[str, str] = {}
+    todo = [text for t in found.values() for text in (t.text, *(block for _, block in t.blocks))]
+    while todo:
+        for name in included(todo.pop()):
+            match = next((file for file in plan.templates if file == name or file.endswith(f"/{name}")), None)
+            if match is not None and match not in files:
+                files[match] = plan.templates[match]
+                todo.append(files[match])
+    names = [t.file or f"`{key}`" for key, t in found.items()]
+    return Sources(digest(encode([FILTERS, texts, files])), (*names, *sorted(files)))

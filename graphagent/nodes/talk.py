@@ -10,7 +10,7 @@ from graphagent.graph.spec import AgentBody, LLMBody
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.history import shown_message, window
 from graphagent.nodes.memory import Memory, Summarise
-from graphagent.nodes.prompts import template_of
+from graphagent.nodes.prompts import sources_of, template_of
 from graphagent.ports import Task
 
 BUDGET: Final = 16_000
@@ -25,6 +25,7 @@ class Talk:
         self.node, self.body = node, node.body
         self.system = template_of(plan, self.body.system) if self.body.system else None
         self.prompt = template_of(plan, self.body.prompt) if self.body.prompt else None
+        self.sources = sources_of(plan, {"system": self.system, "prompt": self.prompt})
         self.channel = graph.channel_index[self.body.history.channel] if self.body.history else None
 
     def begin(self, task: Task, summarise: Summarise) -> Conversation:

@@ -15,6 +15,7 @@ from graphagent.codec import decode
 from graphagent.errors import InputInvalid, ModelError
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
+from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.snapshot import Span
 from tests.acceptance.scenarios.world import World, scenario
@@ -850,3 +851,25 @@ async def test_there_is_an_end_to_calls(world: World) -> None:
     )
     assert outcome.outputs == {"answer": "limit"}
     assert len(world.noted()) == 150
+
+
+@scenario
+async def test_a_changed_prompt_is_named(world: World) -> None:
+    """A model call that has another prompt than in the journal stops the run, and the message names what changed."""
+    world.models["m"] = saying([calls(call("ask_human", question="Why?")), "Thanks."])
+    graph = (
+        DEEP
+        + """
+          a: { kind: agent, model: m, system: "Be kind.", prompt: hi, tools: [std.human], writes: { answer: "${ out.text }" }, next: end }
+    """
+    )
+    session = (await world.start(graph)).row.session
+    (asked,) = await world.open(session)
+    row = await world.row(session)
+    world.host.plans[row.plan] = replace(world.plan(graph.replace("Be kind.", "Be rude.")), hash=row.plan)
+    world.host.services.clear()
+    await world.answer(asked, {"form": {"answer": "because"}})
+    outcome = await world.calmly(lambda: ops.drive(world.host, session))
+    assert (outcome.row.status, outcome.row.reason) == ("failed", "divergence")
+    assert outcome.error is not None
+    assert "a prompt has changed since: `system`, `prompt`" in outcome.error["message"]
