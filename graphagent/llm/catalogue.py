@@ -31,7 +31,6 @@ PROVIDERS: Mapping[str, Provider] = {
     "vllm": Provider("http://127.0.0.1:8000/v1", "VLLM_BASE_URL", "VLLM_API_KEY"),
     "ollama": Provider("http://127.0.0.1:11434/v1", "OLLAMA_HOST", "OLLAMA_API_KEY"),
 }
-NAMES = frozenset(PROVIDERS) | {"local", "scripted"}
 LOCAL_NAMES = ("smollm2",)
 MAX_REPLY = 4_000
 LOCAL_REPLY = 200

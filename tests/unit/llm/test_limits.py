@@ -24,13 +24,14 @@ def at_once(main: Callable[[], Awaitable[None]]) -> None:
 
 @given(
     st.integers(1, 40),
-    st.lists(st.floats(0, 90), min_size=1, max_size=60),
+    st.lists(st.tuples(st.floats(0, 90), st.integers(1, 60)), min_size=1, max_size=3),
     st.lists(st.tuples(st.floats(0, 200), st.floats(0, 50)), max_size=3),
 )
 @settings(deadline=None, max_examples=60)
 def test_no_minute_passes_more_requests_than_the_limit(
-    limit: int, starts: list[float], closings: list[tuple[float, float]]
+    limit: int, bursts: list[tuple[float, int]], closings: list[tuple[float, float]]
 ) -> None:
+    starts = [start for start, count in bursts for _ in range(count)]
     passed: list[tuple[int, float]] = []
 
     async def main() -> None:
