@@ -1,7 +1,7 @@
 """Artifacts in a folder: `<root>/<family>/aa/<sha256>`, each a whole file under the hash of its bytes.
 
-A file is written under a name of its own, made durable, and then renamed to where it belongs. Whoever renames holds the
-family's folder with a shared lock, whoever removes with an exclusive one: a removal can't hit what was just put.
+A file is written under a name of its own, made durable, and then renamed to where it belongs. Whoever renames holds a
+shared lock on `<root>/lock`, whoever removes an exclusive one: a removal can't hit what was just put.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from graphagent.ports import Content, Stored
 
 T = TypeVar("T")
 NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-TRIES: Final = 100
-"""So often a folder is made anew that a collection removes in between, since it is empty."""
+LOCK: Final = "lock"
 
 
 class LocalArtifacts:
@@ -71,17 +70,11 @@ class LocalArtifacts:
         upload.flush()
         stored = upload.meter.stored()
         name = stored.hash.hex()
-        for attempt in range(TRIES):
-            try:
-                with self._family(family, fcntl.LOCK_SH, create=True) as own:
-                    os.utime(upload.name, dir_fd=upload.folder, follow_symlinks=False)
-                    with folder(name[:2], own, create=True) as place:
-                        os.rename(upload.name, name, src_dir_fd=upload.folder, dst_dir_fd=place)
-                        os.fsync(place)
-                break
-            except FileNotFoundError:
-                if attempt == TRIES - 1:
-                    raise
+        with self._family(family, fcntl.LOCK_SH, create=True) as own:
+            os.utime(upload.name, dir_fd=upload.folder, follow_symlinks=False)
+            with folder(name[:2], own, create=True) as place:
+                os.rename(upload.name, name, src_dir_fd=upload.folder, dst_dir_fd=place)
+                os.fsync(place)
         fault("artifact.rename")
         return stored
 
@@ -191,8 +184,7 @@ class LocalArtifacts:
     @contextmanager
     def _family(self, family: SessionId, lock: int, *, create: bool = False) -> Iterator[int]:
         """The family's folder, held with a lock until the end of the block."""
-        with root_folder(self._root) as root, folder(family, root, create=create) as own:
-            fcntl.flock(own, lock)
+        with root_folder(self._root) as root, _locked(root, lock), folder(family, root, create=create) as own:
             yield own
 
     async def _run(self, work: Callable[..., T], *args: object) -> T:
@@ -205,6 +197,17 @@ class LocalArtifacts:
                 raise StoreFull(f"{self.name}: {error.strerror}", hint=hint) from error
             hint = "look at the folder and its permissions; the setting `artifacts` names another one"
             raise StoreUnavailable(f"{self.name}: {error.strerror or error}", hint=hint) from error
+
+
+@contextmanager
+def _locked(root: int, lock: int) -> Iterator[None]:
+    """Hold the lock of a root; a file and not the folder, since network file systems lock only what can be written."""
+    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=root)
+    try:
+        fcntl.flock(descriptor, lock)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _hash_of(descriptor: int) -> bytes:

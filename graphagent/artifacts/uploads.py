@@ -7,7 +7,7 @@ import os
 from typing import Final
 
 from graphagent.artifacts.content import Meter
-from graphagent.artifacts.folders import FILE, NEW, folder, make_root, root_folder
+from graphagent.artifacts.folders import NEW, WRITTEN, folder, make_root, root_folder
 
 FOLDER_NAME: Final = "uploads"
 
@@ -66,7 +66,7 @@ def sweep(root: str) -> int:
 
 def _sweep_one(name: str, uploads: int) -> bool:
     try:
-        descriptor = os.open(name, FILE, dir_fd=uploads)
+        descriptor = os.open(name, WRITTEN, dir_fd=uploads)
     except OSError:  # gone, or a link: nothing of ours
         return False
     try:

@@ -61,46 +61,63 @@ async def collect(
     """
     retention = retention or Retention()
     entries = await store.sessions(SessionQuery(children=True, limit=ALL))
-    found = Collected()
     before = clock.now_us() - retention.older_than_us
+    collection = _Collection(store, artifacts, before, retention.keep_every, dry_run)
     for family in sorted({entry.row.family for entry in entries}):
         for _ in range(TRIES):
-            if await _collect_family(store, artifacts, family, before, retention.keep_every, found, dry_run=dry_run):
+            if await collection.family(family):
                 break
         else:
-            found.skipped.append(family)
+            collection.found.skipped.append(family)
     if artifacts is not None:
-        found.strays = await remove_strays(store, artifacts, clock.now_us() - DAY_US, dry_run=dry_run)
-    return found
+        strays = await remove_strays(store, artifacts, clock.now_us() - DAY_US, dry_run=dry_run)
+        collection.found.strays = strays
+    return collection.found
 
 
-async def _collect_family(
-    store: Store, artifacts: Artifacts | None, family: SessionId, before: int, keep_every: int, found: Collected, *,
-    dry_run: bool,
-) -> bool:  # fmt: skip
-    """Whether it was done; False if the family changed meanwhile."""
-    rows = await store.family(family)
-    past = past_sessions(rows, before)
-    if len(past) == len(rows):
+@dataclass(frozen=True, slots=True)
+class _Collection:
+    """One collection of a store, and what it has found so far."""
+
+    store: Store
+    artifacts: Artifacts | None
+    before: int
+    keep_every: int
+    dry_run: bool
+    found: Collected = field(default_factory=Collected)
+
+    async def family(self, family: SessionId) -> bool:
+        """Collect one family. False if it changed meanwhile."""
+        rows = await self.store.family(family)
+        past = past_sessions(rows, self.before)
+        if len(past) == len(rows):
+            return await self._delete(rows)
+        plan = await mark(self.store, rows, past, self.keep_every)
+        if not self.dry_run and not await self._sweep(rows, plan):
+            return False
+        found = self.found
+        found.trimmed += [row.session for row in rows if plan.floors.get(row.session, 0) > row.floor_superstep]
+        found.checkpoints += len(plan.checkpoints)
+        found.blobs += len(plan.blobs)
+        found.artifacts += len(plan.artifacts)
+        return True
+
+    async def _delete(self, rows: Sequence[SessionRow]) -> bool:
         try:
-            if rows and not dry_run:
-                await store.delete([row.session for row in rows])
+            if rows and not self.dry_run:
+                await self.store.delete([row.session for row in rows])
         except (Conflict, NotFound):
             return False
-        found.deleted += [row.session for row in rows]
+        self.found.deleted += [row.session for row in rows]
         return True
-    plan = await mark(store, rows, past, keep_every)
-    if not dry_run:
-        if artifacts is not None:  # content is as new when its row goes, so that it stays for a day
-            await artifacts.touch(family, [row.hash for row in plan.artifacts])
+
+    async def _sweep(self, rows: Sequence[SessionRow], plan: Marked) -> bool:
+        if self.artifacts is not None:  # content is as new when its row goes, so that it stays for a day
+            await self.artifacts.touch(plan.family, [row.hash for row in plan.artifacts])
         for batch in plan.batches(rows):
-            if not await store.sweep(batch):
+            if not await self.store.sweep(batch):
                 return False
-    found.trimmed += [row.session for row in rows if plan.floors.get(row.session, 0) > row.floor_superstep]
-    found.checkpoints += len(plan.checkpoints)
-    found.blobs += len(plan.blobs)
-    found.artifacts += len(plan.artifacts)
-    return True
+        return True
 
 
 def past_sessions(rows: Sequence[SessionRow], before: int) -> set[SessionId]:

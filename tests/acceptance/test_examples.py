@@ -110,6 +110,18 @@ def project(place: Path) -> Iterator[ga.Project]:
 def test_an_example_runs_as_expected(
     folder: Path, run: dict[str, Any], place: Path, graph: ga.Graph, project: ga.Project
 ) -> None:
+    result = play(graph, run, folder, project)
+    assert result.outputs == run["outputs"]
+    assert order(result.session) == run["order"]
+    for file, text in run.get("files", {}).items():
+        assert (place / file).read_text(encoding="utf-8") == text
+    replay = result.session.replay()
+    replay.check()
+    assert replay.identical
+
+
+def play(graph: ga.Graph, run: dict[str, Any], folder: Path, project: ga.Project) -> ga.Result:
+    """A run of `expected.json`, with its events and answers."""
     inputs = run.get("inputs") or json.loads((folder / run["inputs_file"]).read_text(encoding="utf-8"))
     result = graph.run(inputs, project=project)
     for event, data in run.get("events", []):
@@ -119,13 +131,7 @@ def test_an_example_runs_as_expected(
     for answer in run.get("answers", []):
         assert result.status == "waiting"
         result = result.session.answer(answer)
-    assert result.outputs == run["outputs"]
-    assert order(result.session) == run["order"]
-    for file, text in run.get("files", {}).items():
-        assert (place / file).read_text(encoding="utf-8") == text
-    replay = result.session.replay()
-    replay.check()
-    assert replay.identical
+    return result
 
 
 def order(session: ga.Session) -> list[list[str]]:

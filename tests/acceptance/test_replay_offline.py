@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import pytest
 
 import graphagent as ga
 from tests.acceptance.shop import ROOT, Shop
+from tests.acceptance.test_examples import SERVERS, alone
+from tests.acceptance.test_examples import play as play_run
 from tests.acceptance.test_ready_made import RUNS, play
 
 GRAPHS = ROOT / "graphs"
@@ -33,21 +36,23 @@ def offline(store: Path, *more: str) -> Any:
 # ---- everything that ships -----------------------------------------------------------------------------------------
 
 
-def play_example(folder: Path, store: str, root: Path) -> None:
-    """Run an example as its `expected.json` says."""
-    script = folder / "script.yaml"
-    for run in json.loads((folder / "expected.json").read_text(encoding="utf-8")):
-        told = script.is_file()
-        models = {"*": "scripted/recorded"} if told else None
-        project = ga.Project(root, store=store, scripted=script if told else None, models=models)
-        inputs = run.get("inputs") or json.loads((folder / run["inputs_file"]).read_text(encoding="utf-8"))
-        files = list(folder.glob("*.graph.yaml"))
-        graph = ga.load(files[0]) if files else importlib.import_module(next(folder.glob("*.py")).stem).build()
-        result = graph.run(inputs, project=project)
-        for answer in run.get("answers", []):
-            result = result.session.answer(answer)
-        assert result.status == "done"
-        project.close()
+def play_example(folder: Path, store: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run an example as its `expected.json` says, in a copy with the servers that it needs."""
+    place = root / folder.name
+    shutil.copytree(folder, place)
+    monkeypatch.syspath_prepend(place)
+    monkeypatch.chdir(place)
+    script = place / "script.yaml"
+    with SERVERS.get(folder.name, alone)(place, monkeypatch):
+        for run in json.loads((folder / "expected.json").read_text(encoding="utf-8")):
+            told = script.is_file()
+            models = {"*": "scripted/recorded"} if told else None
+            project = ga.Project(place, store=store, scripted=script if told else None, models=models)
+            files = list(place.glob("*.graph.yaml"))
+            named = [file for file in files if file.name == f"{folder.name}.graph.yaml"] or files
+            graph = ga.load(named[0]) if files else importlib.import_module(next(place.glob("*.py")).stem).build()
+            assert play_run(graph, run, folder, project).status == "done"
+            project.close()
 
 
 def play_ready_made(name: str, run: dict[str, Any] | None, store: str, root: Path) -> None:
@@ -67,8 +72,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     store = tmp_path / "sessions.db"
     before = set(sys.modules)
     for expected in sorted((ROOT / "examples").glob("*/expected.json")):
-        monkeypatch.syspath_prepend(expected.parent)
-        play_example(expected.parent, str(store), tmp_path)
+        play_example(expected.parent, str(store), tmp_path, monkeypatch)
     runs: list[Any] = [param.values for param in RUNS]
     for name, run in [*runs, ("summarize", None)]:
         play_ready_made(name, run, str(store), tmp_path)
@@ -89,8 +93,10 @@ def test_everything_that_ships_replays_with_the_world_blocked(recorded: Path) ->
     assert all(r["supersteps"] for r in replays)
     assert {r["effects"]["external"] for r in replays} == {0}
     names = {r["graph"] for r in replays}
-    graphs = [*ROOT.glob("examples/*/expected.json"), *GRAPHS.glob("*.graph.yaml")]
-    assert len({n.partition(".")[0] for n in names}) == len(graphs), names
+    folders = [file.parent for file in ROOT.glob("examples/*/expected.json")]
+    files = [folder / f"{folder.name}.graph.yaml" for folder in folders] + list(GRAPHS.glob("*.graph.yaml"))
+    shipped = {ga.load(file).name for file in files if file.is_file()}
+    assert shipped <= {n.partition(".")[0] for n in names}, "each has a session"
     assert any("." in name for name in names), "no child session"
     assert sum(r["effects"]["replayed"] for r in replays) >= 10, "no journal was needed"
     assert sorted(f.name for f in recorded.parent.iterdir()) == before, "something was left behind"

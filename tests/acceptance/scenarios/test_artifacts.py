@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import trio
+
+from graphagent import concurrency
 from graphagent.codec import digest
 from graphagent.ids import ArtifactId, SessionId
 from graphagent.messages import ModelRequest
 from graphagent.ports import Stored
 from graphagent.session import operations as ops
 from graphagent.session.verifying import verify_store
-from graphagent.snapshot import ArtifactRow, Span
+from graphagent.snapshot import ArtifactRow, Commit, Span
 from tests.acceptance.scenarios.test_agents import call, calls, saying, told
 from tests.acceptance.scenarios.world import World, scenario
 
@@ -335,3 +339,44 @@ async def test_a_spoke_reads_what_its_hub_has_put(world: World) -> None:
     (artifact,) = await rows(world, outcome.row.session)
     (child,) = await world.children(outcome.row.session)
     assert artifact.session == child.session
+
+
+class Slow:
+    """A store whose commits take their time."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    async def commit(self, *commits: Commit) -> None:
+        for _ in range(3_000):
+            await trio.lowlevel.checkpoint()
+        await self.store.commit(*commits)
+
+
+def test_a_read_waits_for_the_commit_that_brings_the_row(tmp_path: Path) -> None:
+    """With commits behind the run, the superstep that put an artifact may not be stored when the next one reads it."""
+
+    async def main() -> None:
+        world = World(tmp_path, "memory", mode="pipelined")
+        await world.begin()
+        world.wire.store = Slow(world.store)
+        world.functions(
+            """
+            @trio_node
+            async def draw(context):
+                return await context.save_artifact("a", "text", "text/plain")
+
+            @trio_node
+            async def look(artifact, context):
+                return len(await context.read_artifact(artifact["id"]))
+            """
+        )
+        graph = GRAPH[: GRAPH.index("next: peek")] + "next: peek }\n" + "".join(
+            line.replace("next: below", "next: end") + "\n" for line in GRAPH.splitlines() if "peek: {" in line
+        )  # fmt: skip
+        assert (await world.start(graph)).outputs == {"size": 4}
+
+    concurrency.run_sync(main)

@@ -36,7 +36,7 @@ def test_the_path_is_the_hash_and_nobody_else_reads_it(tmp_path: Path) -> None:
     root = tmp_path / "artifacts"
     assert put(root) == STORED
     assert file_of(root).read_bytes() == DATA
-    assert sorted(p.name for p in root.iterdir()) == sorted([FAMILY, "uploads"])
+    assert sorted(p.name for p in root.iterdir()) == sorted([FAMILY, "lock", "uploads"])
     assert list((root / "uploads").iterdir()) == []
     for path in (root, root / FAMILY, file_of(root).parent, file_of(root)):
         assert path.stat().st_mode & 0o077 == 0
@@ -107,7 +107,7 @@ def test_content_that_is_put_again_is_whole_again(tmp_path: Path) -> None:
 def test_nothing_is_written_behind_a_link(tmp_path: Path) -> None:
     outside, root = tmp_path / "outside", tmp_path
     outside.mkdir()
-    for i, name in enumerate((FAMILY, "uploads", f"{FAMILY}/{NAME[:2]}")):
+    for i, name in enumerate((FAMILY, "uploads", "lock", f"{FAMILY}/{NAME[:2]}")):
         root = tmp_path / f"root{i}"
         link = root / name
         link.parent.mkdir(parents=True, exist_ok=True)
