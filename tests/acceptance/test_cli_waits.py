@@ -73,14 +73,14 @@ def test_what_does_not_run_is_refused(tmp_path: Path) -> None:
     text = """
 apiVersion: graphagent/v1
 kind: Graph
-metadata: { name: agent }
-models: { m: scripted/m }
+metadata: { name: runs }
 start: think
-nodes: { think: { kind: agent, model: m, prompt: Hello, next: end } }
+nodes: { think: { kind: code, run: [ls], sandbox: {}, next: end } }
 """
     graph(tmp_path, text)
     refused = call(tmp_path, "run", "g.graph.yaml", code=2)
     assert (
-        "$.nodes.think of 'agent': this release checks and draws `kind: agent`; it doesn't run it yet" in refused.stderr
+        "$.nodes.think of 'runs': this release checks and draws `run` of `kind: code`; it doesn't run it yet"
+        in refused.stderr
     )
     assert not list((tmp_path / ".graphagent").iterdir())

@@ -286,7 +286,8 @@ async def check_run(cut: Cut, synchronous: Synchronous, folder: Path, golden: li
             await ops.answer(host, doubt, {"decision": "done", "value": "paid"} if paid else "retry")
             outcome = await ops.resume(host, row.session)
         assert outcome.row.status == "done"
-        assert CALLS["pay"] == 1 or (lost and CALLS["pay"] == 2)
+        # With NORMAL an intent may be among what is lost, though no event of its superstep was shown yet.
+        assert CALLS["pay"] == 1 or (synchronous == "normal" and CALLS["pay"] == 2)
         assert len(await store.checkpoints(outcome.row.spans(0), limit=1_000)) == len(golden)
         assert (await ops.replay(host, row.session)).identical
         assert outcome.outputs is not None

@@ -83,7 +83,7 @@ def test_nothing_can_be_repeated_until_the_memory_is_full(text: str, env: dict[s
             expression.evaluate(env)
         assert 0 <= caught.value.start <= caught.value.end <= len(text)
 
-    refused_in_time(attempt, LARGE_S if len(str(env)) > 2_000_000 else LIMIT_S)
+    refused_in_time(attempt, LARGE_S if len(str(env)) > 1_000_000 else LIMIT_S)
 
 
 @pytest.mark.parametrize("levels", [2, 3, 8])

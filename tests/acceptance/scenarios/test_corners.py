@@ -265,7 +265,7 @@ async def test_timeouts_of_map_items(world: World) -> None:
         channels: { got: any }
         start: each
         nodes:
-          each: { kind: map, over: "[0, 1, 2]", need: { at_least: 1 }, do: { kind: code, python: "fns:work", timeout: 20ms, retry: { max: 2, delay: 1ms }, with: { x: "${ item }" } }, writes: { got: "${ [results, [[e.index, e.error.kind] for e in errors]] }" }, next: end }
+          each: { kind: map, over: "[0, 1, 2]", need: { at_least: 1 }, do: { kind: code, python: "fns:work", timeout: 300ms, retry: { max: 2, delay: 1ms }, with: { x: "${ item }" } }, writes: { got: "${ [results, [[e.index, e.error.kind] for e in errors]] }" }, next: end }
     """)
     assert outcome.outputs == {"got": [[0, 2], [[1, "timeout"]]]}
 
