@@ -1,0 +1,127 @@
+"""Messages in stored rows: each stands there as its id and the hash of its body, and the body is a blob of the family.
+
+So a conversation that is written anew, sealed, forked or handed over costs references, and the body of each message is
+stored once. A row of which bodies were taken out begins with `MARK`, which canonical JSON never does; then come the
+family, 8 bytes of check, and the canonical JSON with references in it. Putting the bodies back gives the same bytes
+again, so no digest, hash or export knows of it. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from graphagent.codec import decode, digest, encode
+from graphagent.errors import StoreCorrupt
+from graphagent.ids import SessionId
+
+MARK: Final = b"\0m1"
+LEAST_BYTES = 512
+"""Smaller bodies stay where they are: a reference and a row of its own would cost more."""
+_ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
+_KEY: Final = "\0"
+_FAMILY, _HEAD = len(MARK) + 16, len(MARK) + 24
+_REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"(?:,(\d+),("(?:[^"\\]|\\.)*"))?\]\}')
+"""A quotation mark inside of text is escaped, so no text looks like this."""
+
+
+def take_out(data: bytes, family: SessionId, bodies: dict[bytes, bytes]) -> bytes:
+    """What is stored of these canonical bytes, in a row of this family; the bodies that were taken out go to `bodies`.
+
+    Raises:
+        StoreCorrupt: they are no canonical JSON but look like what this function gives.
+    """
+    if data.startswith(MARK):
+        raise StoreCorrupt("a row to be stored holds references to messages already")
+    short = shorten(data, bodies)
+    return data if short is None else marked(short, family)
+
+
+def marked(short: bytes, family: SessionId) -> bytes:
+    """A row with references."""
+    return MARK + family.raw + digest(short)[:8] + short
+
+
+def shorten(data: bytes, bodies: dict[bytes, bytes]) -> bytes | None:
+    """Canonical bytes with references in place of messages; None if there is nothing to take out."""
+    if len(data) < LEAST_BYTES or b'"role":"' not in data or ambiguous(data):
+        return None
+    tree = decode(data)
+    found: dict[bytes, bytes] = {}
+    short = encode(_without(tree, found))
+    if not found or encode(tree) != data:
+        return None
+    bodies |= found
+    return short
+
+
+def ambiguous(data: bytes) -> bool:
+    """Whether something in it could be taken for a reference."""
+    return b'"\\u0000":' in data
+
+
+def _without(value: Any, bodies: dict[bytes, bytes]) -> Any:
+    if type(value) is list:
+        return [_without(item, bodies) if type(item) in (dict, list) else item for item in value]
+    if type(value) is not dict:
+        return value
+    role = value.get("role")
+    if type(role) is str and role in _ROLES and "content" in value:
+        reference = _reference(value, bodies)
+        if reference is not None:
+            return reference
+    return {key: _without(item, bodies) if type(item) in (dict, list) else item for key, item in value.items()}
+
+
+def _reference(message: Mapping[str, Any], bodies: dict[bytes, bytes]) -> dict[str, Any] | None:
+    """What stands for a message; None if it is too small to be taken out, or has an id that isn't text."""
+    body = encode({key: item for key, item in message.items() if key != "id"})
+    if len(body) < LEAST_BYTES:
+        return None
+    name = digest(body)
+    if "id" not in message:
+        bodies[name] = body
+        return {_KEY: [name.hex()]}
+    if type(message["id"]) is not str:
+        return None
+    bodies[name] = body
+    before = {key: item for key, item in message.items() if key < "id"}  # `content`, at least
+    return {_KEY: [name.hex(), len(encode(before)) - 1, message["id"]]}
+
+
+def hashes_in(data: bytes) -> list[bytes]:
+    """The hashes of the bodies that a stored row refers to."""
+    if not data.startswith(MARK):
+        return []
+    return list(dict.fromkeys(bytes.fromhex(m[1].decode()) for m in _REFERENCE.finditer(data, _HEAD)))
+
+
+def family_of(rows: Iterable[bytes]) -> SessionId | None:
+    """The family of which the bodies are that these rows refer to; None if they refer to none."""
+    return next((SessionId.of(data[len(MARK) : _FAMILY]) for data in rows if data.startswith(MARK)), None)
+
+
+def put_back(data: bytes, bodies: Mapping[bytes, bytes]) -> bytes:
+    """The bytes that `take_out` was given."""
+    if not data.startswith(MARK):
+        return data
+
+    def whole(match: re.Match[bytes]) -> bytes:
+        body = bodies[bytes.fromhex(match[1].decode())]
+        if match[3] is None:
+            return body
+        at = int(match[2])
+        return b'%s,"id":%s%s' % (body[:at], match[3], body[at:])
+
+    return _REFERENCE.sub(whole, data[_HEAD:])
+
+
+def fits(hash: bytes, data: bytes) -> bool:
+    """Whether a blob is what its hash says; of one with references, whether it is what was written.
+
+    Whoever puts the bodies back compares the whole.
+    """
+    if data.startswith(MARK):
+        return digest(data[_HEAD:])[:8] == data[_FAMILY:_HEAD]
+    return digest(data) == hash
