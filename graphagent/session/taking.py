@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from graphagent.ids import SessionId
 from graphagent.snapshot import Blob, CheckpointRow, Commit, Delta, EffectRow, EventBatch, InputRow
+from graphagent.stores import bodies
 from graphagent.stores.bodies import ambiguous, marked, shorten, take_out
 
 FIELDS: Final = {CheckpointRow: "manifest", Delta: "items", EffectRow: "outcome", EventBatch: "body", InputRow: "body"}
@@ -41,12 +42,13 @@ class Taking:
         self.bodies: dict[bytes, bytes] = {}
 
     def row(self, row: Any, name: str | None = None) -> Any:
-        """A row as it is stored."""
+        """A row as it is stored. What is added to a channel, and what a task left, isn't repeated by others."""
         name = name or FIELDS[type(row)]
         data = getattr(row, name)
         if data is None:
             return row
-        short = take_out(data, self.family, self.bodies)
+        once = isinstance(row, Delta | EffectRow | Blob)
+        short = take_out(data, self.family, self.bodies, bodies.LEAST_BYTES if once else None)
         return row if short is data else replace(row, **{name: short})
 
     def rows(self, rows: Sequence[Any]) -> tuple[Any, ...]:
@@ -62,13 +64,15 @@ class Taking:
         """A commit as it is stored. A body that several commits hold comes with the first."""
         there = self.bodies.keys() | {name for kept in self.head for name in kept.hashes}
         blobs, grown = [], []
+        manifest = b"" if commit.checkpoint is None else commit.checkpoint.manifest
         for blob in commit.blobs:
-            kept = self._conversation(blob)
+            is_value = b'"b","%s"' % blob.hash.hex().encode() in manifest
+            kept = self._conversation(blob) if is_value else None
             if kept is not None:
                 grown.append(kept)
                 blobs.append(Blob(blob.hash, marked(kept.short, self.family)))
             else:
-                blobs.append(blob)
+                blobs.append(self.row(blob, "data"))
         short = replace(
             commit,
             checkpoint=None if commit.checkpoint is None else self.row(commit.checkpoint),
@@ -78,7 +82,6 @@ class Taking:
         )
         new = [Blob(name, body) for name, body in self.bodies.items() if name not in there]
         if commit.checkpoint is not None:
-            manifest = commit.checkpoint.manifest
             self.head = [kept for kept in (*self.head, *grown) if b'"%s"' % kept.name.hex().encode() in manifest]
         return replace(short, blobs=(*new, *blobs))
 
@@ -90,16 +93,16 @@ class Taking:
                 added = b"[" + blob.data[end:]
                 if ambiguous(added):
                     break
-                bodies: dict[bytes, bytes] = {}
-                short = before.short[:-1] + b"," + (shorten(added, bodies) or added)[1:]
-                self.bodies |= bodies
-                return Conversation(blob.hash, blob.data, short, before.hashes | bodies.keys())
-        bodies = {}
-        whole = shorten(blob.data, bodies)
+                found: dict[bytes, bytes] = {}
+                short = before.short[:-1] + b"," + (shorten(added, found, bodies.LEAST_REPEATED) or added)[1:]
+                self.bodies |= found
+                return Conversation(blob.hash, blob.data, short, before.hashes | found.keys())
+        found = {}
+        whole = shorten(blob.data, found, bodies.LEAST_REPEATED)
         if whole is None:
             return None
-        self.bodies |= bodies
-        return Conversation(blob.hash, blob.data, whole, frozenset(bodies))
+        self.bodies |= found
+        return Conversation(blob.hash, blob.data, whole, frozenset(found))
 
 
 def holds_bodies(commit: Commit) -> bool:

@@ -17,8 +17,11 @@ from graphagent.errors import StoreCorrupt
 from graphagent.ids import SessionId
 
 MARK: Final = b"\0m1"
-LEAST_BYTES = 512
+LEAST_BYTES = 1024
 """Smaller bodies stay where they are: a reference and a row of its own would cost more."""
+LEAST_REPEATED = 256
+"""The same for rows that repeat what others hold: values that are written anew, and long ones."""
+LONG = 16 * 1024
 _ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
 _KEY: Final = "\0"
 _FAMILY, _HEAD = len(MARK) + 16, len(MARK) + 24
@@ -26,15 +29,18 @@ _REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"(?:,(\d+),("(?:[
 """A quotation mark inside of text is escaped, so no text looks like this."""
 
 
-def take_out(data: bytes, family: SessionId, bodies: dict[bytes, bytes]) -> bytes:
+def take_out(data: bytes, family: SessionId, bodies: dict[bytes, bytes], least: int | None = None) -> bytes:
     """What is stored of these canonical bytes, in a row of this family; the bodies that were taken out go to `bodies`.
+
+    Args:
+        least: How large a body must be; by default it depends on the length of the row.
 
     Raises:
         StoreCorrupt: they are no canonical JSON but look like what this function gives.
     """
     if data.startswith(MARK):
         raise StoreCorrupt("a row to be stored holds references to messages already")
-    short = shorten(data, bodies)
+    short = shorten(data, bodies, least or (LEAST_REPEATED if len(data) >= LONG else LEAST_BYTES))
     return data if short is None else marked(short, family)
 
 
@@ -43,13 +49,13 @@ def marked(short: bytes, family: SessionId) -> bytes:
     return MARK + family.raw + digest(short)[:8] + short
 
 
-def shorten(data: bytes, bodies: dict[bytes, bytes]) -> bytes | None:
+def shorten(data: bytes, bodies: dict[bytes, bytes], least: int) -> bytes | None:
     """Canonical bytes with references in place of messages; None if there is nothing to take out."""
-    if len(data) < LEAST_BYTES or b'"role":"' not in data or ambiguous(data):
+    if len(data) < least or b'"role":"' not in data or ambiguous(data):
         return None
     tree = decode(data)
     found: dict[bytes, bytes] = {}
-    short = encode(_without(tree, found))
+    short = encode(_without(tree, found, least))
     if not found or encode(tree) != data:
         return None
     bodies |= found
@@ -61,23 +67,23 @@ def ambiguous(data: bytes) -> bool:
     return b'"\\u0000":' in data
 
 
-def _without(value: Any, bodies: dict[bytes, bytes]) -> Any:
+def _without(value: Any, bodies: dict[bytes, bytes], least: int) -> Any:
     if type(value) is list:
-        return [_without(item, bodies) if type(item) in (dict, list) else item for item in value]
+        return [_without(item, bodies, least) if type(item) in (dict, list) else item for item in value]
     if type(value) is not dict:
         return value
     role = value.get("role")
     if type(role) is str and role in _ROLES and "content" in value:
-        reference = _reference(value, bodies)
+        reference = _reference(value, bodies, least)
         if reference is not None:
             return reference
-    return {key: _without(item, bodies) if type(item) in (dict, list) else item for key, item in value.items()}
+    return {key: _without(item, bodies, least) if type(item) in (dict, list) else item for key, item in value.items()}
 
 
-def _reference(message: Mapping[str, Any], bodies: dict[bytes, bytes]) -> dict[str, Any] | None:
+def _reference(message: Mapping[str, Any], bodies: dict[bytes, bytes], least: int) -> dict[str, Any] | None:
     """What stands for a message; None if it is too small to be taken out, or has an id that isn't text."""
     body = encode({key: item for key, item in message.items() if key != "id"})
-    if len(body) < LEAST_BYTES:
+    if len(body) < least:
         return None
     name = digest(body)
     if "id" not in message:
