@@ -25,7 +25,7 @@ LONG = 16 * 1024
 _ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
 _KEY: Final = "\0"
 _FAMILY, _HEAD = len(MARK) + 16, len(MARK) + 24
-_REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"(?:,(\d+),("(?:[^"\\]|\\.)*"))?\]\}')
+_REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"((?:,\d+,"(?:[^"\\]|\\.)*")*)\]\}')
 """A quotation mark inside of text is escaped, so no text looks like this."""
 
 
@@ -81,19 +81,28 @@ def _without(value: Any, bodies: dict[bytes, bytes], least: int) -> Any:
 
 
 def _reference(message: Mapping[str, Any], bodies: dict[bytes, bytes], least: int) -> dict[str, Any] | None:
-    """What stands for a message; None if it is too small to be taken out, or has an id that isn't text."""
-    body = encode({key: item for key, item in message.items() if key != "id"})
+    """What stands for a message; None if it is too small to be taken out.
+
+    Its id and whatever is null aren't part of the body: they stay, each with the place in the body where it belongs.
+    """
+    pieces: list[bytes] = []
+    places: list[int | str] = []
+    size = 0
+    for key in sorted(message):
+        piece = b"%s:%s" % (encode(key), encode(message[key]))
+        if key <= "content" or (key != "id" and message[key] is not None):
+            pieces.append(piece)
+            size += len(piece) + 1
+        elif places and places[-2] == size:
+            places[-1] = f"{places[-1]},{piece.decode()}"
+        else:
+            places += [size, f",{piece.decode()}"]
+    body = b"{%s}" % b",".join(pieces)
     if len(body) < least:
         return None
     name = digest(body)
-    if "id" not in message:
-        bodies[name] = body
-        return {_KEY: [name.hex()]}
-    if type(message["id"]) is not str:
-        return None
     bodies[name] = body
-    before = {key: item for key, item in message.items() if key < "id"}  # `content`, at least
-    return {_KEY: [name.hex(), len(encode(before)) - 1, message["id"]]}
+    return {_KEY: [name.hex(), *places]}
 
 
 def hashes_in(data: bytes) -> list[bytes]:
@@ -115,10 +124,14 @@ def put_back(data: bytes, bodies: Mapping[bytes, bytes]) -> bytes:
 
     def whole(match: re.Match[bytes]) -> bytes:
         body = bodies[bytes.fromhex(match[1].decode())]
-        if match[3] is None:
+        if not match[2]:
             return body
-        at = int(match[2])
-        return b'%s,"id":%s%s' % (body[:at], match[3], body[at:])
+        places = decode(b"[%s]" % match[2][1:])
+        out, done = [], 0
+        for at, text in zip(places[::2], places[1::2], strict=True):
+            out += [body[done:at], text.encode()]
+            done = at
+        return b"".join(out) + body[done:]
 
     return _REFERENCE.sub(whole, data[_HEAD:])
 
