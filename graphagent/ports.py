@@ -38,8 +38,9 @@ from graphagent.snapshot import (
 )
 
 __all__ = [
-    "ArtifactAccess", "Artifacts", "Clock", "Content", "EffectCall", "Execute", "Finished", "ItemEnd", "Model", "Node",
-    "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall", "ToolInfo", "ToolSource",
+    "ArtifactAccess", "Artifacts", "Clock", "Content", "Contexts", "EffectCall", "Execute", "Finished", "ItemEnd",
+    "Model", "Node", "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall", "ToolInfo",
+    "ToolSource",
 ]  # fmt: skip
 
 
@@ -699,8 +700,22 @@ class ToolSource(Protocol):
         ...
 
 
+class Contexts(Protocol):
+    """What the process remembers of conversations by (session, node); nothing may depend on whether it does."""
+
+    def get(self, key: tuple[str, str], fits: Callable[[Any], bool]) -> Any:
+        """What was kept, if it is there and `fits` says that it is what it should be; else None."""
+        ...
+
+    def put(self, key: tuple[str, str], value: Any, size: int) -> bool:
+        """Keep a value of about so many bytes. False if there is no room."""
+        ...
+
+
 class TaskServices(Protocol):
     """What the composition root gives to nodes."""
+
+    contexts: Contexts | None
 
     def tool_source(self, name: str) -> ToolSource:
         """What the entry `name` of the plan's `tools` stands for. Raises NodeError if there is none."""

@@ -42,23 +42,35 @@ def worker(
         raise InputInvalid("--drain-timeout", f"{drain_timeout!r} is no duration", hint="a number with a unit: 10s, 2m")
     working: list[Worker] = []
 
-    async def drain_on_term(task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGTERM) as received:
+    async def heed_signals(host: Host, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGUSR1) as received:
             task_status.started()
-            async for _ in received:
-                stop(terminal, working)
+            async for number in received:
+                if number == signal.SIGUSR1:
+                    tell_tables(terminal, host)
+                else:
+                    stop(terminal, working)
 
     async def serve(host: Host) -> None:
         await host.store.serve()
         working.append(Worker(host, slots, frozenset(graph or ()), length.seconds, Telling(terminal)))
         async with trio.open_nursery() as nursery:
-            await nursery.start(drain_on_term)
+            await nursery.start(heed_signals, host)
             await working[0].run(ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {slots} slots"))
             nursery.cancel_scope.cancel()
 
     with Work(terminal, creates=True, on_interrupt=lambda: stop(terminal, working)) as work:
         work.call(serve)
     return 0
+
+
+def tell_tables(terminal: Terminal, host: Host) -> None:
+    """Write what the hot tables hold and how they did."""
+    for name, counts in host.tables.metrics().items():
+        told = [
+            f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value:,}" for key, value in counts.items()
+        ]
+        terminal.say(f"{name}: {', '.join(told)}")
 
 
 def stop(terminal: Terminal, working: list[Worker]) -> None:

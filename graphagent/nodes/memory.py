@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
+from graphagent.codec import digest
 from graphagent.errors import NodeError
 from graphagent.nodes.history import CHARACTERS_PER_TOKEN, characters, groups
+from graphagent.ports import Contexts
 
 HIGH: Final = 0.5
 """Behind so much of the budget the oldest messages are summarised."""
@@ -35,21 +38,71 @@ def tokens(messages: Sequence[Message]) -> int:
     return sum(MESSAGE_TOKENS + -(-characters(m) // CHARACTERS_PER_TOKEN) for m in messages)
 
 
+class Measured:
+    """How long the messages of a conversation are, in model tokens, each measured once as long as it is remembered.
+
+    Args:
+        contexts: Where it is remembered from task to task, and under which session and node.
+    """
+
+    def __init__(self, contexts: Contexts | None = None, key: tuple[str, str] = ("", "")) -> None:
+        self.contexts, self.key = contexts, key
+        self.messages: Sequence[Message] = ()
+        self.ends: list[int] = [0]
+        """By number of messages from the first on, what they take together."""
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Measure these messages, which begin as those before did."""
+        if not self.messages and self.contexts is not None:
+            known = self.contexts.get(self.key, lambda known: _fits(known, messages))
+            self.ends = [0] if known is None else list(known[1])
+        for message in messages[len(self.ends) - 1 :]:
+            self.ends.append(self.ends[-1] + tokens([message]))
+        self.messages = list(messages)
+
+    def size(self, start: int) -> int:
+        """What the messages from the one of this number on take."""
+        return self.ends[-1] - self.ends[start]
+
+    def keep(self) -> None:
+        """Remember it for the next task."""
+        if self.contexts is not None:
+            ends = tuple(self.ends)
+            size = CHARACTERS_PER_TOKEN * ends[-1] + 64 * len(ends)
+            self.contexts.put(self.key, (self.messages, ends, _check(ends)), size)
+
+
+def _check(ends: tuple[int, ...]) -> bytes:
+    return digest(repr(ends).encode())
+
+
+def _fits(known: Any, messages: Sequence[Message]) -> bool:
+    """Whether a measure is whole, and that of how these messages begin."""
+    before, ends, check = known
+    return len(before) <= len(messages) and list(messages[: len(before)]) == before and (
+        len(ends) == len(before) + 1 and _check(ends) == check
+    )  # fmt: skip
+
+
 class Memory:
     """The conversation of one task as its model sees it.
 
     Args:
         budget: Model tokens that the messages may take, without the system text.
         pinned: The message that stays whatever happens: the prompt.
+        measured: What is remembered of how long the messages are.
     """
 
-    def __init__(self, budget: int, pinned: Message | None, summarise: Summarise) -> None:
+    def __init__(
+        self, budget: int, pinned: Message | None, summarise: Summarise, measured: Measured | None = None
+    ) -> None:
         if budget < LEAST_TOKENS:
             raise NodeError(
                 f"{budget:,} model tokens are left for the conversation, {LEAST_TOKENS:,} are needed",
                 kind="context_overflow", retryable=False, hint="raise `history.max_tokens`, or give it fewer tools",
             )  # fmt: skip
         self.budget, self.pinned, self.summarise = budget, pinned, summarise
+        self.measured = measured or Measured()
         self.summary = ""
         self.covered = 0
         """How many groups from the first on are in the summary."""
@@ -63,8 +116,11 @@ class Memory:
             NodeError: kind `context_overflow`: what has to be shown is too long.
         """
         found = groups(messages)
-        if self._size(found[self.covered :]) > HIGH * self.budget:
-            await self._evict(found)
+        self.measured.take(messages)
+        self.measured.keep()
+        starts = list(accumulate(map(len, found), initial=0))
+        if self.measured.size(starts[self.covered]) > HIGH * self.budget:
+            await self._evict(found, starts)
         packed = self._packed(found)
         if tokens(packed) > self.budget:
             raise NodeError(
@@ -82,13 +138,11 @@ class Memory:
             out.append(self.pinned)
         return out + kept
 
-    def _size(self, found: Sequence[Sequence[Message]]) -> int:
-        return sum(tokens(group) for group in found)
-
-    async def _evict(self, found: Sequence[Sequence[Message]]) -> None:
-        """Summarise the oldest groups until the rest is small; the newest one always stays."""
+    async def _evict(self, found: Sequence[Sequence[Message]], starts: Sequence[int]) -> None:
+        """Summarise the oldest groups until the rest is small; the newest one always stays. `starts` says where each
+        begins."""
         end = self.covered
-        while end < len(found) - 1 and self._size(found[end:]) > LOW * self.budget:
+        while end < len(found) - 1 and self.measured.size(starts[end]) > LOW * self.budget:
             end += 1
         gone = [m for group in found[self.covered : end] for m in group if m is not self.pinned]
         if not gone:

@@ -9,7 +9,7 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import AgentBody, LLMBody
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.history import shown_message, window
-from graphagent.nodes.memory import Memory, Summarise
+from graphagent.nodes.memory import Measured, Memory, Summarise
 from graphagent.nodes.prompts import sources_of, template_of
 from graphagent.ports import Task
 
@@ -40,7 +40,8 @@ class Talk:
             text = task.services.render(self.prompt, variables)
             if text.strip() or self.body.history is None:
                 asked = {"role": "user", "content": text}
-        return Conversation(self, system, past, asked, summarise)
+        measured = Measured(task.services.contexts, (task.session, self.node.name))
+        return Conversation(self, system, past, asked, summarise, measured)
 
 
 class Conversation:
@@ -52,14 +53,14 @@ class Conversation:
 
     def __init__(
         self, talk: Talk, system: dict[str, Any] | None, past: Sequence[dict[str, Any]],
-        asked: dict[str, Any] | None, summarise: Summarise,
+        asked: dict[str, Any] | None, summarise: Summarise, measured: Measured | None = None,
     ) -> None:  # fmt: skip
         self.talk, self.system, self.past, self.asked = talk, system, list(past), asked
         self.said: list[dict[str, Any]] = []
         history = talk.body.history
         self.memory = None
         if history is not None and history.overflow == "summarize":
-            self.memory = Memory(history.max_tokens or BUDGET, asked, summarise)
+            self.memory = Memory(history.max_tokens or BUDGET, asked, summarise, measured)
 
     @property
     def heard(self) -> list[dict[str, Any]]:

@@ -38,6 +38,8 @@ from graphagent.session.observer import Observer
 from graphagent.session.parked import callers_woken, fired, parked_tokens
 from graphagent.session.services import Models, Services, code_roots
 from graphagent.session.settings import Settings
+from graphagent.session.tabled import as_stored, with_tables
+from graphagent.session.tables import Tables
 from graphagent.snapshot import (
     ArtifactRow,
     Blob,
@@ -51,7 +53,6 @@ from graphagent.snapshot import (
     Snapshot,
 )
 
-WARM_LINES = 64
 MOST_ATTEMPTS = 5
 """So many processes may die in one superstep of a session."""
 
@@ -68,10 +69,14 @@ class Host:
     worker: WorkerId = field(default_factory=lambda: WorkerId.of(os.urandom(16)))
     plans: dict[bytes, Plan] = field(default_factory=dict)
     services: dict[bytes, Services] = field(default_factory=dict)
-    warm: dict[SessionId, Snapshot] = field(default_factory=dict)
     busy: set[SessionId] = field(default_factory=set)
     lines: dict[SessionId, Line] = field(default_factory=dict)
     """The sessions that are open here."""
+    tables: Tables = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tables = Tables(self.clock, self.busy)
+        self.store = with_tables(as_stored(self.store), self.tables)
 
     # ---- plans -------------------------------------------------------------------------------------------------
 
@@ -112,7 +117,8 @@ class Host:
         """What the plan's nodes are given."""
         if plan.hash not in self.services:
             roots = code_roots(plan, self.settings.root)
-            self.services[plan.hash] = Services(plan, self.models, Functions(roots, self.settings.allow_modules))
+            functions = Functions(roots, self.settings.allow_modules)
+            self.services[plan.hash] = Services(plan, self.models, functions, self.tables.context)
         return self.services[plan.hash]
 
     def shelf(self, row: SessionRow, *, reads: bool = False) -> Shelf:
@@ -187,11 +193,7 @@ class Host:
     async def _line(self, opened: Opened, observer: Observer | None, *, force: bool) -> Line:
         row = opened.row
         plan = await self.plan_of(row)
-        warm = self.warm.pop(row.session, None)
-        if warm is not None and warm.digest == row.head_digest and warm.checkpoint == row.head:
-            snapshot = warm
-        else:
-            snapshot = await self.snapshot_at(row, plan, opened.checkpoint)
+        snapshot = await self._head(row, plan, opened.checkpoint)
         services = self.services_of(plan)
         hub = Hub(self, observer)
         line = Line(
@@ -206,6 +208,15 @@ class Host:
             line.rolled_back()  # another process had it, and what that one showed may have been seen
         await self._rearm(line, opened)
         return line
+
+    async def _head(self, row: SessionRow, plan: Plan, checkpoint: CheckpointRow) -> Snapshot:
+        """The head snapshot: as it was left here, if nobody has gone on since, else read."""
+        heads = self.tables.sessions
+        left = heads.get(row.session, lambda s: (s.digest, s.checkpoint) == (row.head_digest, row.head))
+        if left is not None:
+            return left
+        with heads.rebuilding():
+            return await self.snapshot_at(row, plan, checkpoint)
 
     async def _dies(self, line: Line) -> bool:
         """Whether processes died in a session's open superstep too often; where nothing is due there is none.
@@ -321,11 +332,10 @@ class Host:
         """Give a session back; its head stays warm in memory."""
         with trio.CancelScope(shield=True):
             if line.durable:
-                self.warm[line.session] = line.snapshot
+                self.tables.keep_head(line.session, line.snapshot)
             else:
+                self.tables.sessions.drop(line.session)
                 line.rolled_back()
-            while len(self.warm) > WARM_LINES:
-                self.warm.pop(next(iter(self.warm)))
             try:
                 await self.services_of(line.plan).tools.close(line.session)
             finally:

@@ -17,10 +17,13 @@ from graphagent.session.inputs import check_inputs
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
 from graphagent.session.reading import last_error
+from graphagent.session.tables import SubAgent
 from graphagent.snapshot import NOTHING_SPENT, NewInput
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
+
+SUB_AGENT_BYTES = 512
 
 
 class Hub:
@@ -31,13 +34,10 @@ class Hub:
 
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         """See `engine.step.Children`."""
-        try:
-            await self.host.store.session(child)
-        except NotFound:
-            await self._create(child, call)
+        await self._find(child, call)
         fault("child.attach")
         try:
-            line = await self.host.open(child, self.observer)
+            line = await self._open(child, call)
         except SessionPoisoned as error:
             return ChildEnd("poisoned", "crashed", None, {"message": error.message, "kind": None, "hint": error.hint},
                             NOTHING_SPENT)  # fmt: skip
@@ -49,6 +49,27 @@ class Hub:
             return await self._end(line)
         finally:
             await self.host.release(line)
+
+    async def _find(self, child: SessionId, call: ChildCall) -> None:
+        """Create the child unless it is there; one that is remembered needn't be asked for."""
+        known = self.host.tables.sub_agent_contexts
+        agent = SubAgent(call.caller, call.superstep, call.path, call.graph)
+        if known.get(child, lambda left: left == agent) is not None:
+            return
+        with known.rebuilding():
+            try:
+                await self.host.store.session(child)
+            except NotFound:
+                await self._create(child, call)
+        known.put(child, agent, SUB_AGENT_BYTES)
+
+    async def _open(self, child: SessionId, call: ChildCall) -> Line:
+        try:
+            return await self.host.open(child, self.observer)
+        except NotFound:  # what was remembered was wrong
+            self.host.tables.forget(child)
+            await self._find(child, call)
+            return await self.host.open(child, self.observer)
 
     async def _create(self, child: SessionId, call: ChildCall) -> None:
         caller = await self.host.store.session(call.caller)
@@ -70,6 +91,8 @@ class Hub:
 
     async def _end(self, line: Line) -> ChildEnd:
         status = line.row.status
+        if line.over:
+            self.host.tables.sub_agent_contexts.drop(line.session)
         outputs = outputs_of(line) if status == "done" else None
         return ChildEnd(status, line.row.reason, outputs, line.error, line.snapshot.control.spent)
 

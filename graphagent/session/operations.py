@@ -340,7 +340,7 @@ async def delete(host: Host, sessions: Sequence[SessionId]) -> list[SessionId]:
         gone += [row.session for row in await host.store.children(session) if row.session not in gone]
     await host.store.delete(gone)
     for session in gone:
-        host.warm.pop(session, None)
+        host.tables.forget(session)
     return gone
 
 

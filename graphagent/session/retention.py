@@ -12,14 +12,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from graphagent.channels.references import indexes_of, references, segments_of, waits
+from graphagent.channels.entries import AppendEntry
+from graphagent.channels.references import entries_of, indexes_of, references, segments_of, waits
 from graphagent.errors import Conflict, NotFound
 from graphagent.ids import ArtifactId, CheckpointId, SessionId
 from graphagent.ports import Artifacts, Clock, Store
 from graphagent.session.artifact_names import named_by_rows, named_in
 from graphagent.session.gathering import ALL
 from graphagent.session.strays import remove_strays
+from graphagent.session.tabled import as_stored
 from graphagent.snapshot import ArtifactRow, CheckpointRow, SessionQuery, SessionRow, Span, Sweep
+from graphagent.stores.bodies import hashes_in
 
 DAY_US = 86_400_000_000
 BATCH = 500
@@ -194,6 +197,9 @@ async def mark(store: Store, rows: Sequence[SessionRow], past: set[SessionId], k
         _trim(row, own, there, _kept_journal(row, rows), needed, marked)
     await _add_segments(store, marked.family, needed)
     marked.blobs = [hash for hash in await store.blob_hashes(marked.family) if hash not in needed.blobs]
+    if marked.blobs:
+        used = await _bodies(store, rows, needed.blobs)
+        marked.blobs = [hash for hash in marked.blobs if hash not in used]
     alive = kept_at.keys() - past
     unsure = [artifact for artifact in await store.artifacts(marked.family) if artifact.session not in alive]
     if unsure:
@@ -225,6 +231,30 @@ async def _named(
 
 def _goes(superstep: int, session: SessionId, spans: Iterable[Span]) -> bool:
     return any(s.session == session and s.lo <= superstep < (s.hi or 0) for s in spans)
+
+
+async def _bodies(store: Store, rows: Sequence[SessionRow], blobs: Iterable[bytes]) -> set[bytes]:
+    """The bodies of messages to which these blobs refer, and the rows that are stored now; those of rows that go with
+    this collection are left to the next one."""
+    whole, store = store, as_stored(store)
+    used: set[bytes] = set()
+    wanted = sorted(blobs)
+    for at in range(0, len(wanted), BATCH):
+        for data in (await store.blobs(rows[0].family, wanted[at : at + BATCH])).values():
+            used.update(hashes_in(data))
+    for row in rows:
+        spans = [Span(row.session, -1, None)]
+        checkpoints = await store.checkpoints(spans, limit=ALL)
+        stored = [c.manifest for c in checkpoints]
+        stored += [batch.body for batch in await store.events(spans)]
+        stored += [effect.outcome for effect in await store.effects(spans) if effect.outcome is not None]
+        stored += [new.body for new in await store.inputs(row.session, after=row.first_input)]
+        entries = [entry for c in await whole.checkpoints(spans, limit=ALL) for entry in entries_of(c.manifest).items()]
+        for name in sorted({name for name, entry in entries if isinstance(entry, AppendEntry)}):
+            stored += [delta.items for delta in await store.deltas(spans, name)]
+        for data in stored:
+            used.update(hashes_in(data))
+    return used
 
 
 @dataclass(slots=True)

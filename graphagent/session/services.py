@@ -16,7 +16,7 @@ from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody, OtherBody
 from graphagent.llm.capabilities import NOTHING_SAID
 from graphagent.nodes.added import AddedNode
-from graphagent.ports import Model, Node, ToolSource
+from graphagent.ports import Contexts, Model, Node, ToolSource
 from graphagent.session.functions import Functions
 from graphagent.session.reducers import bound
 from graphagent.session.secrets import Secrets
@@ -103,7 +103,10 @@ class Models:
 class Services:
     """`ports.TaskServices` for the sessions of one plan."""
 
-    def __init__(self, plan: Plan, models: Models, functions: Functions) -> None:
+    def __init__(
+        self, plan: Plan, models: Models, functions: Functions, contexts: Contexts | None = None
+    ) -> None:  # fmt: skip
+        self.contexts = contexts
         self.plan, self.models, self.functions = bound(plan, functions), models, functions
         self.tools = Tools(self.plan, functions, models.settings, models.secrets)
         self._kinds: dict[int, Node] = {}

@@ -20,6 +20,7 @@ from graphagent.errors import MissingExtra
 from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Store
 from graphagent.snapshot import InputRow, InterruptRow, NewInput
+from graphagent.stores.bodies import MARK
 
 T = TypeVar("T")
 
@@ -138,7 +139,8 @@ class RedisStore:
         missing = [h for h in keys if h not in out]
         if missing:
             found = await self.store.blobs(family, missing)
-            await self.redis.put({keys[h]: data for h, data in found.items() if len(data) <= MOST_BYTES})
+            whole = {h: data for h, data in found.items() if len(data) <= MOST_BYTES and not data.startswith(MARK)}
+            await self.redis.put({keys[h]: data for h, data in whole.items()})
             out |= found
         return {h: out[h] for h in keys}
 

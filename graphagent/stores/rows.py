@@ -39,6 +39,7 @@ from graphagent.snapshot import (
     SuperstepKind,
     Writer,
 )
+from graphagent.stores.bodies import fits
 from graphagent.stores.packing import pack, unpack
 
 Row = Sequence[Any]
@@ -241,7 +242,7 @@ def blob_data(hash: bytes, r: Row) -> bytes:
         plain = unpack(codec, data, size + 1)
     except zlib.error:
         plain = b""
-    if len(plain) != size or sha256(plain).digest() != hash:
+    if len(plain) != size or not fits(hash, plain):
         raise Damage(f"blob {hash.hex()} is damaged")
     return plain
 

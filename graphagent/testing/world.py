@@ -120,7 +120,7 @@ class _World:
 
         store = FaultyStore(self.store, self.faults, self.chance, note)
         worker = WorkerId.derive(name, len(self.trace))
-        return replace(self.calm, store=store, worker=worker, warm={}, busy=set()), store
+        return replace(self.calm, store=store, worker=worker, busy=set()), store
 
     def observer(self) -> Observer:
         """Remembers what was shown as committed: no event may change or go away afterwards."""
@@ -247,7 +247,7 @@ class _World:
             row = entry.row
             report = await ops.replay(self.calm, row.session)
             self.must(report.identical, f"{row.graph} doesn't replay: {report.first_difference}")
-            events = await read_events(self.store, row, (await self.calm.plan_of(row)).graph)
+            events = await read_events(self.calm.store, row, (await self.calm.plan_of(row)).graph)
             self.must([e.seq for e in events] == list(range(row.event_n)), f"{row.graph}: its events have gaps")
             for event in events:
                 shown = self.told.get((event.session, event.seq or 0), event.event_id)

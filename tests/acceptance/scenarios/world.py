@@ -83,6 +83,8 @@ class Wire:
         self.store, self.armed, self.cut = store, armed, False
         self.faults: list[Exception] = []
         """Errors of the next commits: one before each is stored."""
+        self.forget: Callable[[], object] = lambda: None
+        """Called around each commit."""
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.store, name)
@@ -101,7 +103,9 @@ class Wire:
             raise Crash
         if self.faults:
             raise self.faults.pop(0)
+        self.forget()
         await self.store.commit(*commits)
+        self.forget()
         if self.armed and any(commit.checkpoint is not None for commit in commits):
             self.cut = True
             raise Crash
@@ -122,12 +126,14 @@ class World:
     store: Any
 
     def __init__(
-        self, folder: Path, store: str | None = None, *, crashing: bool = False, mode: Mode = "strict"
+        self, folder: Path, store: str | None = None, *, crashing: bool = False, mode: Mode = "strict",
+        forgetful: bool = False,
     ) -> None:  # fmt: skip
-        """`store` is the URL of an empty store in Postgres, or the name of a file in the folder; None is memory."""
+        """`store` is the URL of an empty store in Postgres, or the name of a file in the folder; None is memory. In a
+        forgetful world all hot tables are emptied at every commit."""
         self.project, self.place = folder / "project", store
         self.project.mkdir(parents=True)
-        self.crashing, self.mode = crashing, mode
+        self.crashing, self.mode, self.forgetful = crashing, mode, forgetful
         self.clock = MovingClock()
         self.seen: list[Event] = []
         self.created: list[SessionId] = []
@@ -156,6 +162,8 @@ class World:
         """A new process."""
         self.wire = Wire(self.store, armed=self.crashing)
         self.host = Host(self.settings, self.wire, self.clock, Models(self.settings, self.models), self.artifacts)
+        if self.forgetful:
+            self.wire.forget = self.host.tables.clear
 
     async def crash(self) -> None:
         """The process dies, and another one starts."""
@@ -314,8 +322,9 @@ class World:
         """Channel values of a snapshot, by default the head, read from the store."""
         row = await self.row(session)
         plan = await self.host.plan_of(row)
-        checkpoint = await checkpoint_at(self.store, row, row.head_superstep if at is None else at)
-        snapshot = await load_snapshot(self.store, row, plan.graph, checkpoint)
+        store = self.host.store
+        checkpoint = await checkpoint_at(store, row, row.head_superstep if at is None else at)
+        snapshot = await load_snapshot(store, row, plan.graph, checkpoint)
         named = zip(plan.graph.channels, snapshot.values, strict=True)
         return {channel.name: value for channel, value in named if value is not UNSET}
 
@@ -327,7 +336,7 @@ class World:
     async def events(self, session: SessionId) -> list[Event]:
         row = await self.row(session)
         plan = await self.host.plan_of(row)
-        return await read_events(self.store, row, plan.graph)
+        return await read_events(self.host.store, row, plan.graph)
 
     async def kinds(self, session: SessionId, kind: str) -> list[Mapping[str, Any]]:
         """The data of all events of a kind."""
@@ -420,6 +429,7 @@ def _test(case: Scenario, *, loses: bool) -> Callable[..., None]:
             if loses or name != "lost":
                 assert digests(name, place(name), **more) == calm, f"{name}: another digest than undisturbed"
 
+    test.case = case  # type: ignore[attr-defined]
     test.__name__, test.__doc__, test.__module__ = getattr(case, "__name__", ""), case.__doc__, case.__module__
     return test
 
