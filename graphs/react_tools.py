@@ -20,7 +20,7 @@ SIGNS: dict[type[ast.AST], Callable[..., float]] = {
 
 
 def calculate(expression: str) -> float:
-    """Works out an expression of numbers.
+    """Works out a sum or product of numbers.
 
     Args:
         expression: Numbers, parentheses and + - * / // %, such as 3 * (2 + 0.5).
@@ -47,7 +47,7 @@ def _value(node: ast.AST) -> float:
 
 
 def days_between(start: date, end: date) -> int:
-    """Counts the days from one date to another.
+    """Tells how many days lie between two dates.
 
     Args:
         start: Such as 2026-01-01.

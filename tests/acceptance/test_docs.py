@@ -28,6 +28,10 @@ def test_sessions_are_kept_and_moved(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "keep-and-move-sessions.md", tmp_path / "here", {}) == 12
 
 
+def test_an_agent(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "write-an-agent.md", tmp_path, {}) == 4
+
+
 def test_ready_made_graphs(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 3
 
@@ -78,11 +82,13 @@ def test_the_readme(tmp_path: Path) -> None:
     (tmp_path / "script.yaml").write_text(f'models: {{ writer: [{{ match: bees, text: "{said}", repeat: true }}] }}')
 
     def recorded(text: str) -> str:
+        agent = f"--scripted {ROOT / 'graphs' / 'react.script.yaml'} --model scripted/recorded"
+        text = text.replace('2026-03-01?"', f'2026-03-01?" {agent}')
         text = text.replace("-i topic=bees", "-i topic=bees --scripted script.yaml --model writer=scripted/writer")
         project = 'ga.Project(scripted="script.yaml", models={"writer": "scripted/writer"})'
         return text.replace('run(topic="bees")', f'run(topic="bees", project={project})')
 
-    assert follow(ROOT / "README.md", tmp_path, {}, recorded) == 6
+    assert follow(ROOT / "README.md", tmp_path, {}, recorded) == 7
     both = [ga.load(tmp_path / "approval.graph.yaml").compile().hash, _built(tmp_path / "approval.py").compile().hash]
     assert both[0] == both[1]
 
