@@ -19,7 +19,7 @@ from graphagent.ports import Clock, Store
 from graphagent.session.gathering import ALL
 from graphagent.session.tabled import as_stored
 from graphagent.snapshot import CheckpointRow, SessionQuery, SessionRow, Span, Sweep
-from graphagent.stores.bodies import hashes_in
+from graphagent.stores.bodies import hashes_in, readable
 
 DAY_US = 86_400_000_000
 BATCH = 500
@@ -186,7 +186,7 @@ async def _bodies(store: Store, rows: Sequence[SessionRow], blobs: Iterable[byte
         stored += [batch.body for batch in await store.events(spans)]
         stored += [effect.outcome for effect in await store.effects(spans) if effect.outcome is not None]
         stored += [new.body for new in await store.inputs(row.session, after=row.first_input)]
-        entries = [entry for c in checkpoints for entry in entries_of(c.manifest).items()]
+        entries = [entry for c in checkpoints for entry in entries_of(readable(c.manifest)).items()]
         for name in sorted({name for name, entry in entries if isinstance(entry, AppendEntry)}):
             stored += [delta.items for delta in await store.deltas(spans, name)]
         for data in stored:

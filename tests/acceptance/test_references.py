@@ -28,8 +28,8 @@ from graphagent.stores import bodies
 from graphagent.stores.memory import MemoryStore
 from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.sqlite import SqliteStore
+from graphagent.testing.services.postgres import PostgresServer
 from tests.contract.proxy import Proxy
-from tests.servers import PostgresServer
 from tests.unit.session.documents.world import StillClock, World
 
 COUNT = 1_000
@@ -187,7 +187,7 @@ async def test_a_collection_leaves_what_is_referred_to(world: World) -> None:
         assert await values_of(world.host, session) == kept, name
         world.host = world.new_host()
     assert (await verify_store(world.host.store)).problems == []
-    assert (await export_session(world.host, await world.store.session(session))).copies
+    assert archive_bytes(await export_session(world.host, await world.store.session(session)))
 
 
 @on_stores
