@@ -67,9 +67,7 @@ def worker(
 def tell_tables(terminal: Terminal, host: Host) -> None:
     """Write what the hot tables hold and how they did."""
     for name, counts in host.tables.metrics().items():
-        told = [
-            f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value:,}" for key, value in counts.items()
-        ]
+        told = [f"{key.replace('_', ' ')} {round(value, 3):,}" for key, value in counts.items()]
         terminal.say(f"{name}: {', '.join(told)}")
 
 

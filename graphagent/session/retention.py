@@ -22,7 +22,7 @@ from graphagent.session.gathering import ALL
 from graphagent.session.strays import remove_strays
 from graphagent.session.tabled import as_stored
 from graphagent.snapshot import ArtifactRow, CheckpointRow, SessionQuery, SessionRow, Span, Sweep
-from graphagent.stores.bodies import hashes_in
+from graphagent.stores.bodies import hashes_in, readable
 
 DAY_US = 86_400_000_000
 BATCH = 500
@@ -198,7 +198,7 @@ async def mark(store: Store, rows: Sequence[SessionRow], past: set[SessionId], k
     await _add_segments(store, marked.family, needed)
     marked.blobs = [hash for hash in await store.blob_hashes(marked.family) if hash not in needed.blobs]
     if marked.blobs:
-        used = await _bodies(store, rows, needed.blobs)
+        used = await _bodies(as_stored(store), rows, needed.blobs)
         marked.blobs = [hash for hash in marked.blobs if hash not in used]
     alive = kept_at.keys() - past
     unsure = [artifact for artifact in await store.artifacts(marked.family) if artifact.session not in alive]
@@ -235,8 +235,11 @@ def _goes(superstep: int, session: SessionId, spans: Iterable[Span]) -> bool:
 
 async def _bodies(store: Store, rows: Sequence[SessionRow], blobs: Iterable[bytes]) -> set[bytes]:
     """The bodies of messages to which these blobs refer, and the rows that are stored now; those of rows that go with
-    this collection are left to the next one."""
-    whole, store = store, as_stored(store)
+    this collection are left to the next one.
+
+    Args:
+        store: One that gives rows as they are stored.
+    """
     used: set[bytes] = set()
     wanted = sorted(blobs)
     for at in range(0, len(wanted), BATCH):
@@ -249,7 +252,7 @@ async def _bodies(store: Store, rows: Sequence[SessionRow], blobs: Iterable[byte
         stored += [batch.body for batch in await store.events(spans)]
         stored += [effect.outcome for effect in await store.effects(spans) if effect.outcome is not None]
         stored += [new.body for new in await store.inputs(row.session, after=row.first_input)]
-        entries = [entry for c in await whole.checkpoints(spans, limit=ALL) for entry in entries_of(c.manifest).items()]
+        entries = [entry for c in checkpoints for entry in entries_of(readable(c.manifest)).items()]
         for name in sorted({name for name, entry in entries if isinstance(entry, AppendEntry)}):
             stored += [delta.items for delta in await store.deltas(spans, name)]
         for data in stored:

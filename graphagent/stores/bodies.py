@@ -112,6 +112,11 @@ def hashes_in(data: bytes) -> list[bytes]:
     return list(dict.fromkeys(bytes.fromhex(m[1].decode()) for m in _REFERENCE.finditer(data, _HEAD)))
 
 
+def readable(data: bytes) -> bytes:
+    """A stored row as JSON, with references where bodies were taken out."""
+    return data[_HEAD:] if data.startswith(MARK) else data
+
+
 def family_of(rows: Iterable[bytes]) -> SessionId | None:
     """The family of which the bodies are that these rows refer to; None if they refer to none."""
     return next((SessionId.of(data[len(MARK) : _FAMILY]) for data in rows if data.startswith(MARK)), None)

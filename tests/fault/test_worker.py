@@ -146,6 +146,14 @@ def test_a_second_term_stops_now_and_nothing_is_lost(shop: Shop, workers: Callab
     assert shop.calls()["hold-late"] == 1
 
 
+def test_a_worker_tells_what_its_tables_hold(shop: Shop, workers: Callable[..., subprocess.Popen[str]]) -> None:
+    worker = workers()
+    worker.send_signal(signal.SIGUSR1)
+    names = ("sessions", "messages", "context", "cache", "sub_agent_contexts")
+    assert told(worker, *(f"{name}: entries 0, bytes 0, hits 0" for name in names))
+    assert worker.poll() is None
+
+
 def test_one_file_has_one_server(shop: Shop, workers: Callable[..., subprocess.Popen[str]]) -> None:
     first = workers()
     code, said = shop.do("worker")
