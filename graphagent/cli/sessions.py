@@ -26,19 +26,30 @@ def sessions(
     ] = None,
     graph: Annotated[str | None, typer.Option(help="Only sessions of this graph.")] = None,
     tag: Annotated[str | None, typer.Option(help="Only sessions with this tag.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="D", help="Only sessions that changed in the last 30m, 12h or 7d.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
 ) -> int:
     """List sessions."""
+    from dataclasses import replace
+
     from graphagent.cli.work import Work
+    from graphagent.errors import InputInvalid
+    from graphagent.graph.duration import parse_duration
     from graphagent.session.documents import sessions_document
     from graphagent.session.documents.forms import SessionsDocument
     from graphagent.snapshot import SessionQuery
 
     terminal = terminal_of(ctx)
     wanted = SessionQuery(text=query, status=status, graph=graph, tag=tag, limit=limit)
+    age = None if since is None else parse_duration(since)
+    if since is not None and age is None:
+        raise InputInvalid("--since", f"{since!r} is no duration", hint="such as 12h or 30d")
 
     async def listed(host: Host) -> SessionsDocument:
-        return await sessions_document(host, wanted)
+        since_us = None if age is None else host.clock.now_us() - age.ms * 1000
+        return await sessions_document(host, replace(wanted, since_us=since_us))
 
     with Work(terminal) as work:
         document = work.call(listed) if work.stored else SessionsDocument([], None)

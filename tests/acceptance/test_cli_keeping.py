@@ -127,6 +127,17 @@ def test_labels(asks: Path) -> None:
     assert len(json.loads(call(asks, "sessions", "--tag", "c", "--json").stdout)["sessions"]) == 1
 
 
+def test_sessions_that_changed_lately(asks: Path) -> None:
+    session = newest(asks)
+    lately = json.loads(call(asks, "sessions", "--since", "1h", "--json").stdout)
+    assert [entry["session"] for entry in lately["sessions"]] == [session]
+    with apsw.Connection(str(asks / STORE)) as rows:
+        rows.execute("update sessions set updated_at = updated_at - 7200000000")
+    assert json.loads(call(asks, "sessions", "--since", "1h", "--json").stdout)["sessions"] == []
+    assert session in call(asks, "sessions", "--since", "3h").stdout
+    assert "'soon' is no duration" in call(asks, "sessions", "--since", "soon", code=2).stderr
+
+
 def test_deleting_asks_first(asks: Path) -> None:
     """Nobody there: `--yes` is wanted. On a terminal it asks, and takes no for an answer."""
     session = newest(asks)
