@@ -86,7 +86,7 @@ async def rows(world: World, session: SessionId) -> list[ArtifactRow]:
     found: list[ArtifactRow] = await world.store.artifacts(row.family)
     for artifact in found:
         await world.artifacts.verify(row.family, Stored(artifact.hash, artifact.size))
-    assert (await verify_store(world.store, world.artifacts)).problems == []
+    assert (await verify_store(world.host.store, world.artifacts)).problems == []
     return found
 
 
@@ -261,7 +261,7 @@ async def test_lost_content_is_told(world: World) -> None:
     row = await world.row(outcome.row.session)
     (artifact,) = await rows(world, row.session)
     assert await world.artifacts.remove(row.family, artifact.hash, 1 << 62)
-    (problem,) = (await verify_store(world.store, world.artifacts)).problems
+    (problem,) = (await verify_store(world.host.store, world.artifacts)).problems
     assert str(artifact.artifact) in problem.what
     fork = (await ops.fork(world.host, row.session, 3)).row.session
     assert (await world.drive(fork)).row.status == "failed"
