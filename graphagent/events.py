@@ -155,23 +155,22 @@ class ToolCallStarted(Payload):
     call_id: str
     tool: str
     source: str
-    args_ref: Any
+    args: Mapping[str, Any]
     effects: str
     approval: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallCompleted(Payload):
-    """Once per call, also for calls that never ran."""
+    """Once per call, also for calls that never ran. `status`: ok, error, timeout or denied. `artifacts` are those that
+    the task has put so far; `step` is the id of the task's last effect."""
 
     call_id: str
     tool: str
     status: str
-    result_ref: Any
     error: Mapping[str, Any] | None
     artifacts: list[str]
-    duration_ms: int
-    child_session: str | None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +208,11 @@ CORE: dict[str, type[Payload]] = {
     )
 }  # fmt: skip
 """The 17 core kinds in the order of the reference."""
+RESERVED = frozenset({
+    "RunContentCompleted", "PreHookStarted", "PreHookCompleted", "PostHookStarted", "PostHookCompleted",
+    "ReasoningStarted", "ReasoningStep", "ReasoningCompleted",
+})  # fmt: skip
+"""Core kinds whose names and fields are settled, and which this release doesn't send yet."""
 for _name, _cls in CORE.items():
     _cls.kind = _name
 

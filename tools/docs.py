@@ -26,7 +26,7 @@ from graphagent.cli.exits import MEANING
 from graphagent.cli.failures import exit_code
 from graphagent.cli.main import COMMANDS, main
 from graphagent.drawing import Drawing, draw_plan
-from graphagent.events import CORE
+from graphagent.events import CORE, RESERVED
 from graphagent.graph.expression_names import ARITIES
 from graphagent.graph.key_pages import all_pages
 from graphagent.graph.keys import KINDS
@@ -39,7 +39,7 @@ DOCS = ROOT / "docs"
 DOCUMENTS = {file.stem: file for file in sorted((ROOT / "schemas" / "documents").glob("*.json"))}
 NOTE = "<!-- Written by `make docs`; edit the code that it comes from. -->\n\n"
 KIND_LINES = {
-    "agent": "A model that calls tools and delegates until it answers. This release checks and draws it.",
+    "agent": "A model that calls tools and delegates until it answers.",
     "llm": "One model call.", "tool": "Calls a tool with `with`.", "code": "Calls a Python function, or a command.",
     "human": "Parks until a person answers.", "graph": "Runs a graph as a child session.",
     "map": "Runs one node for each item of a list.", "router": "Only routes.", "set": "Only writes.",
@@ -190,7 +190,8 @@ def events() -> str:
     for name, payload in CORE.items():
         about = " ".join((payload.__doc__ or "").split())
         fields = ", ".join(f"`{field}`" for field in payload.__dataclass_fields__)
-        out.append(f"\n## {name}\n\n{about}\n\nData: {fields}\n")
+        unsent = "\n**Not sent by this release.**\n" if name in RESERVED else ""
+        out.append(f"\n## {name}\n{unsent}\n{about}\n\nData: {fields}\n")
     return "".join(out)
 
 

@@ -54,7 +54,7 @@ def names() -> list[str]:
 
 def page_of(code: str) -> str | None:
     """The page of a code, a key (also as `channel.reducer`), an exit code or an event; None if there is none."""
-    from graphagent.events import CORE
+    from graphagent.events import CORE, RESERVED
     from graphagent.graph.rules import RULES
 
     if code.upper() in RULES:
@@ -65,7 +65,8 @@ def page_of(code: str) -> str | None:
     for name, payload in CORE.items():
         if name.lower() == code.lower():
             fields = "\n".join(f"  {field}" for field in payload.__dataclass_fields__)
-            return f"event {name}: {(payload.__doc__ or '').strip()}\n\nFields of its data:\n{fields}"
+            unsent = "\n\nNot sent by this release." if name in RESERVED else ""
+            return f"event {name}: {(payload.__doc__ or '').strip()}{unsent}\n\nFields of its data:\n{fields}"
     return _key(code)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
-from graphagent.faults import fault
 from graphagent.graph.plan import GraphPlan
 from graphagent.graph.spec import ToolSpec
 from graphagent.graph.types import Field, ObjectOf, TypeMismatch, checker
 from graphagent.graph.values import parse_value
 from graphagent.nodes.client import ClientCall
 from graphagent.nodes.large_results import kept
-from graphagent.nodes.tool import tool_call
-from graphagent.ports import EffectCall, Task, ToolInfo, ToolSource
+from graphagent.nodes.tool_calls import DeclaredCall
+from graphagent.ports import Task, ToolCall, ToolInfo, ToolSource
 
 
 class Offer(Protocol):
@@ -113,25 +112,16 @@ class SourceTool:
 
     async def run(self, task: Task, arguments: dict[str, Any]) -> Any:
         """See `Offer`."""
-        name, effects = self.info.name, self.info.effects
-        key = self._key(task, arguments)
+        name, raw = self.info.name, self.spec.idempotency_key
+        # A model's call isn't computed again: what called it isn't either.
+        effects = "read" if self.info.effects == "pure" else self.info.effects
+        key = None if raw is None else parse_value(raw)
+        declared = DeclaredCall(self.spec, name, effects, key, result_limit=task.services.result_limit)
 
-        async def execute(effect: EffectCall) -> Any:
-            fault("effect.during")
-            call = tool_call(task, effect, key, None, task.services.result_limit)
+        async def run(call: ToolCall) -> Any:
             return await kept(task, name, freeze(await self.origin.call(name, arguments, call)))
 
-        request = {"tool": name, "with": arguments}
-        # A model's call isn't computed again: what called it isn't either.
-        return await task.effect(
-            "tool", name, "read" if effects == "pure" else effects, request, execute, keyed=key is not None
-        )
-
-    def _key(self, task: Task, arguments: Mapping[str, Any]) -> str | None:
-        if self.spec.idempotency_key is None or self.info.effects != "write":
-            return None
-        scope = {"args": arguments, **({"run": task.env["run"]} if "run" in task.env else {})}
-        return str(parse_value(self.spec.idempotency_key).evaluate(scope))
+        return await declared.effect(task, arguments, run)
 
 
 @dataclass(frozen=True, slots=True)

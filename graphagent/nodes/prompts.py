@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from graphagent.codec import digest, encode
+from graphagent.graph.importing.renaming import beside
 from graphagent.graph.plan import Plan, Template
 from graphagent.graph.spec import Prompt
 from graphagent.graph.template_syntax import included
@@ -40,12 +41,13 @@ def sources_of(plan: Plan, prompts: Mapping[str, Template | None]) -> Sources:
     found = {key: template for key, template in prompts.items() if template is not None}
     texts = [[key, t.text, [list(block) for block in t.blocks]] for key, t in found.items()]
     files: dict[str, str] = {}
-    todo = [text for t in found.values() for text in (t.text, *(block for _, block in t.blocks))]
+    todo = [(t.file, text) for t in found.values() for text in (t.text, *(block for _, block in t.blocks))]
     while todo:
-        for name in included(todo.pop()):
-            match = next((file for file in plan.templates if file == name or file.endswith(f"/{name}")), None)
-            if match is not None and match not in files:
-                files[match] = plan.templates[match]
-                todo.append(files[match])
+        file, text = todo.pop()
+        for name in included(text):
+            full = beside(file, name)
+            if full in plan.templates and full not in files:
+                files[full] = plan.templates[full]
+                todo.append((full, files[full]))
     names = [t.file or f"`{key}`" for key, t in found.items()]
     return Sources(digest(encode([FILTERS, texts, files])), (*names, *sorted(files)))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from graphagent.calling import call, failure
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
@@ -16,10 +14,8 @@ from graphagent.graph.spec import SELF, ToolBody
 from graphagent.ids import StepId
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.client import ClientCall
+from graphagent.nodes.tool_calls import KEY, DeclaredCall
 from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall
-
-KEY = "idempotency_key"
-"""The parameter that gets the key of a write, if the function has it."""
 
 
 class ToolNode:
@@ -32,6 +28,9 @@ class ToolNode:
         assert node.tool is not None
         self.node, self.name, self.tool = node, node.body.tool, node.tool
         self.graph_name = graph.name if node.tool.graph == SELF else node.tool.graph
+        # Where the node has a timeout, the engine holds it.
+        limit = None if node.timeout_s is None else math.inf
+        self.declared = DeclaredCall(node.tool, self.name, node.effects, node.values.get(KEY), limit)
         self.client = ClientCall(node.tool, node.tool.client, plan) if node.tool.client is not None else None
 
     def run_now(self, task: Task) -> Finished | Parked:
@@ -51,50 +50,15 @@ class ToolNode:
     async def call(self, task: Task, given: dict[str, Any]) -> Any:
         """What the tool gives: one effect of its class; a pure one is just computed."""
         source = task.services.tool_source(self.tool.name)
-        key = self.key(task, given)
 
-        async def execute(effect: EffectCall) -> Any:
-            fault("effect.during")
-            return freeze(await told(source.call(self.name, given, self.about(task, effect, key))))
-
-        async def check(effect: EffectCall) -> Any:
-            asked = task.services.function(str(self.tool.check))
-            takes_key = KEY in inspect.signature(asked).parameters
-            more = {KEY: self.about(task, effect, key).idempotency_key} if takes_key else {}
-            return verdict(freeze(await called(asked, {**given, **more})))
+        async def run(call: ToolCall) -> Any:
+            return freeze(await told(source.call(self.name, given, call)))
 
         if self.node.effects == "pure":
+            fault("effect.during")
             step = StepId.derive(task.session, task.superstep, task.path, task.attempt, "pure")
-            return await execute(EffectCall(b"", step))
-        request = {"tool": self.name, "with": given}  # the key may hold the run's id, and two equal runs are equal
-        return await task.effect(
-            "tool", self.name, self.node.effects, request, execute, keyed=key is not None,
-            check=check if self.tool.check is not None else None,
-        )  # fmt: skip
-
-    def about(self, task: Task, effect: EffectCall, key: str | None) -> ToolCall:
-        """What the tool may know of a call. Where the node has a timeout, the engine holds it."""
-        return tool_call(task, effect, key, None if self.node.timeout_s is None else math.inf)
-
-    def key(self, task: Task, given: Mapping[str, Any]) -> str | None:
-        """The author's key of a write, as text; None without one."""
-        value = self.node.values.get(KEY)
-        if value is None or self.node.effects != "write":
-            return None
-        scope = {"args": given, **({"run": task.env["run"]} if "run" in task.env else {})}
-        return str(value.evaluate(scope))
-
-
-def tool_call(
-    task: Task, effect: EffectCall, key: str | None, timeout_s: float | None, result_limit: int | None = None
-) -> ToolCall:
-    """What a tool may know of a call; its progress is shown to whoever watches."""
-
-    def progress(fraction: float, note: str) -> None:
-        data = {"call_id": effect.step, "fraction": fraction, "note": note}
-        task.show("x.tool.progress", task.services.redact(data))
-
-    return ToolCall(task.session, effect, key, progress, task.now, timeout_s, artifacts=task, result_limit=result_limit)
+            return await run(self.declared.call(task, EffectCall(b"", step), None))
+        return await self.declared.effect(task, given, run)
 
 
 async def told(call: Awaitable[Any]) -> Any:
@@ -106,31 +70,3 @@ async def told(call: Awaitable[Any]) -> Any:
             error.message, error.details = error.details["raised"], None
             error.args = (error.message,)
         raise
-
-
-async def called(function: Callable[..., Any], given: dict[str, Any]) -> Any:
-    """Ask a tool's check; what it raises is `tool_failed`, unless it says more."""
-    try:
-        return await call(function, given)
-    except NodeError as error:
-        raise tool_failure(error) from error
-
-
-def tool_failure(error: Exception) -> Exception:
-    """What an exception of a tool is to the engine."""
-    found = failure(error)
-    if isinstance(found, NodeError) and found.kind == "code_failed":
-        found.kind = "tool_failed"
-    return found
-
-
-def verdict(found: Any) -> Any:
-    """What a check says, in one of its three forms.
-
-    Raises:
-        NodeError: it says something else.
-    """
-    if found in ("not_found", "unknown") or (isinstance(found, Mapping) and set(found) == {"found"}):
-        return found
-    hint = "return {'found': value}, 'not_found' or 'unknown'"
-    raise NodeError(f"the check of a write gave {found!r}", kind="tool_failed", hint=hint)

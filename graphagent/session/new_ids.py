@@ -128,9 +128,10 @@ def _effect(row: EffectRow, old: SessionId, new: SessionId, journal: Sequence[Ef
         raise Conflict(what, hint="import it where its id is free, without --new-ids, or settle the write first")
     if row.write_key is None:
         return row
+    task = row.path.partition("/")[0]  # its branches share the task's keys
     for occurrence in range(min(len(journal), ORDINALS)):
-        if write_key(old, row.superstep, row.path, row.name, row.request_hash, occurrence) == row.write_key:
-            key = write_key(new, row.superstep, row.path, row.name, row.request_hash, occurrence)
+        if write_key(old, row.superstep, task, row.name, row.request_hash, occurrence) == row.write_key:
+            key = write_key(new, row.superstep, task, row.name, row.request_hash, occurrence)
             return replace(row, write_key=key)
     return replace(row, write_key=None)  # of a session before this one, so no call of this one has it
 

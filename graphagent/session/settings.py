@@ -213,13 +213,25 @@ def load_settings(
     secrets = _secrets(data.get("secrets") or {})
     redis = os.environ.get("GRAPHAGENT_REDIS") or data.get("redis")
     upcasters = _modules(data.get("upcasters") or (), "upcasters")
+    connections = os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)
+    artifacts, artifact_limit, result_limit = _artifacts(folder, data.get("artifacts") or {})
     return Settings(
-        folder, chosen, overrides, scripted, secrets, allowed, "pipelined" if mode == "pipelined" else "strict", redis,
-        upcasters, _connections(os.environ.get("GRAPHAGENT_CONNECTIONS") or data.get("connections", CONNECTIONS)),
-        _tools(data.get("tools") or {}),
-        of_models({key: data.get(key) or {} for key in ("capabilities", "rates", "prices")}, PROJECT_FILE),
-        *_artifacts(folder, data.get("artifacts") or {}),
-    )  # fmt: skip
+        root=folder,
+        store=chosen,
+        models=overrides,
+        scripted=scripted,
+        secrets=secrets,
+        allow_modules=allowed,
+        durability="pipelined" if mode == "pipelined" else "strict",
+        redis=redis,
+        upcasters=upcasters,
+        connections=_connections(connections),
+        tools=_tools(data.get("tools") or {}),
+        capabilities=of_models({key: data.get(key) or {} for key in ("capabilities", "rates", "prices")}, PROJECT_FILE),
+        artifacts=artifacts,
+        artifact_limit=artifact_limit,
+        result_limit=result_limit,
+    )
 
 
 def _artifacts(root: Path, given: Mapping[str, Any]) -> tuple[Path | None, int, int]:

@@ -13,11 +13,14 @@ import pytest
 
 from graphagent.codec import decode
 from graphagent.errors import InputInvalid, ModelError
+from graphagent.events import ToolCallCompleted, ToolCallStarted
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
 from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.snapshot import Span
+from tests.acceptance.scenarios.test_doubts import drive_and_die
+from tests.acceptance.scenarios.test_tools import FUNCTIONS as PAYING
 from tests.acceptance.scenarios.world import World, scenario
 
 TOOLS = """
@@ -120,6 +123,9 @@ async def test_an_agent_calls_tools_and_answers(world: World) -> None:
     assert [m["role"] for m in values["messages"]] == ["user", "assistant", "tool", "tool", "assistant"]
     rows = await world.store.effects([Span(outcome.row.session, 0, None)])
     assert [r.path for r in rows if r.kind == "tool"] == ["a/1.0", "a/1.1"]
+    for kind in (ToolCallStarted, ToolCallCompleted):
+        for data in await world.kinds(outcome.row.session, kind.__name__):
+            assert kind(**data).kind == kind.__name__, "the fields are those of the reference"
     completed = await world.kinds(outcome.row.session, "ToolCallCompleted")
     assert [(c["tool"], c["status"]) for c in completed] == [("weather", "ok")] * 2
     assert len(await world.kinds(outcome.row.session, "x.agent.turn_completed")) == 2
@@ -797,6 +803,26 @@ async def test_a_retry_calls_new_spokes_and_repeats_no_write(world: World) -> No
     assert len(await world.store.children(outcome.row.session)) == 1
     assert len(spoke.requests) == 1 or world.crashing
     assert len([r for r in model.requests if _after(0)(r)]) == 2 or world.crashing
+
+
+@scenario
+async def test_a_write_of_a_model_in_doubt_is_asked_for(world: World) -> None:
+    """The check of a tool is asked about a call that a model made too; what it found is the result of the call."""
+    world.functions(PAYING.replace('"verdict": "unknown"', '"verdict": "found"'))
+    world.models["m"] = model = saying([calls(call("pay", order="aa")), "Paid."])
+    session = await world.create("""
+        outputs: { answer: str }
+        models: { m: scripted/m }
+        tools: { pay: { python: "fns:pay", check: "fns:paid" } }
+        channels: { answer: { type: str, default: "" } }
+        start: a
+        nodes:
+          a: { kind: agent, model: m, prompt: go, tools: [pay], writes: { answer: "${ out.text }" }, next: end }
+    """)
+    await drive_and_die(world, session, "aa")
+    assert (await world.drive(session)).outputs == {"answer": "Paid."}
+    assert [m["content"] for m in told(model)] == ["paid before"]
+    assert (world.calls("pay aa own"), world.calls("asked aa")) == (1, 1)
 
 
 @scenario

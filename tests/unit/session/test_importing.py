@@ -13,12 +13,14 @@ import pytest
 
 from graphagent import concurrency
 from graphagent.codec import decode, digest, encode
+from graphagent.engine.context import write_key
 from graphagent.errors import ArchiveInvalid, Conflict, NotFound
 from graphagent.ids import SessionId
 from graphagent.ports import Store
 from graphagent.session.archive import Archive, read_archive
 from graphagent.session.exporting import archive_bytes
 from graphagent.session.importing import import_session
+from graphagent.session.new_ids import with_new_ids
 from graphagent.snapshot import Blob, EffectState, SessionCopy, SessionQuery
 from graphagent.stores.memory import MemoryStore
 from graphagent.stores.sqlite import SqliteStore
@@ -235,6 +237,22 @@ def test_an_open_write_keeps_its_key_or_stays_where_it_is(tmp_path: Path) -> Non
         assert [e.write_key for e in await host.store.effects(row.spans(row.head_superstep))] == [b"k" * 16]
 
     concurrency.run_sync(main)
+
+
+def test_the_write_key_of_a_branch_follows_the_new_ids_as_its_tasks(tmp_path: Path) -> None:
+    """All branches of a task derive their keys from its path."""
+    found = archive("dived")
+    copy = next(copy for copy in found.sessions if copy.row.session == found.root)
+    (row,) = [e for e in copy.effects if e.write_key is not None]
+    assert row.write_key == write_key(found.root, row.superstep, row.path, row.name, row.request_hash, 0)
+    new = SessionId.derive("another")
+
+    def branched(copy: SessionCopy) -> SessionCopy:
+        return replace(copy, effects=tuple(replace(e, path=f"{e.path}/0.1") if e == row else e for e in copy.effects))
+
+    moved = with_new_ids(root(found, branched), new)
+    (key,) = [e.write_key for copy in moved.sessions for e in copy.effects if e.path == f"{row.path}/0.1"]
+    assert key == write_key(new, row.superstep, row.path, row.name, row.request_hash, 0)
 
 
 def test_write_keys_follow_the_new_ids(tmp_path: Path) -> None:
