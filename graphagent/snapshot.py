@@ -374,7 +374,8 @@ class Commit:
 
     It is a compare-and-swap on (session, epoch, commit_n); `token` names it, so that a commit whose
     acknowledgement was lost can be sent again without harm. With `release` the owner lets go in the same transaction;
-    with `bound` the authority row names another plan from then on, whose blob comes with it.
+    with `bound` the authority row names another plan from then on, whose blob comes with it. Without `takes` it is
+    known that `taken_n` hasn't grown.
     """
 
     session: SessionId
@@ -397,6 +398,7 @@ class Commit:
     cached: Sequence[CachedResult] = ()
     bound: Binding | None = None
     artifacts: Sequence[ArtifactRow] = ()
+    takes: bool = True
 
     @property
     def size(self) -> int:

@@ -103,6 +103,7 @@ class Guest:
         self.closed: asyncio.Future[None] = loop.create_future()
         self.closing = False
         self.loop_ends = False
+        self.kept_awake = False
         self._failure: BaseException | None = None
         self._leave = trio.Event()
         self._tick: Callable[[], object] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from types import CoroutineType, TracebackType
@@ -23,6 +24,8 @@ _EAGER = sys.version_info >= (3, 12)
 _STEPS_BEFORE_PARKING = 3
 """How many turns of both loops a trio task waits for an asyncio one before it parks. A turn costs 5 us; when all of
 trio is parked, it waits in an I/O thread, and being called back from there costs 30 to 200 us."""
+_AWAKE_S = 0.0005
+"""How long one task of all that wait keeps trio out of that thread: about what a commit takes on a server nearby."""
 
 
 async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | None = None) -> T:
@@ -53,10 +56,24 @@ async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | No
             break
         await trio.lowlevel.cancel_shielded_checkpoint()
     else:
-        await _wait(guest, task, grace_s)
+        if not guest.kept_awake:
+            await _stay_awake(guest, task)
+        if not task.done():
+            await _wait(guest, task, grace_s)
     if task.cancelled():
         return await _cancelled_outside(guest, task)
     return task.result()
+
+
+async def _stay_awake(guest: Guest, task: asyncio.Task[Any]) -> None:
+    """Turn both loops for a while, so that neither this task nor another has to be called back from a thread."""
+    guest.kept_awake = True
+    end = time.perf_counter() + _AWAKE_S
+    try:
+        while not task.done() and time.perf_counter() < end:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+    finally:
+        guest.kept_awake = False
 
 
 def _start_eagerly(

@@ -531,7 +531,7 @@ class Line:
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep + 1,
             sealed.checkpoint, events, self.journal.fold(snap.superstep), sealed.deltas, blobs, opened, closed,
             taken_n, now, release=kind == "superstep" and status != "running" and not change.control.queue,
-            cached=cached, bound=bound, artifacts=artifacts,
+            cached=cached, bound=bound, artifacts=artifacts, takes=taken_n > self.taken_n,
         )  # fmt: skip
         inside = kind == "superstep" and status == "running" and not opened and not closed
         await self._send(commit, sealed, may_wait=inside)
@@ -623,6 +623,7 @@ class Line:
         commit = Commit(
             self.session, self.opened.epoch, self.commit_n, self._next_token(), status, reason, snap.superstep, None,
             events, self.journal.fold(snap.superstep), interrupts=opened, taken_n=taken, at=now, release=release,
+            takes=taken > self.taken_n,
         )  # fmt: skip
         await self._send(commit, None)
 

@@ -222,12 +222,12 @@ class PostgresStore:
         size = sum(commit.size for commit in commits)
         if size > _HEAVY_BYTES:
             with trio.CancelScope(shield=True):
-                values = await in_thread(commit_values, commits)
+                name, values = await in_thread(commit_values, commits)
         else:
-            values = commit_values(commits)
+            name, values = commit_values(commits)
 
         async def run(db: Connection, again: bool) -> None:
-            if not await fetch_value(db, "commit", **values):
+            if not await fetch_value(db, name, **values):
                 self._settle(commits, await fetch_row(db, "session", sid=raw(first.session)))
 
         effects = [e for c in commits for e in c.effects]

@@ -134,7 +134,10 @@ class Links:
             StoreError: and what else `explained` makes of the error.
         """
         try:
-            async with asyncio.timeout(self._target.wait_s):
+            if pool.gate.locked():
+                async with asyncio.timeout(self._target.wait_s):
+                    await pool.gate.acquire()
+            else:
                 await pool.gate.acquire()
         except TimeoutError:
             waited = f"{self._target.name}: all connections were in use for {self._target.wait_s:g} s"

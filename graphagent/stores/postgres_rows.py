@@ -72,24 +72,43 @@ def _columns(names: Sequence[str], found: Sequence[Sequence[Any]]) -> dict[str, 
 # ---- values ----------------------------------------------------------------------------------------------------------
 
 
-def commit_values(commits: Sequence[Commit]) -> dict[str, Any]:
-    """The parameters of `commit`. The commits are of one session, each one behind the other."""
+def commit_values(commits: Sequence[Commit]) -> tuple[str, dict[str, Any]]:
+    """The name of the `commit` statement that these need, and its parameters. They are of one session, each one behind
+    the other."""
     first, last = commits[0], commits[-1]
     checkpoints = [c.checkpoint for c in commits if c.checkpoint is not None]
     head, head_digest = (raw(checkpoints[-1].checkpoint), checkpoints[-1].digest) if checkpoints else (None, None)
-    asked, closed = _settled(commits)
-    return {
+    name = "commit"
+    values = {
         "sid": raw(first.session), "epoch": first.epoch, "commit_n": first.commit_n, "commits": len(commits),
         "token": last.token, "status": last.status, "reason": last.reason, "head_superstep": last.head_superstep,
         "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release,
-        "taken_n": max(c.taken_n for c in commits), "bound": _bound(commits),
-        "taken_up_to": [c.taken_n for c in commits], "taken_by": [c.head_superstep for c in commits],
-        "event_total": sum(c.events.count for c in commits if c.events is not None),
+        "taken_n": max([c.taken_n for c in commits]), "bound": _bound(commits),
+        "event_total": sum([c.events.count for c in commits if c.events is not None]),
         **_columns(_EVENTS, _events(commits)),
         **_checkpoints(first.session, checkpoints),
+    }  # fmt: skip
+    if any(c.blobs or c.deltas or c.effects for c in commits):
+        name += "_bodies"
+        values |= _bodies(commits)
+    if any(c.takes or c.interrupts or c.closed or c.cached or c.artifacts for c in commits):
+        name += "_rest"
+        values |= _rest(commits)
+    return name, values
+
+
+def _bodies(commits: Sequence[Commit]) -> dict[str, Any]:
+    return {
         **_blobs(blob for c in commits for blob in c.blobs),
         **_columns(_DELTA, [rows.delta_values(c.session, d)[1:] for c in commits for d in c.deltas]),
-        **effects_values(first.session, (row for c in commits for row in c.effects)),
+        **effects_values(commits[0].session, (row for c in commits for row in c.effects)),
+    }
+
+
+def _rest(commits: Sequence[Commit]) -> dict[str, Any]:
+    asked, closed = _settled(commits)
+    return {
+        "taken_up_to": [c.taken_n for c in commits], "taken_by": [c.head_superstep for c in commits],
         **_columns(_INTERRUPT, [rows.interrupt_values(q) for q in asked]),
         "closed_iid": [raw(interrupt) for interrupt, _ in closed], "closed_status": [status for _, status in closed],
         **_cached(result for c in commits for result in c.cached),

@@ -85,6 +85,7 @@ class Writer:
         self._on_loop_s = on_loop_s
         self._fast = FAST_COMMITS if math.isinf(on_loop_s) else 0
         self._crowd = 1
+        self._last_task = 0
         self._last_commit_s = 0.0
         self._pages = 0
         self._wrote = False
@@ -120,7 +121,10 @@ class Writer:
     async def _lead(self, token: trio.lowlevel.TrioToken, first: _Waiter) -> None:
         """Gather what other tasks submit before the loop comes round, and run or queue it."""
         group = self._gathering[token] = [first]
-        more = True
+        task = id(trio.lowlevel.current_task())
+        # Who was also the last one to submit, and alone, is on the way by itself: nobody is waited for.
+        more = self._crowd > 1 or task != self._last_task
+        self._last_task = task
         while more:
             seen = len(group)
             await trio.lowlevel.cancel_shielded_checkpoint()

@@ -24,7 +24,7 @@ def test_rows_of_one_key_are_folded_as_a_store_would() -> None:
 def test_what_a_commit_asks_and_closes_is_one_row() -> None:
     asked = [interrupt_row(ROW, "a"), interrupt_row(ROW, "b"), interrupt_row(ROW, "a", question=b"again")]
     closed = [(asked[1].interrupt, "cancelled"), (interrupt_row(ROW, "c").interrupt, "expired")]
-    values = commit_values([next_commit(ROW, None, interrupts=asked, closed=closed)])
+    _, values = commit_values([next_commit(ROW, None, interrupts=asked, closed=closed)])
     assert (values["q_question"][0], values["q_status"]) == (b"again", ["open", "cancelled"])
     assert (values["closed_iid"], values["closed_status"]) == ([closed[1][0].raw], ["expired"])
 
@@ -36,19 +36,19 @@ def test_what_one_commit_asks_and_the_next_one_closes_is_one_row() -> None:
         next_commit(ROW, 1, closed=[(asked[0].interrupt, "cancelled")]),
         next_commit(ROW, 2, interrupts=asked, closed=[(asked[0].interrupt, "expired")]),
     ]
-    values = commit_values(commits)
+    _, values = commit_values(commits)
     assert (values["q_status"], values["closed_iid"]) == (["cancelled", "open"], [])
 
 
 def test_events_of_several_commits_are_numbered_in_their_order() -> None:
     commits = [next_commit(ROW, k, events=events) for k, events in ((0, batch(0, 2)), (1, None), (2, batch(2, 3)))]
-    values = commit_values(commits)
+    _, values = commit_values(commits)
     assert (values["event_before"], values["event_count"], values["event_total"]) == ([0, 2], [2, 3], 5)
 
 
 def test_equal_blobs_and_results_go_once() -> None:
     cached = [CachedResult(b"k", b"1"), CachedResult(b"k", b"2")]
-    values = commit_values([next_commit(ROW, 0, blobs=[Blob(b"h", b"x"), Blob(b"h", b"x")], cached=cached)])
+    _, values = commit_values([next_commit(ROW, 0, blobs=[Blob(b"h", b"x"), Blob(b"h", b"x")], cached=cached)])
     assert (values["blob_hash"], values["cache_data"]) == ([b"h"], [b"2"])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+from graphagent.snapshot import Commit, SessionRow
 from graphagent.stores.postgres_rows import commit_values, effects_values, input_values, inputs_values, session_values
 from graphagent.stores.postgres_statements import SQL, Statement
 from tests.contract.store import checkpoint_row, effect_row, next_commit, run_input, session_row
@@ -17,15 +18,24 @@ def test_names_become_numbers() -> None:
 def test_every_value_of_a_write_has_its_parameter() -> None:
     row = session_row()
     written = {
-        "commit": commit_values([next_commit(row, 0)]).keys(),
+        **dict(commit_values(commits) for commits in _commits(row)),
         "append": {"sid", "epoch"} | effects_values(row.session, [effect_row()]).keys(),
         "insert_session": session_values(row, checkpoint_row(row, -1), (), (), 0).keys() - {"i_sid"},
         "accept": {"sid"} | input_values(row.session, run_input(), 0).keys(),
         "take_over": {"sid", "worker", "again"} | input_values(row.session, None, 0).keys(),
     }
+    assert {name for name in SQL if name.startswith("commit")} <= written.keys()
     for name, values in written.items():
         assert set(SQL[name].names) == set(values), name
     assert set(SQL["answer"].names) > inputs_values([(row.session, run_input())], 0).keys() - {"i_n", "i_at"}
+
+
+def _commits(row: SessionRow) -> list[list[Commit]]:
+    """Commits of each kind, so that each statement is used."""
+    effects = [effect_row()]
+    return [
+        [next_commit(row, 0, effects=e, takes=takes)] for e in ((), effects) for takes in (False, True)
+    ]  # fmt: skip
 
 
 def test_no_statement_holds_what_could_be_given() -> None:

@@ -18,7 +18,7 @@ def test_queries_have_a_name_and_no_comment() -> None:
 def test_parts_stand_in_the_queries_that_name_them() -> None:
     found = queries("postgres")
     assert "journal_rows" not in found
-    assert all("insert into effects" in found[name] for name in ("commit", "append"))
+    assert all("insert into effects" in found[name] for name in ("commit_bodies", "append"))
     assert not any("{" in text for text in found.values())
 
 

@@ -21,9 +21,9 @@ x as (
      where effects.state < 3
        and (excluded.state >= 3 or (effects.tries, effects.state) < (excluded.tries, excluded.state)))
 
--- name: commit
--- Supersteps and parks of one session, in order. 1 if they were stored, 0 if the session isn't at (epoch, commit_n).
--- `head_ckp` is null where there is no superstep among them; `event_total` counts the events of all of them.
+-- part: moves
+-- The authority row moves on, and what every superstep has. `head_ckp` is null where there is no superstep among the
+-- commits; `event_total` counts the events of all of them.
 with f as (
     update sessions
        set commit_n = commit_n + :commits::int, commit_token = :token, status = :status, reason = :reason,
@@ -50,7 +50,10 @@ e as (
     select f.sid, t.superstep, f.event_n - :event_total::int + t.before, t.count, t.codec, t.body, t.at, t.seal
       from f, unnest(:event_superstep::bigint[], :event_before::int[], :event_count::int[], :event_codec::smallint[],
                      :event_body::bytea[], :event_at::bigint[], :event_seal::bytea[])
-           t (superstep, before, count, codec, body, at, seal)),
+           t (superstep, before, count, codec, body, at, seal))
+
+-- part: bodies
+-- What supersteps may have added: values, items, and their journal.
 b as (
     insert into blobs (family, hash, codec, size, data)
     select f.family, t.*
@@ -61,7 +64,10 @@ d as (
     select f.sid, t.*
       from f, unnest(:delta_channel::text[], :delta_superstep::bigint[], :delta_codec::smallint[],
                      :delta_items::bytea[], :delta_seal::bytea[]) t),
-{journal_rows},
+{journal_rows}
+
+-- part: rest
+-- What few commits have: questions, artifacts, inputs that were taken, results for later.
 q as (
     insert into interrupts (iid, sid, superstep, path, node, kind, codec, question, opened_at, expires_at, answer,
                             answered_by, answered_at, seal, status)
@@ -106,6 +112,27 @@ k as (
                      :cache_expires_at::bigint[]) t
     on conflict (key) do update
        set hash = excluded.hash, codec = excluded.codec, data = excluded.data, expires_at = excluded.expires_at)
+
+-- name: commit
+-- Supersteps and parks of one session, in order. 1 if they were stored, 0 if the session isn't at (epoch, commit_n).
+-- The other three store what commits may have besides: a part that isn't needed costs as much as one that is.
+{moves}
+select count(*) from f
+
+-- name: commit_bodies
+{moves},
+{bodies}
+select count(*) from f
+
+-- name: commit_rest
+{moves},
+{rest}
+select count(*) from f
+
+-- name: commit_bodies_rest
+{moves},
+{bodies},
+{rest}
 select count(*) from f
 
 -- name: append
