@@ -168,14 +168,13 @@ async def _place(host: Host, row: SessionRow, at: int) -> Place:
     checkpoint = await checkpoint_at(host.store, row, at)
     graph = (await host.plan_at(row, checkpoint.plan)).graph
     snapshot = await load_snapshot(host.store, row, graph, checkpoint)
-    return Place(row, at, checkpoint, await plan_of_superstep(host, row, at), snapshot)
+    return Place(row, at, checkpoint, await _plan_of_superstep(host, row, at, checkpoint), snapshot)
 
 
-async def plan_of_superstep(host: Host, row: SessionRow, superstep: int) -> Plan:
-    """The plan under which a superstep of a session's line ran, or will run."""
+async def _plan_of_superstep(host: Host, row: SessionRow, superstep: int, before: CheckpointRow) -> Plan:
+    """The plan under which a superstep of a session's line ran, or will run; `before` is what it reads."""
     if superstep >= row.head_superstep:
         return await host.plan_of(row)
-    before = await checkpoint_at(host.store, row, superstep)
     (after,) = await host.store.checkpoints(row.spans(superstep), limit=1)
     if after.superstep > superstep:  # what followed was collected; only a fork may begin with another graph than before
         return await host.plan_at(row, after.plan if superstep == row.forked_at else before.plan)

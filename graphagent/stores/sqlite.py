@@ -69,6 +69,8 @@ T = TypeVar("T")
 SQL = queries("sqlite")
 HEAVY_BYTES = 256 * 1024
 """A commit of more bytes is packed and stored in the writer's thread, however fast the disk is."""
+FEW_ROWS = 8
+"""So many checkpoints or batches of events are read on the loop: the way to a thread and back takes longer."""
 _END = 1 << 62
 
 
@@ -268,7 +270,7 @@ class SqliteStore:
                 out += found
             return out[::-1] if newest else out
 
-        return await self._read_long(read)
+        return await (self._read(read) if limit <= FEW_ROWS else self._read_long(read))
 
     async def blobs(self, family: SessionId, hashes: Sequence[bytes]) -> dict[bytes, bytes]:
         def read(db: apsw.Connection) -> dict[bytes, bytes]:
@@ -299,7 +301,9 @@ class SqliteStore:
         return await self._read_long(read)
 
     async def events(self, spans: Sequence[Span], *, limit: int | None = None) -> list[EventBatch]:
-        return await self._read_long(lambda db: _read_events(db, spans, _END if limit is None else limit))
+        few = limit is not None and limit <= FEW_ROWS
+        read = self._read if few or _supersteps(spans) <= FEW_ROWS else self._read_long
+        return await read(lambda db: _read_events(db, spans, _END if limit is None else limit))
 
     async def effects(self, spans: Sequence[Span]) -> list[EffectRow]:
         def read(db: apsw.Connection) -> list[EffectRow]:
@@ -385,6 +389,11 @@ def _open(
             raise
     except (apsw.Error, OSError, UnicodeDecodeError) as error:
         raise sqlite_file.explained(error, path) from error
+
+
+def _supersteps(spans: Sequence[Span]) -> int:
+    """How many supersteps they cover at most."""
+    return sum([_END if span.hi is None else max(span.hi - span.lo, 0) for span in spans])
 
 
 def _bounds(span: Span) -> tuple[bytes, int, int]:
