@@ -366,8 +366,10 @@ class Line:
 
     def _withdraw(self, control: Control, results: Sequence[TaskResult]) -> list[tuple[InterruptId, InterruptStatus]]:
         """The questions of waiting tokens that `fail` or a limit took away; children are noted in `withdrawn`."""
-        waited = [*self.snapshot.control.waiting, *(r.waiting for r in results if r.waiting is not None)]
-        gone = [w for w in waited if w not in control.waiting] if waited else []
+        waited = [*self.snapshot.control.waiting, *[r.waiting for r in results if r.waiting is not None]]
+        if not waited:
+            return []
+        gone = [w for w in waited if w not in control.waiting]
         self.withdrawn += [child_of(self.session, self.graph, w) for w in gone if w.reason == "child"]
         return [(interrupt_of(self.session, self.graph, w), "cancelled") for w in gone if w.reason == "interrupt"]
 

@@ -86,7 +86,7 @@ class TabledStore:
 
     async def commit(self, *commits: Commit) -> None:
         session = commits[0].session
-        if any(holds_bodies(commit) for commit in commits):
+        if holds_bodies(commits[0]) if len(commits) == 1 else any(holds_bodies(commit) for commit in commits):
             taken = Taking(await self._family(session), self._heads.pop(session, ()))
             await self.store.commit(*[taken.commit(commit) for commit in commits])
             self._keep(taken)

@@ -78,23 +78,35 @@ def commit_values(commits: Sequence[Commit]) -> tuple[str, dict[str, Any]]:
     first, last = commits[0], commits[-1]
     checkpoints = [c.checkpoint for c in commits if c.checkpoint is not None]
     head, head_digest = (raw(checkpoints[-1].checkpoint), checkpoints[-1].digest) if checkpoints else (None, None)
-    name = "commit"
     values = {
         "sid": raw(first.session), "epoch": first.epoch, "commit_n": first.commit_n, "commits": len(commits),
         "token": last.token, "status": last.status, "reason": last.reason, "head_superstep": last.head_superstep,
         "head_ckp": head, "head_digest": head_digest, "at": last.at, "release": last.release,
         "taken_n": max([c.taken_n for c in commits]), "bound": _bound(commits),
         "event_total": sum([c.events.count for c in commits if c.events is not None]),
-        **_columns(_EVENTS, _events(commits)),
-        **_checkpoints(first.session, checkpoints),
     }  # fmt: skip
-    if any(c.blobs or c.deltas or c.effects for c in commits):
+    if len(commits) > 1 or last.checkpoint is None or last.events is None:
+        rows_of_each = {**_columns(_EVENTS, _events(commits)), **_checkpoints(first.session, checkpoints)}
+        return "commit_all", {**values, **rows_of_each, **_bodies(commits), **_rest(commits)}
+    name = "commit"
+    values |= _superstep(first.session, last.checkpoint, last.events)
+    if last.blobs or last.deltas or last.effects:
         name += "_bodies"
         values |= _bodies(commits)
-    if any(c.takes or c.interrupts or c.closed or c.cached or c.artifacts for c in commits):
+    if last.takes or last.interrupts or last.closed or last.cached or last.artifacts:
         name += "_rest"
         values |= _rest(commits)
     return name, values
+
+
+def _superstep(session: SessionId, row: CheckpointRow, batch: EventBatch) -> dict[str, Any]:
+    """Without what the authority row has of it too."""
+    _, _, *head, _, opened_at, committed_at, seal = rows.checkpoint_values(session, row, b"")
+    *_, codec, body, at, event_seal = rows.events_values(session, batch, 0)
+    names = ("superstep", "kind", "parent", "ckp_plan", "manifest", "manifest_codec", "opened_at", "committed_at",
+             "ckp_seal", "event_codec", "event_body", "event_at", "event_seal")  # fmt: skip
+    values = (*head, opened_at, committed_at, seal, codec, body, at, event_seal)
+    return dict(zip(names, values, strict=True))
 
 
 def _bodies(commits: Sequence[Commit]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import itertools
 import re
 
 from graphagent.snapshot import Commit, SessionRow
 from graphagent.stores.postgres_rows import commit_values, effects_values, input_values, inputs_values, session_values
 from graphagent.stores.postgres_statements import SQL, Statement
-from tests.contract.store import checkpoint_row, effect_row, next_commit, run_input, session_row
+from tests.contract.store import batch, checkpoint_row, effect_row, next_commit, run_input, session_row
 
 
 def test_names_become_numbers() -> None:
@@ -32,10 +33,8 @@ def test_every_value_of_a_write_has_its_parameter() -> None:
 
 def _commits(row: SessionRow) -> list[list[Commit]]:
     """Commits of each kind, so that each statement is used."""
-    effects = [effect_row()]
-    return [
-        [next_commit(row, 0, effects=e, takes=takes)] for e in ((), effects) for takes in (False, True)
-    ]  # fmt: skip
+    kinds = itertools.product((batch(0), None), ((), [effect_row()]), (False, True))
+    return [[next_commit(row, 0, events=events, effects=effects, takes=takes)] for events, effects, takes in kinds]
 
 
 def test_no_statement_holds_what_could_be_given() -> None:

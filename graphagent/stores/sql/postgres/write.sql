@@ -22,8 +22,8 @@ x as (
        and (excluded.state >= 3 or (effects.tries, effects.state) < (excluded.tries, excluded.state)))
 
 -- part: moves
--- The authority row moves on, and what every superstep has. `head_ckp` is null where there is no superstep among the
--- commits; `event_total` counts the events of all of them.
+-- The authority row moves on. `head_ckp` is null where there is no superstep among the commits; `event_total` counts the
+-- events of all of them.
 with f as (
     update sessions
        set commit_n = commit_n + :commits::int, commit_token = :token, status = :status, reason = :reason,
@@ -35,7 +35,24 @@ with f as (
            taken_n = greatest(taken_n, :taken_n::bigint), updated_at = :at::bigint,
            bound = coalesce(:bound::bytea, bound)
      where sid = :sid and epoch = :epoch and commit_n = :commit_n
-    returning sid, family, event_n),
+    returning sid, family, event_n)
+
+-- part: superstep
+-- What one commit with a superstep has. Values are quicker than arrays of one.
+c as (
+    insert into checkpoints (ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened_at,
+                             committed_at, seal)
+    select :head_ckp, f.sid, :superstep::bigint, :kind::smallint, :parent::bytea, :ckp_plan::bytea, :manifest::bytea,
+           :manifest_codec::smallint, :head_digest, :opened_at::bigint, :committed_at::bigint, :ckp_seal::bytea
+      from f),
+e as (
+    insert into events (sid, superstep, first, count, codec, body, at, seal)
+    select f.sid, :superstep, f.event_n - :event_total::int, :event_total, :event_codec::smallint, :event_body::bytea,
+           :event_at::bigint, :event_seal::bytea
+      from f)
+
+-- part: supersteps
+-- What several commits have, or one without a superstep.
 c as (
     insert into checkpoints (ckp, sid, superstep, kind, parent, plan, manifest, codec, digest, opened_at,
                              committed_at, seal)
@@ -114,23 +131,35 @@ k as (
        set hash = excluded.hash, codec = excluded.codec, data = excluded.data, expires_at = excluded.expires_at)
 
 -- name: commit
--- Supersteps and parks of one session, in order. 1 if they were stored, 0 if the session isn't at (epoch, commit_n).
--- The other three store what commits may have besides: a part that isn't needed costs as much as one that is.
-{moves}
+-- A superstep of a session. 1 if it was stored, 0 if the session isn't at (epoch, commit_n). The next three store what
+-- it may have besides: a part that isn't needed costs as much as one that is.
+{moves},
+{superstep}
 select count(*) from f
 
 -- name: commit_bodies
 {moves},
+{superstep},
 {bodies}
 select count(*) from f
 
 -- name: commit_rest
 {moves},
+{superstep},
 {rest}
 select count(*) from f
 
 -- name: commit_bodies_rest
 {moves},
+{superstep},
+{bodies},
+{rest}
+select count(*) from f
+
+-- name: commit_all
+-- Supersteps and parks of one session, in order.
+{moves},
+{supersteps},
 {bodies},
 {rest}
 select count(*) from f
