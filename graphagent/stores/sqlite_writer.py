@@ -83,7 +83,7 @@ class Writer:
         self._gathering: dict[trio.lowlevel.TrioToken, list[_Waiter]] = {}
         self._closed = False
         self._on_loop_s = on_loop_s
-        self._fast = FAST_COMMITS if math.isinf(on_loop_s) else 0
+        self._fast = FAST_COMMITS if math.isinf(on_loop_s) else FAST_COMMITS - 1
         self._crowd = 1
         self._last_task = 0
         self._last_commit_s = 0.0
