@@ -103,7 +103,9 @@ class Guest:
         self.closed: asyncio.Future[None] = loop.create_future()
         self.closing = False
         self.loop_ends = False
+        # Of the waits in `host`: whether one is turning both loops, and how many will park at once.
         self.kept_awake = False
+        self.vain = self.naps = 0
         self._failure: BaseException | None = None
         self._leave = trio.Event()
         self._tick: Callable[[], object] | None = None

@@ -26,6 +26,7 @@ _STEPS_BEFORE_PARKING = 3
 trio is parked, it waits in an I/O thread, and being called back from there costs 30 to 200 us."""
 _AWAKE_S = 0.0005
 """How long one task of all that wait keeps trio out of that thread: about what a commit takes on a server nearby."""
+_MOST_NAPS = 63
 
 
 async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | None = None) -> T:
@@ -66,7 +67,11 @@ async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | No
 
 
 async def _stay_awake(guest: Guest, task: asyncio.Task[Any]) -> None:
-    """Turn both loops for a while, so that neither this task nor another has to be called back from a thread."""
+    """Turn both loops for a while, so that neither this task nor another has to be called back from a thread. Where
+    that was in vain, which costs a core, it isn't tried again soon."""
+    if guest.naps > 0:
+        guest.naps -= 1
+        return
     guest.kept_awake = True
     end = time.perf_counter() + _AWAKE_S
     try:
@@ -74,6 +79,8 @@ async def _stay_awake(guest: Guest, task: asyncio.Task[Any]) -> None:
             await trio.lowlevel.cancel_shielded_checkpoint()
     finally:
         guest.kept_awake = False
+    guest.vain = 0 if task.done() else min(2 * guest.vain + 1, _MOST_NAPS)
+    guest.naps = guest.vain
 
 
 def _start_eagerly(

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from graphagent.concurrency import AsyncioItems, aio, in_thread, in_trio
+from graphagent.concurrency.guest import host_of_run
 from graphagent.errors import GraphAgentError, NodeError
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
@@ -49,6 +50,25 @@ def test_aio_in_parallel() -> None:
         return sum(results)
 
     assert asyncio.run(in_trio(main)) == 9900
+
+
+def test_both_loops_are_turned_only_while_that_pays() -> None:
+    async def main() -> tuple[int, int]:
+        guest = host_of_run.get()
+        assert guest is not None
+        naps = []
+        for _ in range(20):
+            await aio(asyncio.sleep, 0.002)
+            naps.append(guest.naps)
+        guest.naps = 0
+        await aio(double, 1)
+        await aio(asyncio.gather, *(double(x) for x in range(100)))
+        assert not guest.kept_awake
+        return max(naps), guest.naps
+
+    most, after = asyncio.run(in_trio(main))
+    assert most > 0, "a wait that was in vain isn't tried again at once"
+    assert after == 0
 
 
 def test_aio_brings_errors_back() -> None:
