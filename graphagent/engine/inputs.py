@@ -7,7 +7,7 @@ writes channels; a cancel takes all tokens away.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphagent.codec import decode
@@ -18,6 +18,7 @@ from graphagent.engine.seal import Change
 from graphagent.engine.superstep import ended
 from graphagent.engine.tokens import release, start_tokens
 from graphagent.engine.waits import deliver, expired, fire, wake
+from graphagent.frozen import replace
 from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.ids import InterruptId, RunId, SessionId, digest128
 from graphagent.snapshot import (

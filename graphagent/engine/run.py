@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 import trio
@@ -41,7 +41,7 @@ from graphagent.engine.superstep import Closed, Stuck, close, due
 from graphagent.errors import ReplayDivergence
 from graphagent.events import Event
 from graphagent.faults import fault
-from graphagent.frozen import dataclass
+from graphagent.frozen import dataclass, replace
 from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.ids import ArtifactId, InterruptId, SessionId
 from graphagent.ports import Clock, Node, Store, TaskServices

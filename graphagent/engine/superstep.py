@@ -8,7 +8,6 @@ Source of the contract: `docs/explanation/supersteps.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Literal
 
 from graphagent.engine.environment import Env, RunFacts, environment, with_scope
@@ -18,7 +17,7 @@ from graphagent.engine.results import Taken, TaskResult
 from graphagent.engine.tokens import place, stopped
 from graphagent.engine.waits import deliver
 from graphagent.errors import NodeError
-from graphagent.frozen import dataclass
+from graphagent.frozen import dataclass, replace
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import GraphPlan, NodePlan, Writes
 from graphagent.graph.types import TypeMismatch

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from graphagent.engine.failures import record, view
 from graphagent.engine.results import Taken, TaskResult
-from graphagent.frozen import dataclass
+from graphagent.frozen import dataclass, replace
 from graphagent.graph.plan import END, FAIL, START, GraphPlan, RoutePlan
 from graphagent.snapshot import Control, Group, PendingJoin, Token, Waiting
 

@@ -9,11 +9,11 @@ and journal rows that are appended ahead of their barrier.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 from graphagent.codec import digest
 from graphagent.errors import Conflict, StoreCorrupt
+from graphagent.frozen import replace
 from graphagent.ids import CheckpointId, SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.session.tables import Tables

@@ -7,9 +7,10 @@ looked at again: its references are those of the head, and its bodies are there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
+from graphagent.frozen import replace
 from graphagent.ids import SessionId
 from graphagent.snapshot import Blob, CheckpointRow, Commit, Delta, EffectRow, EventBatch, InputRow
 from graphagent.stores import bodies

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import trio
 
 from graphagent.errors import Conflict, Fenced, NotFound, SessionBusy, StoreCorrupt
+from graphagent.frozen import replace
 from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, WorkerId
 from graphagent.ports import Clock
 from graphagent.snapshot import (

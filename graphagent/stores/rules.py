@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
 
 from graphagent.errors import Conflict, InterruptAnswered, InterruptExpired, StoreCorrupt
+from graphagent.frozen import replace
 from graphagent.ids import SessionId
 from graphagent.snapshot import Carried, CheckpointRow, EffectRow, EffectState, InterruptRow, NewInput, SessionRow
 
