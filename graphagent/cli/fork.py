@@ -71,7 +71,7 @@ def fork(
         async def make(host: Host) -> Fork:
             row = await work.project.resolve(session)
             target = plan or await host.plan_of(row)
-            reading.check_models(target, models)
+            reading.check_models(target, models, work.project.settings)
             reading.read_until(until or [], target.graph)
             changed = reading.read_edits(target.graph, edits or [])
             number = await snapshot_of(host, row, at)

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphagent.codec import freeze
 from graphagent.errors import CodecError, InputInvalid
@@ -15,7 +15,12 @@ from graphagent.graph.plan import GraphPlan, Plan
 from graphagent.graph.suggest import suggest
 from graphagent.graph.types import TypeMismatch, describe
 
+if TYPE_CHECKING:
+    from graphagent.session.settings import Settings
+
 ALL = "*"
+RECORDED = "scripted/recorded"
+"""A scripted model without turns of its own, so that those of the graph's models count."""
 
 
 def read_text(source: str, flag: str) -> str:
@@ -98,12 +103,15 @@ def parse_json(text: str, flag: str) -> Any:
 
 
 def read_models(words: Sequence[str]) -> dict[str, str]:
-    """`NAME=SPEC` and bare `SPEC` words; SPEC is `provider/model` or `provider/model@base_url`."""
+    """`NAME=SPEC` and bare `SPEC` words; SPEC is `provider/model`, `provider/model@base_url`, or `scripted`: each model
+    then plays the turns that stand under its name in the graph."""
     out: dict[str, str] = {}
     for word in words:
         name, equals, spec = word.partition("=")
         if not equals or "/" in name:
             name, spec = ALL, word
+        if spec == "scripted":
+            spec = RECORDED
         provider, slash, model = spec.partition("@")[0].partition("/")
         if not (slash and provider and model):
             hint = "such as openai/gpt-5-mini, local/smollm2, scripted/echo, or name/model@http://127.0.0.1:8000/v1"
@@ -112,11 +120,17 @@ def read_models(words: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def check_models(plan: Plan, models: Mapping[str, str]) -> None:
-    """Every name must be one of the graph's models."""
+def check_models(plan: Plan, models: Mapping[str, str], settings: Settings) -> None:
+    """Every name must be one of the graph's models; recorded answers are for one that is scripted."""
     for name in models:
         if name != ALL and name not in plan.models:
             raise InputInvalid("--model", f"the graph has no model {name!r}", hint=choices(name, plan.models, "models"))
+    if settings.scripted is not None:
+        given = settings.models
+        uses = {name: given.get(name) or given.get(ALL) or model.use for name, model in plan.models.items()}
+        if uses and not any(use.startswith("scripted/") for use in uses.values()):
+            told = ", ".join(f"{name} is {use}" for name, use in uses.items())
+            raise InputInvalid("--scripted", f"no model of the graph is scripted: {told}", hint="add --model scripted")
 
 
 def read_until(words: Sequence[str], graph: GraphPlan) -> tuple[frozenset[str], int | None]:

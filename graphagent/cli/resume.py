@@ -58,7 +58,7 @@ def resume(
 
         async def begin(host: Host, observer: Observer) -> Outcome:
             plan = await host.plan_of(row)
-            reading.check_models(plan, models)
+            reading.check_models(plan, models, work.project.settings)
             nodes, snapshot = reading.read_until(until or [], plan.graph)
             limits = reading.read_limits(max_supersteps, budget, max_tokens, timeout)
             options = operations.Options(until=nodes, until_snapshot=snapshot, limits=limits, stop=work.stop_asked)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from graphagent.session.operations import Outcome
     from graphagent.snapshot import SessionRow
 
-MODEL_HELP = "NAME=SPEC, or SPEC for all models: provider/model, or provider/model@base_url. May be repeated."
+MODEL_HELP = "NAME=SPEC, or SPEC for all models: provider/model, provider/model@base_url, or scripted. May be repeated."
 UNTIL_HELP = "Pause before this node, or at snapshot N. May be repeated."
 JSONL_HELP = "Print every event as a line of JSON; the last line is the document."
 
@@ -81,7 +81,7 @@ def run(
         file = read_graph_file(graph, work.project.root)
         plan = file.compiled()
         warn(terminal, file)
-        reading.check_models(plan, models)
+        reading.check_models(plan, models, work.project.settings)
         inputs = reading.read_inputs(plan.graph, given or [], document)
         nodes, snapshot = reading.read_until(until or [], plan.graph)
         options = operations.Options(

@@ -10,7 +10,9 @@ from graphagent.cli.targets import project_folder
 from graphagent.cli.terminal import Terminal
 from graphagent.concurrency import SyncRunner
 from graphagent.errors import NotFound
+from graphagent.graph.shipped import SHIPPED
 from graphagent.session.project import Project
+from graphagent.session.shipped import find_shipped
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -24,7 +26,7 @@ class Work:
 
     Args:
         models: Overrides by name, `*` for all.
-        scripted: A file of recorded answers.
+        scripted: A file of recorded answers; `graphagent:NAME` is one of a ready-made graph.
         creates: Whether a store that isn't there is made; to read one, it has to be there.
         durability: Of new sessions.
         on_interrupt: What the first Ctrl-C does; by default it asks to stop at the next barrier.
@@ -42,8 +44,9 @@ class Work:
     ) -> None:
         flags = terminal.flags
         self.terminal = terminal
+        script = None if scripted is None else _script_file(scripted)
         self.project = Project(
-            project_folder(terminal), store=flags.store, models=models, scripted=scripted, durability=durability
+            project_folder(terminal), store=flags.store, models=models, scripted=script, durability=durability
         )
         self.creates, self.stopping = creates, False
         self._runner: SyncRunner | None = None
@@ -98,3 +101,8 @@ class Work:
     def _interrupted(self) -> None:
         self.stopping = True
         self.terminal.say("stopping at the next barrier; Ctrl-C once more stops now", "yellow")
+
+
+def _script_file(given: Path) -> Path:
+    name = str(given)
+    return find_shipped(name.removeprefix(SHIPPED)) if name.startswith(SHIPPED) else given

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from graphagent.cli.given import (
+    RECORDED,
     check_models,
     read_edits,
     read_inputs,
@@ -14,6 +15,7 @@ from graphagent.cli.given import (
     read_until,
 )
 from graphagent.errors import InputInvalid
+from graphagent.session.settings import load_settings
 from tests.unit.cli.plans import TYPED, plan
 
 PLAN = plan(TYPED)
@@ -83,14 +85,26 @@ def test_models_by_name_and_for_all() -> None:
             read_models([word])
 
 
-def test_names_that_the_graph_doesnt_have() -> None:
-    check_models(PLAN, {"*": "a/b", "main": "a/b"})
+def test_names_that_the_graph_doesnt_have(tmp_path: Path) -> None:
+    settings = load_settings(tmp_path)
+    check_models(PLAN, {"*": "a/b", "main": "a/b"}, settings)
     with pytest.raises(InputInvalid) as wrong:
-        check_models(PLAN, {"mian": "a/b"})
+        check_models(PLAN, {"mian": "a/b"}, settings)
     assert wrong.value.hint == "did you mean 'main'?"
     with pytest.raises(InputInvalid) as wrong:
         read_until(["zzz"], PLAN.graph)
     assert wrong.value.hint == "nodes are: a, bee"
+
+
+def test_recorded_answers_are_for_scripted_models(tmp_path: Path) -> None:
+    assert read_models(["scripted", "main=scripted"]) == {"*": RECORDED, "main": RECORDED}
+    script = tmp_path / "said.yaml"
+    for models in ({"main": "local/smollm2"}, {"*": "local/smollm2"}):
+        with pytest.raises(InputInvalid, match="no model of the graph is scripted: main is ") as caught:
+            check_models(PLAN, models, load_settings(tmp_path, models=models, scripted=script))
+        assert caught.value.hint == "add --model scripted"
+    for models in ({"*": RECORDED}, {"main": "scripted/said"}):
+        check_models(PLAN, models, load_settings(tmp_path, models=models, scripted=script))
 
 
 def test_where_to_stop() -> None:
