@@ -87,7 +87,8 @@ class LiteLLMModel:
         idle_s, total_s = self._times
         answer, begun = Answer(self._who, request), False
         try:
-            litellm = await in_thread(_imported)
+            # Waited for, also when cancelled: a program that ends while a thread imports hangs at the next import.
+            litellm = await in_thread(_imported, abandon_on_cancel=False)
             self._used = True
             deadline = Deadline(self._who, idle_s, min(request.deadline_s or total_s, total_s))
             async with AsyncioItems(self._chunks(litellm, request)) as chunks:

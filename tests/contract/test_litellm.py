@@ -211,3 +211,33 @@ def test_the_local_model_through_it() -> None:
     assert parse(answered.text, ANSWER).keys() == {"bullets", "mood"}
     assert answered.done.usage.input_tokens > 0
     assert not answered.done.usage.estimated
+
+
+CANCELLED = """
+import sys, trio
+from graphagent.concurrency import run_sync
+from graphagent.llm.litellm import LiteLLMModel
+from graphagent.messages import ModelInfo
+from tests.unit.llm.calls import ask
+
+async def main():
+    with trio.CancelScope() as scope:
+        stream = LiteLLMModel(ModelInfo("x", "openai")).stream(ask())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.__anext__)
+            while "litellm" not in sys.modules:
+                await trio.sleep(0.01)
+            assert not hasattr(sys.modules["litellm"], "acompletion")
+            scope.cancel()
+    assert hasattr(sys.modules["litellm"], "acompletion")
+
+run_sync(main)
+"""
+
+
+def test_an_import_that_has_begun_is_waited_for() -> None:
+    """A program that ends while one of its threads imports hangs where anything is imported at its very end."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CANCELLED], capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")

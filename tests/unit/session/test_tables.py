@@ -10,8 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from graphagent.codec import digest
 from graphagent.ids import SessionId
-from graphagent.session.tables import Bound, Result, Table, Tables
-from graphagent.snapshot import CachedResult
+from graphagent.session.tables import Bound, Result, SubAgent, Table, Tables
+from graphagent.snapshot import CachedResult, Control, Snapshot
 
 KEYS = st.integers(0, 12)
 
@@ -164,3 +164,23 @@ def test_what_belongs_to_a_running_session_stays() -> None:
     assert len(tables.context) == tables.context.bound.entries
     tables.clear()
     assert [len(table) for table in tables.all.values()] == [0] * 5
+
+
+def test_bounds_hold_under_twenty_thousand_sessions() -> None:
+    running = {SessionId.of(n.to_bytes(16, "big")) for n in range(0, 20_000, 1_000)}
+    tables = Tables(HandClock(), running)
+    for n in range(20_000):
+        name = n.to_bytes(16, "big")
+        session = SessionId.of(name)
+        body = b"x" * 8_192
+        tables.sessions.put(session, Snapshot(n, (), (), (), Control(1, None), name, None, n, n, None), 512)
+        tables.messages.put((session, name), body, len(body))
+        tables.context.put((session, "a"), body, len(body))
+        tables.keep_result(CachedResult(name, body, expires_at=1))
+        tables.sub_agent_contexts.put(session, SubAgent(session, n, "a", "g"), 256)
+    for name, table in tables.all.items():
+        assert len(table) <= table.bound.entries, name
+        assert table.bytes <= table.bound.bytes, name
+        assert table.metrics()["evictions"] == 20_000 - len(table), name
+    assert all(session in tables.sessions and (session, "a") in tables.context for session in running)
+    assert len(tables.sessions) == 10_000
