@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from graphagent import concurrency
 from graphagent.ports import Store
-from graphagent.snapshot import SessionQuery, SessionRow
+from graphagent.snapshot import EffectRow, SessionQuery, SessionRow, Span
 from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.sqlite import SqliteStore
 
@@ -90,6 +90,17 @@ class Shop:
         """The head digest of the only session."""
         (row,) = self.rows()
         return row.head_digest
+
+    def outcomes(self) -> list[EffectRow]:
+        """The effects of the only session whose outcome is durable: nothing makes their calls again."""
+        (row,) = self.rows()
+
+        async def read(store: Store) -> list[EffectRow]:
+            return [
+                effect for effect in await store.effects([Span(row.session, 0, None)]) if effect.outcome is not None
+            ]
+
+        return self.stored(read)
 
     def stored(self, read: Callable[[Any], Awaitable[T]]) -> T:
         """What `read` finds in the store."""
