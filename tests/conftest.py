@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -11,6 +12,7 @@ import hypothesis
 import hypothesis.configuration
 import pytest
 
+from tests import warm
 from tests.servers import _store, mcp_url, postgres, postgres_server, postgres_store, valkey  # noqa: F401
 
 hypothesis.settings.register_profile("graphagent", database=None, deadline=None, derandomize=True)
@@ -51,6 +53,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"required, but {_reason(report)}"
     return report
+
+
+def pytest_configure() -> None:
+    # A shell that starts us in the background lets nobody we start be interrupted, unless we listen.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    warm.close()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
