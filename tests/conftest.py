@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 from collections import Counter
 from collections.abc import Generator
@@ -26,7 +27,16 @@ REQUIRED = frozenset(filter(None, os.environ.get("REQUIRE", "").split(",")))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files that are compared")
+    parser.addoption("--shuffle", type=int, help="another order of files and tests, as this number has it")
     parser.addoption("--seed", help="play only this simulated world, as a failure names it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Any order will do: `--shuffle` tries one. A file's tests stay together, for the sake of what they share."""
+    if config.option.shuffle is not None:
+        chance = random.Random(config.option.shuffle)
+        files = {item.path: chance.random() for item in items}
+        items.sort(key=lambda item: (files[item.path], chance.random()))
 
 
 def split_reason(reason: str) -> tuple[str, str]:
