@@ -19,12 +19,12 @@ demo-check: install-local  ## run the demo, answer, replay, fork and compare wit
 	@$(BIN)/graphagent local install --yes || true
 	@$(BIN)/graphagent demo --check
 
-test: install-test lint  ## everything needed to trust a checkout; under 10 minutes
+test: install-test  ## everything needed to trust a checkout; under 10 minutes
 	@$(BIN)/graphagent local install --yes
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+	@tools/check.sh -m "not long"
 
 check: install-test  ## the fast inner loop: lint, types, import contracts, unit tests; under 30 s
-	@tools/check.sh
+	@tools/check.sh -q --hypothesis-profile quick tests/unit
 
 lint: install-test
 	$(BIN)/ruff check --quiet

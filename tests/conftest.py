@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
@@ -11,6 +13,7 @@ import hypothesis
 import hypothesis.configuration
 import pytest
 
+from tests import warm
 from tests.servers import _store, mcp_url, postgres, postgres_server, postgres_store, valkey  # noqa: F401
 
 hypothesis.settings.register_profile("graphagent", database=None, deadline=None, derandomize=True)
@@ -24,7 +27,16 @@ REQUIRED = frozenset(filter(None, os.environ.get("REQUIRE", "").split(",")))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files that are compared")
+    parser.addoption("--shuffle", type=int, help="another order of files and tests, as this number has it")
     parser.addoption("--seed", help="play only this simulated world, as a failure names it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Any order will do: `--shuffle` tries one. A file's tests stay together, for the sake of what they share."""
+    if config.option.shuffle is not None:
+        chance = random.Random(config.option.shuffle)
+        files = {item.path: chance.random() for item in items}
+        items.sort(key=lambda item: (files[item.path], chance.random()))
 
 
 def split_reason(reason: str) -> tuple[str, str]:
@@ -51,6 +63,16 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = f"required, but {_reason(report)}"
     return report
+
+
+def pytest_configure() -> None:
+    # A shell that starts us in the background lets nobody we start be interrupted, unless we listen.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionfinish() -> None:
+    warm.close()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The fast inner loop: types, import contracts and lint beside the unit tests, on two cores. Says what failed at the end.
+# Types, import contracts and lint beside the tests that pytest is told to run. Says at the end what failed.
 set -u
 cd "$(dirname "$0")/.."
 bin=.venv/bin
@@ -17,7 +17,7 @@ lint() {
 
 lint >"$out/lint" 2>&1 &
 linting=$!
-$bin/python -m pytest -q -n 2 --dist worksteal --hypothesis-profile quick tests/unit
+$bin/python -m pytest -n 2 --dist worksteal "$@"
 tested=$?
 wait $linting
 linted=$?

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.\w+)( .*)?\n")
@@ -67,7 +69,11 @@ def follow(page: Path, folder: Path, extra: Mapping[str, str], edit: Callable[[s
     """
     path = os.pathsep.join(filter(None, [extra.get("PYTHONPATH", ""), str(ROOT)]))
     env = {k: v for k, v in os.environ.items() if not k.startswith(("GRAPHAGENT", "PYTEST"))}
-    env |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}", "NO_COLOR": "1", "COLUMNS": "100"}
+    env |= {
+        "PATH": os.pathsep.join([str(warm.started().commands), str(Path(sys.executable).parent), env["PATH"]]),
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
     env |= {**extra, "PYTHONPATH": path}
     here, count = folder, 0
     for step in steps(page):

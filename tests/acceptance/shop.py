@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 
 from graphagent import concurrency
 from graphagent.ports import Store
-from graphagent.snapshot import SessionQuery, SessionRow
+from graphagent.snapshot import EffectRow, SessionQuery, SessionRow, Span
 from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.sqlite import SqliteStore
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")
@@ -55,13 +56,16 @@ class Shop:
 
     def spawn(self, *command: str, fault: str | None = None) -> subprocess.Popen[str]:
         """Start a command and return at once."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
-        env |= {"PYTHONPATH": str(ROOT)} | ({"GRAPHAGENT_FAULT": fault} if fault else {})
-        env |= {"GRAPHAGENT_STORE": self.postgres} if self.postgres else {}
         line = [sys.executable, "-m", "graphagent", *command, "--json"]
         return subprocess.Popen(
-            line, cwd=self.folder, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+            line, cwd=self.folder, env=self._environment(fault), text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def _environment(self, fault: str | None) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
+        env |= {"PYTHONPATH": str(ROOT)} | ({"GRAPHAGENT_FAULT": fault} if fault else {})
+        return env | ({"GRAPHAGENT_STORE": self.postgres} if self.postgres else {})
 
     def run(self, *more: str, fault: str | None = None) -> tuple[int, dict[str, Any]]:
         """`graphagent run` of the graph, with a fixed seed."""
@@ -69,9 +73,8 @@ class Shop:
 
     def do(self, *command: str, fault: str | None = None) -> tuple[int, dict[str, Any]]:
         """Any command: its exit code, negative for a signal, and its document."""
-        process = self.spawn(*command, fault=fault)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, document(out, err)
+        done = warm.graphagent([*command, "--json"], self.folder, self._environment(fault))
+        return done.returncode, document(done.stdout, done.stderr)
 
     def calls(self) -> Counter[str]:
         """How often each function was called, in all processes together."""
@@ -90,6 +93,17 @@ class Shop:
         """The head digest of the only session."""
         (row,) = self.rows()
         return row.head_digest
+
+    def outcomes(self) -> list[EffectRow]:
+        """The effects of the only session whose outcome is durable: nothing makes their calls again."""
+        (row,) = self.rows()
+
+        async def read(store: Store) -> list[EffectRow]:
+            return [
+                effect for effect in await store.effects([Span(row.session, 0, None)]) if effect.outcome is not None
+            ]
+
+        return self.stored(read)
 
     def stored(self, read: Callable[[Any], Awaitable[T]]) -> T:
         """What `read` finds in the store."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 
 ASK = """
@@ -87,10 +89,7 @@ def environment() -> dict[str, str]:
 
 def call(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run a command in the project folder; it has to end with this code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "graphagent", *words],
-        cwd=folder, env=environment(), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+    done = warm.graphagent(words, folder, environment())
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
     return done
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.acceptance.test_cli import ASK, calls, environment, graph, one, pasted
 
 LOUD = 'kind: code, python: "nodes:loud", writes: { said: "${ out }" }'
@@ -34,9 +35,10 @@ def add(folder: Path, text: str) -> None:
 
 def shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     """A line of bash in the project folder; `ga` is the program, and the first code of a pipe is the line's."""
-    program = f'ga() {{ {sys.executable} -m graphagent "$@"; }}; set -o pipefail; '
+    env = environment()
+    env["PATH"] = f"{warm.started().commands}{os.pathsep}{env['PATH']}"
     return subprocess.run(
-        ["bash", "-c", program + command], cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+        ["bash", "-c", f"set -o pipefail; {command}"], cwd=folder, env=env, capture_output=True, text=True, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

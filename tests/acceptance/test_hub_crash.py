@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -32,24 +33,15 @@ TEAM = """
       ask: { kind: graph, graph: team, with: { question: "${ inputs.question }" }, writes: { answer: "${ out.answer }" }, next: end }
 """
 TOOLS = """
-    import signal, sqlite3
-
     def search(query: str, limit: int = 1) -> list[dict[str, str]]:
         note("search")
         return [{"source": "lighthouses", "text": "Fresnel built a lens out of many rings of glass."}]
 
     def calculate(expression: str) -> int:
         note("calculate")
-        if (HERE / "deadly").exists():
-            while not researched():
-                time.sleep(0.01)
-            os.kill(os.getpid(), signal.SIGKILL)
+        while (HERE / "deadly").exists():
+            time.sleep(0.01)
         return 204
-
-    def researched():
-        with sqlite3.connect(HERE / ".graphagent" / "sessions.db") as store:
-            query = "select count(*) from sessions where graph like '%researcher' and status = 'done'"
-            return store.execute(query).fetchone()[0] == 1
 """
 RUN = ("-i", f"question={QUESTION}")
 RECORDED = ("--scripted", "script.yaml", "--model", "scripted/recorded")
@@ -67,13 +59,18 @@ def shop(tmp_path: Path) -> Shop:
 
 def family(shop: Shop) -> dict[str, SessionRow]:
     """The hub's session and those of its spokes, by graph."""
-    (root,) = shop.rows()
+    roots = shop.rows()
 
     async def read(store: Store) -> list[SessionRow]:
-        (hub,) = await store.children(root.session)
-        return [hub, *await store.children(hub.session)]
+        hubs = [hub for root in roots for hub in await store.children(root.session)]
+        return [*hubs, *[row for hub in hubs for row in await store.children(hub.session)]]
 
     return {row.graph.replace("/", ".").rpartition(".")[2]: row for row in shop.stored(read)}
+
+
+def researched(shop: Shop) -> bool:
+    found = family(shop).get("researcher")
+    return found is not None and found.status == "done"
 
 
 def calls(shop: Shop) -> Counter[str]:
@@ -98,7 +95,12 @@ CALLS = {"team.lead": 3, "team.spoke": 5, "team.search": 1, "team.calculate": 1}
 def test_it_goes_on_with_the_same_children(shop: Shop) -> None:
     """The researcher has ended, the counter is inside its tool. That read is made again, and nothing else."""
     (shop.folder / "deadly").touch()
-    assert shop.run(*RUN, *RECORDED)[0] == KILLED
+    owner = shop.spawn("run", shop.graph.name, "--seed", "1", *RUN, *RECORDED)
+    while owner.poll() is None and not (shop.calls()["calculate"] and shop.store.exists() and researched(shop)):
+        time.sleep(0.05)
+    owner.kill()
+    owner.communicate()
+    assert owner.returncode == KILLED
     before = family(shop)
     assert {name: row.status for name, row in before.items()} == {
         "team": "running", "researcher": "done", "counter": "running",

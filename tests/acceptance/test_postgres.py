@@ -14,7 +14,7 @@ import graphagent as ga
 from graphagent.testing.services.postgres import PostgresServer
 from tests.acceptance.pages import ROOT, follow
 from tests.acceptance.shop import Shop
-from tests.acceptance.test_crash import ASK, FLOOR, KILLED, LATE, ORDER
+from tests.acceptance.test_crash import ASK, FLOOR, LATE, ORDER, goes_on
 from tests.contract.proxy import Proxy
 
 WAIT = """
@@ -48,14 +48,7 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 )
 def test_a_killed_run_goes_on(tmp_path: Path, postgres: str, golden: bytes, fault: str, again: str | None) -> None:
     shop = Shop(tmp_path, ORDER, FLOOR, postgres=postgres)
-    assert shop.run(fault=fault)[0] == KILLED
-    code, run = shop.do("resume", "@last")
-    assert (code, run["status"]) == (0, "done"), run["told"]
-    assert shop.digest() == golden
-    calls = dict(shop.calls())
-    if again:  # a slow machine has appended its outcome before
-        assert calls.pop(again) in (1, 2)
-    assert calls == {name: 1 for name in ("look", "fast", "slow", "last") if name != again}
+    goes_on(shop, golden, fault, again)
     assert not shop.store.exists()
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import apsw
 from graphagent.stores.packing import unpack
 from graphagent.stores.rows import effect_rows
 from graphagent.testing import ModelServer, Reply
+from tests import warm
 from tests.acceptance.test_cli import ROOT, graph
 
 CANARY, STATE = "sk-canary-0123456789", "state-canary-9876543210"
@@ -50,10 +50,7 @@ def use(pin):
 def command(folder: Path, *words: str, key: str | None = CANARY) -> subprocess.CompletedProcess[str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT") and k != "KEY"}
     environ = {**kept, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | ({} if key is None else {"KEY": key})
-    return subprocess.run(
-        [sys.executable, "-m", "graphagent", *words],
-        cwd=folder, env=environ, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+    return warm.graphagent(words, folder, environ)
 
 
 def project(folder: Path, url: str) -> None:

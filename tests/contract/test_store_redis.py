@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -16,8 +15,9 @@ from graphagent.errors import StoreCorrupt
 from graphagent.ids import SessionId, WorkerId
 from graphagent.ports import Store
 from graphagent.snapshot import Blob, NewInput
+from graphagent.stores import redis as adapter
 from graphagent.stores.memory import MemoryStore
-from graphagent.stores.redis import PATIENCE_S, Redis, RedisStore
+from graphagent.stores.redis import Redis, RedisStore
 from graphagent.testing.services.valkey import ValkeyServer
 from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
 
@@ -64,9 +64,29 @@ def play(test: Callable[[Beside], Awaitable[None]], url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Any:
+def one() -> Iterator[ValkeyServer]:
     with ValkeyServer() as server:
         yield server
+
+
+@pytest.fixture
+def shared(one: ValkeyServer) -> ValkeyServer:
+    """A server that is empty, for tests that let it live."""
+
+    async def empty() -> None:
+        client = Redis(one.url)
+        await aio(client._client.flushall)
+        await client.aclose()
+
+    concurrency.run_sync(empty)
+    return one
+
+
+@pytest.fixture(autouse=True)
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience with a machine that does a lot beside, and a rest that doesn't end by itself."""
+    monkeypatch.setattr(adapter, "PATIENCE_S", 10.0)
+    monkeypatch.setattr(adapter, "REST_S", 3600.0)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
@@ -74,7 +94,7 @@ def test_store_with_redis(case: Case, shared: ValkeyServer) -> None:
     play(case, shared.url)
 
 
-def test_blobs_come_from_the_cache(valkey: ValkeyServer) -> None:
+def test_blobs_come_from_the_cache(shared: ValkeyServer) -> None:
     async def test(world: Beside) -> None:
         family, store = await world.stored(), await world.open()
         other: Any = await world.open()
@@ -85,11 +105,11 @@ def test_blobs_come_from_the_cache(valkey: ValkeyServer) -> None:
         with pytest.raises(StoreCorrupt):  # and only for its own family
             await other.blobs(session_row(9).session, [HASH])
 
-    play(test, valkey.url)
+    play(test, shared.url)
 
 
 @pytest.mark.parametrize("forged", [b"", b'"forged"', DATA + b" ", DATA[:-1], bytes(len(DATA))])
-def test_a_forged_entry_is_a_miss(valkey: ValkeyServer, forged: bytes) -> None:
+def test_a_forged_entry_is_a_miss(shared: ValkeyServer, forged: bytes) -> None:
     async def test(world: Beside) -> None:
         family, store = await world.stored(), await world.open()
         redis: Redis = store.redis  # type: ignore[attr-defined]
@@ -101,7 +121,7 @@ def test_a_forged_entry_is_a_miss(valkey: ValkeyServer, forged: bytes) -> None:
         assert await store.blobs(family, [HASH]) == {HASH: DATA}
         assert (redis.counts.forged, redis.counts.hits) == (1, 1)  # the right one took its place
 
-    play(test, valkey.url)
+    play(test, shared.url)
 
 
 def test_flushed_killed_and_back(valkey: ValkeyServer) -> None:
@@ -116,7 +136,7 @@ def test_flushed_killed_and_back(valkey: ValkeyServer) -> None:
         for _ in range(50):
             assert await store.blobs(family, [HASH]) == {HASH: DATA}
             await store.accept(family, run_input())
-        assert redis.counts.failures <= 2  # it is left alone for a while
+        assert redis.counts.failures == 1  # then it is left alone
         valkey.start()
         redis._rests_until = 0.0
         assert await store.blobs(family, [HASH]) == {HASH: DATA}
@@ -126,18 +146,17 @@ def test_flushed_killed_and_back(valkey: ValkeyServer) -> None:
     play(test, valkey.url)
 
 
-def test_one_that_hangs_costs_its_patience_once(valkey: ValkeyServer) -> None:
+def test_one_that_hangs_costs_its_patience_once(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(world: Beside) -> None:
         family, store = await world.stored(), await world.open()
         redis: Redis = store.redis  # type: ignore[attr-defined]
         await store.blobs(family, [HASH])
+        monkeypatch.setattr(adapter, "PATIENCE_S", 0.05)
         valkey.freeze()
         try:
-            began = time.monotonic()
             for _ in range(20):
                 assert await store.blobs(family, [HASH]) == {HASH: DATA}
             assert redis.counts.failures == 1
-            assert time.monotonic() - began < 20 * PATIENCE_S
         finally:
             valkey.thaw()
 
@@ -153,7 +172,7 @@ def test_one_that_never_was(shared: ValkeyServer) -> None:
     play(test, "redis://127.0.0.1:1/0")
 
 
-def test_an_input_wakes_the_others(valkey: ValkeyServer) -> None:
+def test_an_input_wakes_the_others(shared: ValkeyServer) -> None:
     async def test(world: Beside) -> None:
         family, store, other = await world.stored(), await world.open(), await world.open()
         woken: list[str] = []
@@ -171,4 +190,4 @@ def test_an_input_wakes_the_others(valkey: ValkeyServer) -> None:
                     await store.accept(family, NewInput("event", f"m{n}", b"{}"))
                     await trio.sleep(0.05)
 
-    play(test, valkey.url)
+    play(test, shared.url)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +30,7 @@ from graphagent.stores.postgres import PostgresStore
 from graphagent.stores.postgres_url import SCHEMES
 from graphagent.stores.queries import Migration, migrations
 from graphagent.stores.sqlite import SqliteStore
+from tests import warm
 from tests.corpus.sessions import FOLDER, PROJECT, answer, host_on, start
 from tests.fault.harness import ROOT
 
@@ -63,8 +62,7 @@ def graphagent(store: str, *command: str, fault: str = "") -> int:
     """The exit code of a command on a store."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("GRAPHAGENT_")}
     env |= {"PYTHONPATH": str(ROOT), "GRAPHAGENT_FAULT": fault} if fault else {"PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-m", "graphagent", *command, "--store", store]
-    return subprocess.run(line, cwd=PROJECT, env=env, capture_output=True, timeout=60, check=False).returncode
+    return warm.graphagent([*command, "--store", store], PROJECT, env).returncode
 
 
 def on(store: str, afn: Callable[[Host], Any]) -> Any:

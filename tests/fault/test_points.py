@@ -51,7 +51,7 @@ def test_two_undisturbed_voyages_agree(driver: Driver, golden: dict[str, Any], t
     assert set(calls(tmp_path).values()) == {1}
 
 
-@pytest.mark.parametrize("hit", [1, 2])
+@pytest.mark.parametrize("hit", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.parametrize("point", POINTS)
 def test_kill(driver: Driver, golden: dict[str, Any], tmp_path: Path, point: str, hit: int) -> None:
     went = survive(driver, tmp_path, f"{point}:{hit}:kill", golden)
@@ -66,7 +66,7 @@ def behind(driver: Driver) -> Iterator[Driver]:
     driver.durability = "strict"
 
 
-@pytest.mark.parametrize("hit", [1, 2, 3])
+@pytest.mark.parametrize("hit", [*(pytest.param(hit, marks=pytest.mark.long) for hit in (1, 2)), 3])
 @pytest.mark.parametrize(
     "point", [p for p in POINTS if p.startswith(("commit", "append", "intent", "effect", "child"))]
 )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ def peak_mib(code: str) -> float:
     return _peak(code) - _peak("")
 
 
+@cache
 def _peak(code: str) -> float:
     text = (
         "import resource\n"

@@ -220,9 +220,11 @@ def test_an_error_after_a_cancellation_wins() -> None:
 
 def test_the_loops_end_cancels_what_runs() -> None:
     ended = []
+    begun = asyncio.Event()
 
     async def in_asyncio() -> None:
         try:
+            begun.set()
             await asyncio.sleep(3600)
         finally:
             ended.append("asyncio")
@@ -235,7 +237,7 @@ def test_the_loops_end_cancels_what_runs() -> None:
 
     async def main() -> asyncio.Task[None]:
         task = asyncio.create_task(in_trio(nested))
-        await asyncio.sleep(0.02)
+        await begun.wait()
         return task
 
     task = asyncio.run(main())

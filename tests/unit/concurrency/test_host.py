@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import math
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import trio
@@ -97,19 +98,26 @@ def test_aio_under_plain_trio_says_what_to_do() -> None:
     trio.run(main)
 
 
+def expiring(scope: trio.CancelScope) -> Callable[[], None]:
+    """Called from asyncio, it lets the scope's time be over: once what is to be cancelled has begun."""
+    token = trio.lowlevel.current_trio_token()
+    return lambda: token.run_sync_soon(setattr, scope, "deadline", -math.inf)
+
+
 def test_a_trio_timeout_cancels_the_asyncio_task_and_waits_for_it() -> None:
     ended = []
 
-    async def work() -> None:
+    async def work(begun: Callable[[], None]) -> None:
         try:
+            begun()
             await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0.01)
             ended.append(True)
 
     async def main() -> bool:
-        with trio.move_on_after(0.01) as scope:
-            await aio(work)
+        with trio.CancelScope() as scope:
+            await aio(work, expiring(scope))
         assert ended == [True]
         return scope.cancelled_caught
 
@@ -133,16 +141,17 @@ def test_a_cancelled_scope_starts_nothing() -> None:
 
 
 def test_a_result_that_came_in_spite_of_a_cancellation_isnt_lost() -> None:
-    async def stubborn() -> str:
+    async def stubborn(begun: Callable[[], None]) -> str:
         try:
+            begun()
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             return "done anyway"
         return "unreachable"
 
     async def main() -> str:
-        with trio.move_on_after(0.01):
-            return await aio(stubborn)
+        with trio.CancelScope() as scope:
+            return await aio(stubborn, expiring(scope))
         return "lost"
 
     assert asyncio.run(in_trio(main)) == "done anyway"
@@ -172,16 +181,17 @@ def test_a_task_that_goes_on_after_its_grace_is_abandoned() -> None:
 
 
 def test_a_result_within_the_grace_isnt_lost() -> None:
-    async def slow_to_end() -> str:
+    async def slow_to_end(begun: Callable[[], None]) -> str:
         try:
+            begun()
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
             await asyncio.sleep(0.01)
         return "done anyway"
 
     async def main() -> str:
-        with trio.move_on_after(0.01):
-            return await aio(slow_to_end, grace_s=60)
+        with trio.CancelScope() as scope:
+            return await aio(slow_to_end, expiring(scope), grace_s=60)
         return "lost"
 
     assert asyncio.run(in_trio(main)) == "done anyway"
@@ -292,16 +302,17 @@ def test_an_error_of_the_generator_is_raised_at_its_place() -> None:
 def test_cancelling_while_waiting_for_an_item_closes_the_generator() -> None:
     log = []
 
-    async def slow() -> AsyncIterator[int]:
+    async def slow(begun: Callable[[], None]) -> AsyncIterator[int]:
         try:
             yield 0
+            begun()
             await asyncio.sleep(3600)
         finally:
             log.append("closed")
 
     async def main() -> None:
-        with trio.move_on_after(0.2) as scope:
-            async for item in AsyncioItems(slow()):
+        with trio.CancelScope() as scope:
+            async for item in AsyncioItems(slow(expiring(scope))):
                 log.append(str(item))
         assert scope.cancelled_caught
         assert log == ["0", "closed"]
