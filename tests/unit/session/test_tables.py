@@ -178,9 +178,9 @@ def test_bounds_hold_under_twenty_thousand_sessions() -> None:
         tables.context.put((session, "a"), body, len(body))
         tables.keep_result(CachedResult(name, body, expires_at=1))
         tables.sub_agent_contexts.put(session, SubAgent(session, n, "a", "g"), 256)
-    for name, table in tables.all.items():
-        assert len(table) <= table.bound.entries, name
-        assert table.bytes <= table.bound.bytes, name
-        assert table.metrics()["evictions"] == 20_000 - len(table), name
+    for title, table in tables.all.items():
+        assert len(table) <= table.bound.entries, title
+        assert table.bytes <= table.bound.bytes, title
+        assert table.metrics()["evictions"] == 20_000 - len(table), title
     assert all(session in tables.sessions and (session, "a") in tables.context for session in running)
     assert len(tables.sessions) == 10_000
