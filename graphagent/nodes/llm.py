@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from graphagent.errors import NodeError
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.messages import Usage
@@ -33,9 +36,10 @@ class LLMNode:
             total += usage
 
         conversation = self.talk.begin(task, self.calls.summariser(task, spent, models))
-        messages = await conversation.shown()
+        shown, more = await conversation.shown(), list[Mapping[str, Any]]()
         for repair in range(REPAIRS + 1):
-            reply = await self.calls.call(task, Wanted(messages, output=self.calls.schema), models)
+            wanted = Wanted([*shown, *more], output=self.calls.schema)
+            reply = await self.calls.call(task, wanted, models, conversation.again(more))
             spent(Usage.from_data(reply["usage"]))
             answer = {"role": "assistant", "content": reply["text"]}
             try:
@@ -43,7 +47,7 @@ class LLMNode:
             except NodeError as error:
                 if repair == REPAIRS:
                     raise
-                messages = [*messages, answer, correction(error)]
+                shown, more = await conversation.shown(), [answer, correction(error)]
                 continue
             conversation.said.append(answer)
             return Finished(out=out, usage=total, history=conversation.history(task))
