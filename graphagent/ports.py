@@ -570,6 +570,21 @@ class Task(ArtifactAccess, Protocol):
         """
         ...
 
+    async def start_session(self, graph: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a session that runs `graph` of this plan beside this one, and goes on after it. An effect.
+
+        What it gives is for `look_at_session`, in this run or a later one: plain data, equal in equal sessions.
+        """
+        ...
+
+    async def look_at_session(self, started: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How a started session stands now: `{status, reason, outputs, error}`. An effect.
+
+        Raises:
+            NodeError: kind `unavailable`, it isn't there any more.
+        """
+        ...
+
     async def item(self, index: int, env: Mapping[str, Any]) -> ItemEnd:
         """Run the node under `do` for one item, with retries and timeout of its own."""
         ...

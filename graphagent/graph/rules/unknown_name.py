@@ -14,7 +14,7 @@ from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.found import place
 from graphagent.graph.spec import SELF, AgentBody, GraphBody, LLMBody, NodeSpec, Path, Prompt, ToolBody
-from graphagent.graph.standard import PREFIX, SETS
+from graphagent.graph.standard import PREFIX, SESSIONS, SETS
 
 CODE = "GA103"
 TITLE = "unknown model, tool, prompt, secret, graph or type"
@@ -44,6 +44,10 @@ def _node(graph: GraphAnalysis, node: NodeSpec) -> Iterator[Diagnostic]:
     elif isinstance(body, AgentBody):
         for i, name in enumerate(body.tools):
             yield from _tool(whole, name, (*node.path, "tools", i), several=True)
+            if name == SESSIONS and not body.delegates:
+                help = "say under `delegates` what it may start, or take it away"
+                message = f"`{SESSIONS}` starts delegates, and there are none"
+                yield whole.finding(CODE, message, (*node.path, "tools", i), help=help)
         for delegate in body.delegates.values():
             if delegate.graph is not None:
                 path = (*delegate.path, "graph")
