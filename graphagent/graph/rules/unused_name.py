@@ -16,6 +16,7 @@ from graphagent.graph.calls import calls
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.flow import written
 from graphagent.graph.spec import AgentBody, LLMBody, Prompt, Spec, ToolBody
+from graphagent.graph.standard import SETS
 
 CODE = "GA105"
 TITLE = "unused declaration"
@@ -44,6 +45,7 @@ def _channels(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         if isinstance(node.body, LLMBody | AgentBody) and node.body.history is not None:
             used.add(node.body.history.channel)
         if isinstance(node.body, AgentBody):
+            used |= {channel for tool in node.body.tools if (channel := SETS.get(tool)) is not None}
             for writes in (*node.body.tool_writes.values(), *(d.writes for d in node.body.delegates.values())):
                 used |= set(writes)
     for name, channel in spec.channels.items():
