@@ -715,6 +715,40 @@ class ToolSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class SharedBucket:
+    """One quantity of a rate limit: how much of it there is at most, and how much comes back in a second. A capacity
+    of 0 is no limit."""
+
+    capacity: float
+    rate_s: float
+
+
+class SharedRates(Protocol):
+    """The two buckets of a rate limit, requests and model tokens, that several workers share. Nothing raises."""
+
+    async def take(
+        self, key: str, requests: SharedBucket, tokens: SharedBucket, amount: tuple[float, float]
+    ) -> tuple[float, int] | None:
+        """Take both amounts or neither: seconds until they are there, 0 if they were taken, and how many workers
+        share the limit. None if nobody knows."""
+        ...
+
+    async def settle(self, key: str, requests: SharedBucket, tokens: SharedBucket, back: float) -> None:
+        """Give model tokens back; a negative number takes more."""
+        ...
+
+    async def lower(
+        self, key: str, requests: SharedBucket, tokens: SharedBucket, left: tuple[int | None, int | None]
+    ) -> None:
+        """There is no more than that of either; None is unsaid."""
+        ...
+
+    async def close_for(self, key: str, requests: SharedBucket, tokens: SharedBucket, seconds: float) -> None:
+        """Nobody takes anything for so long."""
+        ...
+
+
 class Contexts(Protocol):
     """What the process remembers of conversations by (session, node); nothing may depend on whether it does."""
 

@@ -45,7 +45,7 @@ def _channels(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         if isinstance(node.body, LLMBody | AgentBody) and node.body.history is not None:
             used.add(node.body.history.channel)
         if isinstance(node.body, AgentBody):
-            used |= {channel for tool in node.body.tools if (channel := SETS.get(tool)) is not None}
+            used |= {name for tool in node.body.tools if (name := SETS.get(tool)) is not None}
             for writes in (*node.body.tool_writes.values(), *(d.writes for d in node.body.delegates.values())):
                 used |= set(writes)
     for name, channel in spec.channels.items():
