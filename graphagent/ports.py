@@ -404,10 +404,12 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ItemEnd:
-    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits."""
+    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits. `events` is what it
+    has emitted, for the map to emit in the order of the items."""
 
     scope: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
+    events: Sequence[tuple[str, Any]] = ()
 
 
 Late = Callable[[Any, NodeError | None], None]

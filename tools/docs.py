@@ -47,6 +47,7 @@ KIND_LINES = {
 }  # fmt: skip
 PATTERNS = [
     ("agent with tools", ["react"], "one `agent`"),
+    ("agent, a superstep a turn", ["agent-loop"], "an `llm` with `tools`, a `map` over its calls, a route back"),
     (
         "agent for long work",
         ["deep-agent"],

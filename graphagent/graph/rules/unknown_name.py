@@ -37,7 +37,15 @@ def _node(graph: GraphAnalysis, node: NodeSpec) -> Iterator[Diagnostic]:
     whole, body = graph.whole, node.body
     if isinstance(body, LLMBody | AgentBody):
         yield from _model(graph, node, body)
-    if isinstance(body, ToolBody):
+    if isinstance(body, LLMBody | ToolBody):
+        for i, name in enumerate(body.tools):
+            path = (*node.path, "tools", i)
+            if name.startswith(PREFIX):
+                help = "their tools go with the turns of an agent"
+                yield whole.finding(CODE, f"the tool set `{name}` is for nodes of kind `agent`", path, help=help)
+            else:
+                yield from _tool(whole, name, path, several=True)
+    if isinstance(body, ToolBody) and body.call is None:
         yield from _tool(whole, body.tool, (*node.path, "tool"), several=False)
     elif isinstance(body, GraphBody):
         yield from _unknown(whole, "graph", body.graph, [*whole.graph_names, SELF], (*node.path, "graph"))

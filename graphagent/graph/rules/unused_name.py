@@ -101,8 +101,8 @@ def _tools(spec: Spec) -> Iterator[str]:
         for node in graph.tasks():
             names: Iterable[str] = ()
             if isinstance(node.body, ToolBody):
-                names = (node.body.tool,)
-            elif isinstance(node.body, AgentBody):
+                names = (node.body.tool, *node.body.tools)
+            elif isinstance(node.body, LLMBody | AgentBody):
                 names = node.body.tools
             for name in names:
                 yield name
