@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import graphagent as ga
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.nodes.agent import LAST_WORDS
 from tests.acceptance.scenarios.test_agents import call, calls, saying
@@ -197,3 +198,38 @@ def test_what_does_not_go_together(tmp_path: Path) -> None:
     assert "GA103" in found("kind: llm, model: m, prompt: hi, tools: [std.todos]")
     assert "GA103" in found("kind: llm, model: m, prompt: hi, tools: [subtract]")
     assert "GA103" in found("kind: tool, call: { id: a, name: b, arguments: c }, tools: [subtract]")
+
+
+def test_it_is_used_by_a_graph_node(tmp_path: Path) -> None:
+    """Imported, its tools are called by the names of its own file, and each can be replaced."""
+    (tmp_path / "fns.py").write_text(
+        'def calculate(expression: str) -> str:\n    """Calculates."""\n    return f"{expression} is forty-two"\n'
+    )
+    (tmp_path / "user.graph.yaml").write_text(
+        """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: { name: user }
+inputs: { question: str }
+outputs: { answer: str }
+imports:
+  loop: { from: "graphagent:agent_loop.graph.yaml", override: { tools: { calculate: { python: "fns:calculate", effects: read } } } }
+channels: { answer: { type: str, default: "" } }
+start: ask
+nodes:
+  ask: { kind: graph, graph: loop, with: { question: "${ inputs.question }", most_turns: 3 }, writes: { answer: "${ out.answer }" }, next: end }
+"""
+    )
+    model = saying([calls(call("calculate", expression="6 * 7"), call("moon")), "It is 42."])
+    project = ga.Project(tmp_path, store="memory:", models={"loop.thinker": model})
+    try:
+        result = ga.load(tmp_path / "user.graph.yaml").run({"question": "What is it?"}, project=project)
+        assert result.outputs == {"answer": "It is 42."}
+        said = model.requests[-1].messages
+        assert [t["name"] for t in model.requests[-1].tools] == ["days_between", "calculate", "search"]
+        results = [(m["name"], str(m["content"])) for m in said if m["role"] == "tool"]
+        assert results[0] == ("calculate", "6 * 7 is forty-two")
+        assert "unknown_tool" in results[1][1]
+        result.session.replay().check()
+    finally:
+        project.close()
