@@ -404,10 +404,12 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ItemEnd:
-    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits."""
+    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits. `events` is what it
+    has emitted, for the map to emit in the order of the items."""
 
     scope: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
+    events: Sequence[tuple[str, Any]] = ()
 
 
 Late = Callable[[Any, NodeError | None], None]
@@ -570,6 +572,21 @@ class Task(ArtifactAccess, Protocol):
         """
         ...
 
+    async def start_session(self, graph: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a session that runs `graph` of this plan beside this one, and goes on after it. An effect.
+
+        What it gives is for `look_at_session`, in this run or a later one: plain data, equal in equal sessions.
+        """
+        ...
+
+    async def look_at_session(self, started: Mapping[str, Any]) -> Mapping[str, Any]:
+        """How a started session stands now: `{status, reason, outputs, error}`. An effect.
+
+        Raises:
+            NodeError: kind `unavailable`, it isn't there any more.
+        """
+        ...
+
     async def item(self, index: int, env: Mapping[str, Any]) -> ItemEnd:
         """Run the node under `do` for one item, with retries and timeout of its own."""
         ...
@@ -697,6 +714,40 @@ class ToolSource(Protocol):
 
     async def close(self, session: str) -> None:
         """Let go of what is open for a session; the next call opens it again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBucket:
+    """One quantity of a rate limit: how much of it there is at most, and how much comes back in a second. A capacity
+    of 0 is no limit."""
+
+    capacity: float
+    rate_s: float
+
+
+class SharedRates(Protocol):
+    """The two buckets of a rate limit, requests and model tokens, that several workers share. Nothing raises."""
+
+    async def take(
+        self, key: str, requests: SharedBucket, tokens: SharedBucket, amount: tuple[float, float]
+    ) -> tuple[float, int] | None:
+        """Take both amounts or neither: seconds until they are there, 0 if they were taken, and how many workers
+        share the limit. None if nobody knows."""
+        ...
+
+    async def settle(self, key: str, requests: SharedBucket, tokens: SharedBucket, back: float) -> None:
+        """Give model tokens back; a negative number takes more."""
+        ...
+
+    async def lower(
+        self, key: str, requests: SharedBucket, tokens: SharedBucket, left: tuple[int | None, int | None]
+    ) -> None:
+        """There is no more than that of either; None is unsaid."""
+        ...
+
+    async def close_for(self, key: str, requests: SharedBucket, tokens: SharedBucket, seconds: float) -> None:
+        """Nobody takes anything for so long."""
         ...
 
 

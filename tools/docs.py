@@ -47,6 +47,7 @@ KIND_LINES = {
 }  # fmt: skip
 PATTERNS = [
     ("agent with tools", ["react"], "one `agent`"),
+    ("agent, a superstep a turn", ["agent-loop"], "an `llm` with `tools`, a `map` over its calls, a route back"),
     (
         "agent for long work",
         ["deep-agent"],
@@ -68,7 +69,7 @@ PATTERNS = [
         ["ledger"],
         "a plan, a progress record, a counter of stalls that leads back to the plan",
     ),
-    ("background", ["background"], "a fork; a child session that waits for an event; a join that collects"),
+    ("background", ["background"], "an `agent` with the tool set `std.sessions`; a delegate that waits for an event"),
     ("remote", ["remote"], "a `tool` of a server over MCP, `on_error` to a model of our own"),
     ("state machine", ["customer-support"], "`router`, `wait` and `human`; sub-graphs for states with states inside"),
 ]

@@ -25,12 +25,12 @@ def about(body: Body, model: str | None) -> str:
     """What tells a node from others of its kind. `model` is the name of the one that it calls."""
     match body:
         case LLMBody():
-            return model or ""
+            return ", ".join(filter(None, [model, _count(len(body.tools), "tool")]))
         case AgentBody():
             counts = _count(len(body.tools), "tool"), _count(len(body.delegates), "delegate")
             return ", ".join(filter(None, [model, *counts]))
         case ToolBody():
-            return body.tool
+            return body.tool or f"one of {_count(len(body.tools), 'tool')}"
         case CodeBody():
             return body.python or _command(body)
         case HumanBody():

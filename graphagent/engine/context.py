@@ -499,6 +499,42 @@ class TaskContext:
             raise error
         return end.outputs
 
+    async def start_session(self, graph: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """See `ports.Task.start_session`. What it gives names no session: two equal sessions start equal ones."""
+        step, request = self.step, freeze(dict(inputs))
+        key = request_hash("session", name, "read", [self.root, graph, request]).hex()[:32]
+        superstep = self.superstep
+        child = background_id(step.session, superstep, key)
+
+        async def execute(effect: EffectCall) -> Any:
+            # What led to it is durable before: or another answer of the model might leave it to nobody.
+            await step.journal.flush()
+            left = {} if step.budget is None else step.budget.left(self.spent())
+            seed = digest128(step.seed, "background", superstep, key)
+            fault("child.create")
+            await step.children.start(
+                child, ChildCall(step.session, superstep, self.path, graph, request, step.opened_at, seed, left)
+            )
+            return {"superstep": superstep, "key": key}
+
+        asked = {"start": graph, "name": name, "inputs": request}
+        started: dict[str, Any] = await self.effect("session", "start", "read", asked, execute)
+        self.show("x.session.started", {"name": name, "session": child})
+        if not step.replaying:
+            await step.children.attach(child)
+        return started
+
+    async def look_at_session(self, started: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `ports.Task.look_at_session`. A fork finds what its origin started."""
+        step = self.step
+
+        async def execute(effect: EffectCall) -> Any:
+            end = await step.children.look(step.session, started["superstep"], started["key"])
+            return {"status": end.status, "reason": end.reason, "outputs": end.outputs, "error": end.error}
+
+        found: Mapping[str, Any] = await self.effect("session", "look", "read", {"look": dict(started)}, execute)
+        return found
+
     async def item(self, index: int, env: Mapping[str, Any]) -> ItemEnd:
         """See `ports.Task.item`."""
         assert self.step.run_item is not None
@@ -602,6 +638,15 @@ def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> Sess
         superstep: The one for which the calling token was placed, so that a parked caller finds its child again.
     """
     return SessionId.of(digest128(caller, superstep, path, attempt))
+
+
+def background_id(starter: SessionId, superstep: int, key: str) -> SessionId:
+    """The id of a session that was started in this superstep to run beside the starter.
+
+    Args:
+        key: Of the node, the graph and the inputs, so that a retry finds what was started before it.
+    """
+    return SessionId.of(digest128(starter, superstep, "background", key))
 
 
 def redact_error(error: NodeError, services: TaskServices) -> None:

@@ -103,12 +103,12 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     assert node is not None
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
     result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
-    parent.events += [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
+    events = tuple((k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events)
     for artifact in result.artifacts:
         parent.note_artifact(artifact)
     if result.status == "done":
-        return ItemEnd(scope=result.scope)
-    return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
+        return ItemEnd(result.scope, events=events)
+    return ItemEnd(error=result.error, events=events) if result.status == "failed" else ItemEnd(events=events)
 
 
 def _spent(parent: TaskContext, path: str) -> int:

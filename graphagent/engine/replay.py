@@ -104,6 +104,15 @@ class _NoChildren:
     async def call(self, child: SessionId, call: ChildCall) -> ChildEnd:
         raise AssertionError("a replay starts a child")
 
+    async def start(self, child: SessionId, call: ChildCall) -> None:
+        raise AssertionError("a replay starts a session")
+
+    async def attach(self, child: SessionId) -> None:
+        raise AssertionError("a replay runs a session")
+
+    async def look(self, starter: SessionId, superstep: int, key: str) -> ChildEnd:
+        raise AssertionError("a replay looks at a session")
+
     async def cancel(self, child: SessionId) -> None:
         raise AssertionError("a replay cancels a child")
 

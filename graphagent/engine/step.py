@@ -35,6 +35,22 @@ class Children(Protocol):
         """Create the child unless it is there, and run it until it ends or waits."""
         ...
 
+    async def start(self, child: SessionId, call: ChildCall) -> None:
+        """Create a session that runs beside its caller and outlives it, unless it is there."""
+        ...
+
+    async def attach(self, child: SessionId) -> None:
+        """See to it that such a session runs, if nobody runs it and it has something to do."""
+        ...
+
+    async def look(self, starter: SessionId, superstep: int, key: str) -> ChildEnd:
+        """How the session stands that the starter, or an origin of it, has started so; and see to it that it runs.
+
+        Raises:
+            NodeError: kind `unavailable`, it isn't there any more.
+        """
+        ...
+
     async def cancel(self, child: SessionId) -> None:
         """Cancel a child that nobody waits for any more."""
         ...

@@ -145,7 +145,7 @@ class GraphPart:
         return self._node("agent", name, keys)
 
     def tool(self, name: str, **keys: Unpack[k.ToolNodeKeys]) -> Node:
-        """Calls a tool with the arguments in `with_`."""
+        """Calls a tool with the arguments in `with_`, or makes a `call` of a model, of one of `tools`."""
         return self._node("tool", name, keys)
 
     def wait(self, name: str, **keys: Unpack[k.WaitKeys]) -> Node:

@@ -232,7 +232,9 @@ class _Agent(_LLM, total=False):
 
 
 class _Tool(TypedDict, total=False):
-    tool: Required[str]
+    tool: str
+    call: Any
+    tools: Sequence[str]
 
 
 class _Graph(TypedDict, total=False):
@@ -251,9 +253,13 @@ class CodeItemKeys(_Code, ItemKeys, total=False):
 class LLMKeys(_LLM, NodeKeys, total=False):
     """Kind `llm`."""
 
+    tools: Sequence[str]
+
 
 class LLMItemKeys(_LLM, ItemKeys, total=False):
     """Kind `llm` under `do`."""
+
+    tools: Sequence[str]
 
 
 class AgentKeys(_Agent, NodeKeys, total=False):

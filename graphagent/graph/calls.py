@@ -27,6 +27,8 @@ def calls(spec: Spec, graph: GraphSpec) -> Iterator[Call]:
             yield Call(_named(graph, body.graph), (*node.path, "graph"), node, "graph", body.max_depth is not None)
         elif isinstance(body, ToolBody):
             yield from _tool(spec, graph, node, body.tool, (*node.path, "tool"))
+            for i, tool in enumerate(body.tools):
+                yield from _tool(spec, graph, node, tool, (*node.path, "tools", i))
         elif isinstance(body, AgentBody):
             for i, tool in enumerate(body.tools):
                 yield from _tool(spec, graph, node, tool, (*node.path, "tools", i))

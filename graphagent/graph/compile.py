@@ -323,7 +323,7 @@ class _Graph:
             check_returns=None if kind is None else checker(kind),
             item=item,
             tool=self.tool(body),
-            agent=self.agent(body) if isinstance(body, AgentBody) else None,
+            agent=self.agent(body),
             join_fork=None if fork is None else START if fork == START_NAME else self.nodes[fork],
             cancels=isinstance(spec.join, AtLeast) and spec.join.cancel,
             interrupt=spec.interrupt,
@@ -341,8 +341,12 @@ class _Graph:
             return None
         return self.tools.get(body.tool) or self.tools.get(body.tool.rpartition(".")[0])
 
-    def agent(self, body: AgentBody) -> AgentPlan:
-        """Approvals, and what calls of tools and delegates write."""
+    def agent(self, body: Body) -> AgentPlan | None:
+        """Approvals, and what calls of tools and delegates write; of other nodes the tools that a model may name."""
+        if isinstance(body, LLMBody | ToolBody) and body.tools:
+            return AgentPlan(body.tools, (), {}, {})
+        if not isinstance(body, AgentBody):
+            return None
         approvals = (
             ApprovalPlan(a.tool, None if a.when is None else self.expression(a.when), a.on_deny == "tell")
             for a in body.approve
@@ -391,7 +395,7 @@ class _Graph:
             found = {"idempotency_key": body.idempotency_key}
         elif isinstance(body, ToolBody):
             tool = self.tool(body)
-            found = {"idempotency_key": None if tool is None else tool.idempotency_key}
+            found = {"idempotency_key": None if tool is None else tool.idempotency_key, "call": body.call}
         elif isinstance(body, EmitBody):
             found = {f"data.{name}": value for name, value in body.event_data.items()}
             return {name: self.value(value) for name, value in found.items()}
@@ -450,6 +454,8 @@ def _effects(spec: NodeSpec, item: NodePlan | None, tool: ToolSpec | None) -> Ef
     if isinstance(spec.body, ToolBody) and tool is not None:
         calls = tool.graph is None and tool.client is None  # the others are sessions and questions of their own
         return tool.effects_of(spec.body.tool.rpartition(".")[2]) if calls else "read"
+    if isinstance(spec.body, ToolBody):
+        return "read"
     if item is not None:
         return item.effects if item.kind == "code" and item.effects == "pure" else "read"
     if isinstance(spec.body, OtherBody):

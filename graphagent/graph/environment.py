@@ -55,6 +55,12 @@ USAGE: Final = ObjectOf(
     (Field("input_tokens", INT), Field("output_tokens", INT), Field("cost_usd", union([FLOAT, NULL]))), "usage"
 )
 TEXT_OUT: Final = ObjectOf((Field("text", STR),))
+CALLS_OUT: Final = ObjectOf(
+    (
+        Field("text", STR),
+        Field("calls", ListOf(ObjectOf((Field("id", STR), Field("name", STR), Field("arguments", STR)), "call"))),
+    )
+)
 COMMAND_OUT: Final = ObjectOf(
     (Field("exit_code", INT), Field("stdout", STR), Field("stderr", STR), Field("files", DictOf(STR)))
 )
@@ -282,6 +288,10 @@ class Environment:
     def out(self, node: NodeSpec) -> Type | None:
         """The type of `out`, None for kinds that leave nothing behind."""
         body = node.body
+        if isinstance(body, LLMBody) and body.tools:
+            return CALLS_OUT
+        if isinstance(body, ToolBody) and body.call is not None:
+            return Message
         if isinstance(body, LLMBody | AgentBody):
             return self.returns(node) or TEXT_OUT
         if isinstance(body, CodeBody) and body.run:

@@ -239,9 +239,12 @@ system | template | - | The system message.
 prompt | template | - | The user's message; one of `prompt` and `history` is needed.
 history | mapping | - | The messages that are remembered.
 returns | type | `{ text: str }` | The structured result, validated.
+tools | list of names | [] | What the model may want to call: `out.calls` says what. Not with `returns`.
 """),
     "`kind: tool`": (keys.KINDS["tool"], """
-tool | name | - | The tool; it is called with `with`.
+tool | name | one of two | The tool; it is called with `with`.
+call | value | one of two | An item of `out.calls` of an `llm`; `out` is the message for the model, failures included.
+tools | list of names | - | Of which tools `call` may be: `name`, `name.tool` or `name.*`; needed with `call`.
 """),
     "`kind: code`": (keys.KINDS["code"], """
 python | `pkg.mod:fn` | one of two | A function; it is called with `with`.

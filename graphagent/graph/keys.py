@@ -201,8 +201,8 @@ KINDS: Final[Mapping[str, Shape]] = {
         "max_turns": Key("integer", 1),
         "parallel_delegates": Key("integer", 1),
     },
-    "llm": _LLM,
-    "tool": {"tool": Key("tool_name", required=True)},
+    "llm": {**_LLM, "tools": Key("tool_names")},
+    "tool": {"tool": Key("tool_name"), "tools": Key("tool_names"), "call": Key("value")},
     "code": {
         "python": Key("function"),
         "run": Key("command"),

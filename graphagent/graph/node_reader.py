@@ -21,7 +21,7 @@ _BODIES: Final[dict[str, Callable[..., Any]]] = {
     "agent": spec.AgentBody, "tool": spec.ToolBody, "wait": spec.WaitBody,
 }  # fmt: skip
 _NEEDED_BY_MODE: Final = {"choose": "options", "form": "form", "edit": "value"}
-_ONE_OF: Final = {"code": ("python", "run"), "wait": ("event", "for", "until")}
+_ONE_OF: Final = {"code": ("python", "run"), "wait": ("event", "for", "until"), "tool": ("tool", "call")}
 _WITH_RUN: Final = ("files", "sandbox")
 _WITH_EVENT: Final = ("match", "returns")
 
@@ -116,6 +116,14 @@ class NodeReader(ValueReader):
             self.check_belongs(_WITH_RUN, "run", node, path)
         if kind == "wait":
             self.check_belongs(_WITH_EVENT, "event", node, path)
+        if kind == "tool":
+            self.check_belongs(("tools",), "call", node, path)
+            if "call" in node.items and not fields.get("tools"):
+                self.report("GA005", "`call` needs `tools`", owner, path, help="name those that it may be of")
+        if kind == "llm" and fields.get("tools") and "returns" in node.items:
+            at = node.items["returns"][0].span
+            help = "take one away: with `tools`, `out` is `{ text, calls }`"
+            self.report("GA004", "`returns` and `tools` don't go together", at, (*path, "returns"), help=help)
         if any(entry.required and (entry.field or key) not in fields for key, entry in shape.items()):
             return spec.UnknownBody()
         if kind not in _BODIES:

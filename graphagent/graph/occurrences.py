@@ -23,6 +23,7 @@ from graphagent.graph.spec import (
     Path,
     Route,
     Spec,
+    ToolBody,
     ToolSpec,
     WaitBody,
 )
@@ -231,6 +232,8 @@ def _single_values(node: NodeSpec) -> Iterator[tuple[Path, Any, Role]]:
         for key in ("options", "value", "assign"):
             if getattr(body, key) is not None:
                 yield (*node.path, key), getattr(body, key), "other"
+    elif isinstance(body, ToolBody) and body.call is not None:
+        yield (*node.path, "call"), body.call, "other"
     elif isinstance(body, WaitBody) and body.until is not None:
         yield (*node.path, "until"), body.until, "other"
     elif isinstance(body, CodeBody):

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Final
 
 PREFIX: Final = "std."
+SESSIONS: Final = "std.sessions"
 SETS: Final[dict[str, str | None]] = {
     "std.files": "files",
     "std.finish": None,
     "std.human": None,
+    "std.sessions": "sessions",
     "std.todos": "todos",
 }
 """Each set, and the channel that the graph has to declare for it."""
-CHANNELS: Final = {"files": ("dict[str, any]", "merge"), "todos": ("list[dict[str, str]]", "last")}
+CHANNELS: Final = {
+    "files": ("dict[str, any]", "merge"),
+    "sessions": ("dict[str, any]", "merge"),
+    "todos": ("list[dict[str, str]]", "last"),
+}
 """Type and reducer of these channels."""
 
 

@@ -35,6 +35,13 @@ MAX_RETRY_AFTER_S = 86_400.0
 _OVERFLOW = re.compile(
     r"context[_ ]length|context[_ ](size|window)|maximum context|prompt is too long|too many (input )?tokens", re.I
 )
+_COUNTED = re.compile(
+    r"([\d,]{1,12}) (?:tokens )?in (?:the |your )?(?:messages|prompt|input)"
+    r"|(?:resulted in|prompt contains|you requested|is too long:|input length of|given|n_prompt_tokens\"?:)"
+    r" ?(?:about )?([\d,]{1,12})(?![\d,]*\.\d)",
+    re.I,
+)
+"""How providers say how long a prompt was. What stands in it alone is better than what the answer was added to."""
 _UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _FILTER = re.compile(r"content[_ ](filter|policy|management)|responsible[_ ]ai|moderation", re.I)
 _SECRET = re.compile(r"(?i)\bbearer\s+\S+|\b(?:sk|pk|key|gsk|xai)-[\w*.-]{4,}")
@@ -83,7 +90,7 @@ def from_response(who: Endpoint, status: int, headers: Mapping[str, str], body: 
         )
     marks = f"{code} {text}"
     if 400 <= status < 500 and status != 429 and _OVERFLOW.search(marks):
-        return ModelError(f"the prompt is too long for {who}{said}", kind="context_overflow", details=_status(status))
+        return too_long(who, said, f"{text} {body[:4096].decode('utf-8', 'replace')}", _status(status))
     if 400 <= status < 500 and _FILTER.search(code):
         return ModelError(f"{who} refused the content{said}", kind="content_filter", details=_status(status))
     if status in (401, 403, 407):
@@ -105,6 +112,17 @@ def from_response(who: Endpoint, status: int, headers: Mapping[str, str], body: 
     return ModelError(
         f"{who} refused the call ({status}){said}", kind="invalid_input", hint=hint, details=_status(status)
     )
+
+
+def too_long(who: Endpoint, said: str, text: str, details: Mapping[str, Any]) -> ModelError:
+    """The error of a prompt that is too long, with what the provider counted, if `text` says so: `counted`."""
+    found = [m for m in _COUNTED.finditer(text) if (m[1] or m[2]).strip(",")]
+    best = next((m for m in found if m[1]), found[0] if found else None)
+    counted = int((best[1] or best[2]).replace(",", "")) if best is not None else 0
+    return ModelError(
+        f"the prompt is too long for {who}{said}", kind="context_overflow",
+        details={**details, **({"counted": counted} if counted else {})},
+    )  # fmt: skip
 
 
 def from_stream(who: Endpoint, problem: Any) -> ModelError:

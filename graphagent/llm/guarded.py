@@ -22,6 +22,7 @@ from graphagent.llm.capabilities import Rates
 from graphagent.llm.chat import estimate_input
 from graphagent.llm.limits import LOCAL_LIMIT, RateLimiter
 from graphagent.messages import Done, Model, ModelInfo, ModelPart, ModelRequest
+from graphagent.ports import SharedRates
 
 PATIENCE_S = 600.0
 """The time for a call that has no deadline of its own, the wait for the limiter included."""
@@ -36,15 +37,20 @@ class Guards:
     limiter: RateLimiter
 
     @classmethod
-    def of(cls, name: str, rates: Rates) -> Guards:
+    def of(cls, name: str, rates: Rates, shared: SharedRates | None = None, key: str = "") -> Guards:
         """New ones. Made inside a trio run, since they read its clock."""
-        return cls(Breaker(name), RateLimiter(rates, name))
+        return cls(Breaker(name), RateLimiter(rates, name, shared, key))
 
 
 class SharedGuards:
-    """The guards of a worker, by provider, address, credential and model."""
+    """The guards of a worker, by provider, address, credential and model.
 
-    def __init__(self) -> None:
+    Args:
+        rates: Where the rate limits are kept that several workers share.
+    """
+
+    def __init__(self, rates: SharedRates | None = None) -> None:
+        self._rates = rates
         self._guards: dict[tuple[str, ...], Guards] = {}
 
     def around(self, model: Model, base_url: str, api_key: str, rates: Rates) -> GuardedModel:
@@ -54,7 +60,7 @@ class SharedGuards:
     def get(self, key: tuple[str, ...], rates: Rates) -> Guards:
         """Those that belong together; the first call makes them."""
         if key not in self._guards:
-            self._guards[key] = Guards.of(key[-1], rates)
+            self._guards[key] = Guards.of(key[-1], rates, self._rates, "\0".join(key))
         return self._guards[key]
 
 
@@ -89,7 +95,7 @@ class GuardedModel:
                 async for part in parts:
                     if isinstance(part, Done):
                         permit.succeeded()
-                        _settle(guards.limiter, debit, part)
+                        await _settle(guards.limiter, debit, part)
                     yield part
         except ModelError as error:
             if error.cause == LOCAL_LIMIT:
@@ -97,7 +103,7 @@ class GuardedModel:
             else:
                 permit.failed(error)
                 if error.kind == "rate_limit" and error.retry_after_s is not None:
-                    guards.limiter.close_for(error.retry_after_s)
+                    await guards.limiter.close_for(error.retry_after_s)
             raise
         finally:
             permit.abandoned()
@@ -107,8 +113,8 @@ class GuardedModel:
         await self.inner.aclose()
 
 
-def _settle(limiter: RateLimiter, debit: int, done: Done) -> None:
+async def _settle(limiter: RateLimiter, debit: int, done: Done) -> None:
     if not done.usage.estimated:
-        limiter.settle(debit, done.usage.total_tokens)
+        await limiter.settle(debit, done.usage.total_tokens)
     if done.quota is not None:
-        limiter.told(done.quota)
+        await limiter.told(done.quota)

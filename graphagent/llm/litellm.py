@@ -153,6 +153,8 @@ def mapped(who: Endpoint, error: BaseException, *, begun: bool = False) -> Model
     if known == ("unavailable", "connection"):
         return failures.no_connection(who, said)
     kind, cause = known or ("unavailable", "server_error")
+    if kind == "context_overflow":
+        return failures.too_long(who, f": {said}", said, {})
     return ModelError(f"{who} failed: {said}", kind=kind, cause=cause)
 
 

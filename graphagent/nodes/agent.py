@@ -104,12 +104,11 @@ class _Loop:
 
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""
-        messages = await self.conversation.shown()
+        more = [{"role": "user", "content": LAST_WORDS}] if last else []
+        messages = [*await self.conversation.shown(), *more]
         self.offer_artifacts()
-        if last:
-            messages.append({"role": "user", "content": LAST_WORDS})
         wanted = Wanted(messages, self.tools, "none" if last else "auto", self.agent.models.schema, self.parts)
-        reply = await self.agent.models.call(self.task, wanted, self.models)
+        reply = await self.agent.models.call(self.task, wanted, self.models, self.conversation.again(more))
         self.spent(Usage.from_data(reply["usage"]))
         if last and reply.get("tool_calls"):
             return {**reply, "tool_calls": ()} if reply["text"].strip() else reply
@@ -133,12 +132,13 @@ class _Loop:
             except NodeError as error:
                 if repair == REPAIRS:
                     raise
-                asked = [*await self.conversation.shown(), answer, correction(error)]
+                more = [answer, correction(error)]
+                asked = [*await self.conversation.shown(), *more]
             else:
                 self.conversation.said.append(answer)
                 return out
             wanted = Wanted(asked, self.tools, "none", self.agent.models.schema, self.parts)
-            reply = await self.agent.models.call(self.task, wanted, self.models)
+            reply = await self.agent.models.call(self.task, wanted, self.models, self.conversation.again(more))
             self.spent(Usage.from_data(reply["usage"]))
         raise AssertionError("the last repair returns or raises")
 

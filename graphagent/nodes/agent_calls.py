@@ -72,7 +72,8 @@ class Turn:
 class AgentCalls:
     """Runs the calls of one agent's turns."""
 
-    def __init__(self, node: NodePlan, calls: ModelCalls, parallel_delegates: int) -> None:
+    def __init__(self, node: NodePlan, calls: ModelCalls | None, parallel_delegates: int = 1) -> None:
+        """`calls` are the models that mend what is handed to delegates."""
         assert node.agent is not None
         self.node, self.calls = node, calls
         self.approvals: Sequence[ApprovalPlan] = node.agent.approvals
@@ -188,6 +189,7 @@ class AgentCalls:
             f"Your call of {spoke.info.name} doesn't fit: {error.message}. Give its arguments again, only as JSON: "
             f"{spoke.info.description}"
         )
+        assert self.calls is not None
         schema = spoke.info.parameters
         wanted = Wanted([*turn.said, {"role": "user", "content": text}], output=schema)
         reply = await self.calls.call(task, wanted, turn.models)

@@ -23,6 +23,12 @@ SUMMARY_TOKENS: Final = 2_000
 LEAST_TOKENS: Final = 1_000
 MESSAGE_TOKENS: Final = 4
 """What a message costs beside its text."""
+AGAIN: Final = 0.7
+"""So much of the budget is used where a provider said that it was too long."""
+GUESSED: Final = 1.15
+"""By so much an estimate was too low, where a provider didn't say by how much."""
+FACTORS: Final = (0.5, 3.0)
+"""Between these an estimate is corrected."""
 ASK: Final = (
     "Summarise this conversation for whoever goes on with it. Keep facts, names, numbers, decisions and open points; "
     "leave out what is settled. Write at most {words} words.\n\n{text}"
@@ -36,6 +42,11 @@ Summarise = Callable[[str], Awaitable[str]]
 def tokens(messages: Sequence[Message]) -> int:
     """Model tokens of messages, estimated by their characters."""
     return sum(MESSAGE_TOKENS + -(-characters(m) // CHARACTERS_PER_TOKEN) for m in messages)
+
+
+def size(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> int:
+    """Model tokens of a request, estimated in the same way."""
+    return tokens(messages) + sum(-(-len(json.dumps(t, ensure_ascii=False)) // CHARACTERS_PER_TOKEN) for t in tools)
 
 
 class Measured:
@@ -108,6 +119,8 @@ class Memory:
         """How many groups from the first on are in the summary."""
         self.mechanical = False
         """Whether the newest summary was made without a model."""
+        self.factor = 1.0
+        """What a model token of the estimate is to the provider."""
 
     async def pack(self, messages: Sequence[Message]) -> list[Message]:
         """What the model is shown of a conversation that goes on; it only ever grows at its end.
@@ -115,16 +128,35 @@ class Memory:
         Raises:
             NodeError: kind `context_overflow`: what has to be shown is too long.
         """
+        return await self._pack(messages, self.budget / self.factor)
+
+    async def pack_again(self, messages: Sequence[Message], sent: int, counted: int | None) -> list[Message]:
+        """The same, shorter, after a provider has refused what was packed before as too long.
+
+        Args:
+            sent: The whole request that was refused, in model tokens as they are estimated here.
+            counted: The same as the provider counted it, if it said so.
+
+        Raises:
+            NodeError: kind `context_overflow`: it can't be made shorter.
+        """
+        wrong = GUESSED if counted is None else counted / (max(sent, 1) * self.factor)
+        self.factor = min(max(self.factor * wrong, FACTORS[0]), FACTORS[1])
+        # The budget may be more than the model has: then the size that was too much says so.
+        refused = tokens(self._packed(groups(messages)))
+        return await self._pack(messages, AGAIN * min(self.budget / self.factor, refused))
+
+    async def _pack(self, messages: Sequence[Message], room: float) -> list[Message]:
         found = groups(messages)
         self.measured.take(messages)
         self.measured.keep()
         starts = list(accumulate(map(len, found), initial=0))
-        if self.measured.size(starts[self.covered]) > HIGH * self.budget:
-            await self._evict(found, starts)
+        if self.measured.size(starts[self.covered]) > HIGH * room:
+            await self._evict(found, starts, room)
         packed = self._packed(found)
-        if tokens(packed) > self.budget:
+        if tokens(packed) > room:
             raise NodeError(
-                f"the newest messages take {tokens(packed):,} model tokens, {self.budget:,} are there",
+                f"the newest messages take {tokens(packed):,} model tokens, {round(room):,} are there",
                 kind="context_overflow", retryable=False, hint="let tools return less, or raise `history.max_tokens`",
             )  # fmt: skip
         return packed
@@ -138,32 +170,33 @@ class Memory:
             out.append(self.pinned)
         return out + kept
 
-    async def _evict(self, found: Sequence[Sequence[Message]], starts: Sequence[int]) -> None:
+    async def _evict(self, found: Sequence[Sequence[Message]], starts: Sequence[int], room: float) -> None:
         """Summarise the oldest groups until the rest is small; the newest one always stays. `starts` says where each
         begins."""
         end = self.covered
-        while end < len(found) - 1 and self.measured.size(starts[end]) > LOW * self.budget:
+        while end < len(found) - 1 and self.measured.size(starts[end]) > LOW * room:
             end += 1
         gone = [m for group in found[self.covered : end] for m in group if m is not self.pinned]
         if not gone:
             return
-        limit = min(round(0.06 * self.budget), SUMMARY_TOKENS)  # a fifth of the summaries' share, which is 0.3
+        limit = min(round(0.06 * room), SUMMARY_TOKENS)  # a fifth of the summaries' share, which is 0.3
         text = "\n".join(([INTRO + self.summary] if self.summary else []) + [line(m) for m in gone])
         try:
-            made = (await self.summarise(ASK.format(words=limit // 2, text=self._within(text)))).strip()
+            made = (await self.summarise(ASK.format(words=limit // 2, text=within(text, room)))).strip()
             self.mechanical = False
         except NodeError:
-            if tokens(self._packed(found)) <= self.budget:
+            if tokens(self._packed(found)) <= room:
                 return  # nothing changes, and the next turn tries again
             made = ""
         if not made:
             made, self.mechanical = extract([self.summary, *(line(m) for m in gone)], limit), True
         self.summary, self.covered = made[: limit * CHARACTERS_PER_TOKEN * 2], end
 
-    def _within(self, text: str) -> str:
-        """At most what fits into the model's window beside its answer."""
-        room = round(0.7 * self.budget) * CHARACTERS_PER_TOKEN
-        return text if len(text) <= room else f"{text[: room // 2]}\n[...]\n{text[-room // 2 :]}"
+
+def within(text: str, room: float) -> str:
+    """At most what fits beside its summary into so many model tokens."""
+    most = round(0.7 * room) * CHARACTERS_PER_TOKEN
+    return text if len(text) <= most else f"{text[: most // 2]}\n[...]\n{text[-most // 2 :]}"
 
 
 def line(message: Message) -> str:

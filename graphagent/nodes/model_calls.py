@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphagent.codec import freeze, hash_value, show_digest
@@ -13,7 +13,7 @@ from graphagent.faults import fault
 from graphagent.graph.plan import ModelPlan, NodePlan, Plan
 from graphagent.graph.types import TypeMismatch, json_schema
 from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta, Usage
-from graphagent.nodes.memory import Summarise
+from graphagent.nodes.memory import Summarise, size
 from graphagent.nodes.prompts import Sources
 from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
@@ -23,6 +23,11 @@ LATER_S = 1.0
 """A call's deadline is that much after its node's timeout, which ends it. It is for waits that would pass both."""
 REPAIRS = 1
 """How often a model may correct an answer that doesn't fit `returns`."""
+COUNTED = "counted"
+"""In the details of an overflow: how many model tokens the provider counted."""
+Again = Callable[[int, int | None], Awaitable[Sequence[Mapping[str, Any]]]]
+"""Packs the messages of a request that a provider refused as too long once more. Gets its model tokens as they were
+estimated, and as the provider counted them. Raises NodeError: there is no shorter form."""
 
 
 class Parts:
@@ -80,16 +85,23 @@ class ModelCalls:
         self.models = [plan.models[name] for name in with_fallbacks(plan, node.model or "")]
         self.schema = json_schema(node.returns) if node.returns is not None else None
 
-    async def call(self, task: Task, wanted: Wanted, models: list[ModelPlan]) -> Mapping[str, Any]:
+    async def call(
+        self, task: Task, wanted: Wanted, models: list[ModelPlan], again: Again | None = None
+    ) -> Mapping[str, Any]:
         """What the first of these models answers that can be reached; those before it are taken off the list.
 
         The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
-        arguments as the model wrote them.
+        arguments as the model wrote them. What is too long is packed `again`, once, before a larger model is asked.
         """
         while True:
             try:
                 return await self.ask(task, wanted, models)
             except NodeError as error:
+                if again is not None and error.kind == "context_overflow":
+                    shorter, again = await _shorter(task, wanted, again, error), None
+                    if shorter is not None:
+                        wanted = shorter
+                        continue
                 after = _next_after(error, models)
                 if after is None:
                     raise
@@ -143,6 +155,23 @@ class ModelCalls:
         except TypeMismatch as error:
             message = f"the answer doesn't fit `returns` at out{error.path[1:]}: {error.message}"
             raise NodeError(message, kind="invalid_output") from error
+
+
+async def _shorter(task: Task, wanted: Wanted, again: Again, error: NodeError) -> Wanted | None:
+    """What is asked after this overflow; None if it can't be made shorter.
+
+    It follows from the journal alone, which holds the overflow and what the provider counted.
+    """
+    call = task.last_call
+    counted = error.details.get(COUNTED) if isinstance(error.details, Mapping) else None
+    try:
+        messages = await again(size(wanted.messages, wanted.tools), counted)
+    except NodeError as failure:
+        if failure.kind != "context_overflow":
+            raise
+        return None
+    task.emit("x.memory.repacked", {"call": call, "messages": len(messages), "was": len(wanted.messages)})
+    return replace(wanted, messages=messages)
 
 
 def _next_after(error: NodeError, models: Sequence[ModelPlan]) -> int | None:

@@ -10,6 +10,7 @@ from graphagent.graph.spec import AgentBody, LLMBody
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.history import shown_message, window
 from graphagent.nodes.memory import Measured, Memory, Summarise
+from graphagent.nodes.model_calls import Again
 from graphagent.nodes.prompts import sources_of, template_of
 from graphagent.ports import Task
 
@@ -80,6 +81,22 @@ class Conversation:
             return [*first, *self.heard]
         after = ([] if self.asked is None else [self.asked]) + self.said
         return [*first, *window(self.past, self.talk.body.history, after)]
+
+    def again(self, more: Sequence[Mapping[str, Any]] = ()) -> Again | None:
+        """How it is packed once more when a provider refuses it as too long; None if it isn't packed at all.
+
+        Args:
+            more: What the model is sent after it.
+        """
+        memory = self.memory
+        if memory is None:
+            return None
+        first: list[Mapping[str, Any]] = [] if self.system is None else [self.system]
+
+        async def again(sent: int, counted: int | None) -> list[Mapping[str, Any]]:
+            return [*first, *await memory.pack_again(self.heard, sent, counted), *more]
+
+        return again
 
     def history(self, task: Task) -> Any:
         """What this task adds to the history channel: (channel, messages with ids), or None."""

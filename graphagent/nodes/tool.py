@@ -14,6 +14,7 @@ from graphagent.graph.spec import SELF, ToolBody
 from graphagent.ids import StepId
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.client import ClientCall
+from graphagent.nodes.one_call import OneCall
 from graphagent.nodes.tool_calls import KEY, DeclaredCall
 from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall
 
@@ -25,6 +26,9 @@ class ToolNode:
 
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert isinstance(node.body, ToolBody)
+        self.one = None if node.body.call is None else OneCall(node, graph, plan)
+        if self.one is not None:
+            return
         assert node.tool is not None
         self.node, self.name, self.tool = node, node.body.tool, node.tool
         self.graph_name = graph.name if node.tool.graph == SELF else node.tool.graph
@@ -39,6 +43,8 @@ class ToolNode:
 
     async def run(self, task: Task) -> Finished | Parked:
         """See `ports.Node`."""
+        if self.one is not None:
+            return Finished(out=await self.one.run(task))
         given = {name: freeze(value) for name, value in arguments(self.node, task).items()}
         if self.graph_name is not None:
             outputs = await task.child(self.graph_name, given)

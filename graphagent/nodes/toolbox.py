@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.spec import SELF, ToolSpec
 from graphagent.graph.standard import SETS
 from graphagent.nodes.client import ClientCall
-from graphagent.nodes.offers import CallersTool, GraphTool, Offer, SourceTool, inputs_of
+from graphagent.nodes.offers import CallersTool, GraphTool, Offer, SourceTool, by_shown_name, inputs_of, shown
 from graphagent.nodes.standard import offers_of
 from graphagent.ports import EffectCall, Task, ToolInfo, ToolSource
 
@@ -23,7 +24,7 @@ class Toolbox:
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert node.agent is not None
         self.node, self.graph, self.plan = node, graph, plan
-        self.sets = [offers_of(name, node, graph) for name in node.agent.tools if name in SETS]
+        self.sets = [offers_of(name, node, graph, plan) for name in node.agent.tools if name in SETS]
         self.wanted: dict[str, list[str]] = {}
         for name in node.agent.tools:
             if name in SETS:
@@ -52,6 +53,11 @@ class Toolbox:
                     hint = f"it has: {', '.join(found) or 'none'}"
                     raise NodeError(f"there is no tool {name!r}", kind="invalid_input", cause="unknown_tool", hint=hint)
         return [*offers, *(offer for make in self.sets for offer in make(task))]
+
+    async def shown(self, task: Task, entries: Container[str]) -> list[dict[str, Any]]:
+        """What a model is told of them, which calls none of them here. `entries` are the tools of the plan."""
+        offers = by_shown_name(await self.open(task), entries)
+        return [shown(name, offer.info) for name, offer in offers.items()]
 
     async def _listed(self, task: Task, entry: str, source: ToolSource) -> tuple[ToolInfo, ...]:
         async def execute(effect: EffectCall) -> Any:

@@ -29,6 +29,7 @@ from graphagent.graph.compile import load_plan
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, WorkerId, digest128
 from graphagent.ports import Artifacts, Clock, Store
+from graphagent.session.background import still_open
 from graphagent.session.carrying import failed_tasks
 from graphagent.session.functions import Functions
 from graphagent.session.hub import Hub
@@ -380,6 +381,12 @@ class Host:
         for child in await self.store.children(session):
             if child.status in ("waiting", "running", "failed"):
                 await self.cancel(child.session, reason, by)
+        for started in await still_open(self, session):
+            try:
+                await self.cancel(started, reason, by)
+            except SessionBusy:  # whoever has it takes it up
+                new = NewInput("cancel", f"cancel:{session}", encode({"reason": reason}), by)
+                await self.store.accept(started, new)
         return line
 
     # ---- people ------------------------------------------------------------------------------------------------

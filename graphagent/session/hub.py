@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphagent.codec import encode
-from graphagent.engine.environment import RunFacts, environment
+from graphagent.engine.context import background_id
 from graphagent.engine.limits import narrower
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.step import ChildCall, ChildEnd
-from graphagent.errors import NotFound, SessionPoisoned
+from graphagent.errors import NodeError, NotFound, SessionPoisoned
 from graphagent.faults import fault
 from graphagent.graph.compile import sub_plan
 from graphagent.ids import SessionId
+from graphagent.session import background
+from graphagent.session.background import outputs_at, started_by
 from graphagent.session.inputs import check_inputs
 from graphagent.session.new import NewSession
 from graphagent.session.observer import Observer
@@ -71,7 +73,35 @@ class Hub:
             await self._find(child, call)
             return await self.host.open(child, self.observer)
 
-    async def _create(self, child: SessionId, call: ChildCall) -> None:
+    async def start(self, child: SessionId, call: ChildCall) -> None:
+        """See `engine.step.Children`. Such a session has no caller: it is answered, resumed and listed by itself."""
+        try:
+            await self.host.store.session(child)
+        except NotFound:
+            await self._create(child, call, beside=True)
+
+    async def attach(self, child: SessionId) -> None:
+        """See `engine.step.Children`."""
+        background.attach(self.host, await self.host.store.session(child))
+
+    async def look(self, starter: SessionId, superstep: int, key: str) -> ChildEnd:
+        """See `engine.step.Children`. What an origin started has an id that derives from the origin."""
+        store = self.host.store
+        row = await store.session(starter)
+        for session in (starter, *(entry.session for entry in reversed(row.lineage))):
+            try:
+                child = await store.session(background_id(session, superstep, key))
+            except NotFound:
+                continue
+            background.attach(self.host, child)
+            error = await last_error(store, child) if child.status == "failed" else None
+            outputs = await background.outputs(self.host, child) if child.status == "done" else None
+            return ChildEnd(child.status, child.reason, outputs, error, NOTHING_SPENT)
+        raise NodeError(
+            "the session isn't there any more", kind="unavailable", retryable=False, hint="it was deleted"
+        )  # fmt: skip
+
+    async def _create(self, child: SessionId, call: ChildCall, *, beside: bool = False) -> None:
         caller = await self.host.store.session(call.caller)
         plan = sub_plan(await self.host.plan_of(caller), call.graph)
         inputs = check_inputs(plan.graph, call.inputs)
@@ -80,7 +110,8 @@ class Hub:
             call.seed,
             session=child,
             family=caller.family,
-            caller=(call.caller, call.superstep, call.path),
+            caller=None if beside else (call.caller, call.superstep, call.path),
+            tags=(started_by(call.caller),) if beside else (),
             mode=caller.mode,
         )
         body = {"inputs": inputs, **({"limits": narrower(plan.graph, call.bounds)} if call.bounds else {})}
@@ -106,8 +137,4 @@ class Hub:
 
 def outputs_of(line: Line) -> dict[str, object]:
     """The outputs of a run that is done: its `result` on the head snapshot."""
-    snap = line.snapshot
-    facts = RunFacts(snap.run_id or "", line.session)
-    env = environment(line.graph, snap.values, snap.control, facts, snap.superstep, snap.committed_at)
-    ports = {port.name: port for port in line.graph.outputs}
-    return {name: ports[name].check(value.evaluate(env)) for name, value in line.graph.result}
+    return outputs_at(line.graph, line.snapshot, line.session)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -28,6 +29,7 @@ from graphagent.errors import (
 from graphagent.graph.plan import Plan
 from graphagent.ids import CheckpointId, InterruptId, SessionId, encode128
 from graphagent.session.answers import canonical
+from graphagent.session.background import beside
 from graphagent.session.discarding import Discard, discard_task
 from graphagent.session.forking import Fork as Fork
 from graphagent.session.forking import fork as fork
@@ -62,6 +64,7 @@ class Options:
         leave: The same; but the session is given back as it is, so that whoever finds it runs on.
         durability: Of a new session: `strict`, or `pipelined`: commits become durable behind the run. By default what
             the project's settings say.
+        beside: Run the sessions that it starts in the background in this process too, until they rest.
         patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
     """
 
@@ -76,6 +79,7 @@ class Options:
     patience_s: float = PATIENCE_S
     durability: Durability | None = None
     leave: Callable[[], bool] | None = None
+    beside: bool = True
 
     def stops(self) -> Stop:
         """For the engine."""
@@ -147,12 +151,13 @@ async def drive(
     new: NewInput | None = None,
 ) -> Outcome:  # fmt: skip
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
-    line = await host.open(session, observer, new)
-    try:
-        outcome = await _advance(host, line, options)
-    finally:
-        await host.release(line)
-    return await _patiently(host, outcome, options, observer)
+    async with beside() if options.beside else nullcontext():
+        line = await host.open(session, observer, new)
+        try:
+            outcome = await _advance(host, line, options)
+        finally:
+            await host.release(line)
+        return await _patiently(host, outcome, options, observer)
 
 
 async def _patiently(host: Host, outcome: Outcome, options: Options, observer: Observer | None) -> Outcome:
@@ -206,6 +211,15 @@ async def resume(
         NotFound: `retry` names no failed node, or the open superstep hasn't the task that is to be discarded.
         Conflict: the run ended by a limit that isn't raised, or the task has begun writes.
     """
+    async with beside():
+        return await _resume(host, session, options, observer, (retry, force, discard))
+
+
+async def _resume(
+    host: Host, session: SessionId, options: Options, observer: Observer | None,
+    how: tuple[str | None, bool, Discard | None],
+) -> Outcome:  # fmt: skip
+    retry, force, discard = how
     limits = bounds_of(options.limits)
     line = await host.open(session, observer, force=force)
     try:

@@ -56,7 +56,7 @@ class Project:
         """What hosts this project's sessions; the store is opened at the first call. Awaited from trio."""
         if self._host is None:
             store = self._store or await self._open()
-            models = Models(self.settings, self._models)
+            models = Models(self.settings, self._models, getattr(store, "rates", None))
             self._host = Host(self.settings, store, SystemClock(), models, self._artifacts(store))
         return self._host
 

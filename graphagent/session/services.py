@@ -16,7 +16,7 @@ from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody, OtherBody
 from graphagent.llm.capabilities import NOTHING_SAID
 from graphagent.nodes.added import AddedNode
-from graphagent.ports import Contexts, Model, Node, ToolSource
+from graphagent.ports import Contexts, Model, Node, SharedRates, ToolSource
 from graphagent.session.functions import Functions
 from graphagent.session.reducers import bound
 from graphagent.session.secrets import Secrets
@@ -35,8 +35,8 @@ class SystemClock:
 class Models:
     """The models of a project, opened at their first call and shared by its sessions."""
 
-    def __init__(self, settings: Settings, given: Mapping[str, Model]) -> None:
-        self.settings, self.given = settings, given
+    def __init__(self, settings: Settings, given: Mapping[str, Model], rates: SharedRates | None = None) -> None:
+        self.settings, self.given, self.rates = settings, given, rates
         self.secrets = Secrets(settings.secrets, settings.root)
         self._open: dict[str, Model] = {}
         self._script: Any = None
@@ -57,7 +57,7 @@ class Models:
         from graphagent.llm.guarded import SharedGuards
         from graphagent.llm.script_file import load_script
 
-        self._guards = self._guards or SharedGuards()
+        self._guards = self._guards or SharedGuards(self.rates)
 
         if self._script is None and self.settings.scripted is not None:
             self._script = load_script(self.settings.scripted)

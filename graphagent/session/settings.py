@@ -59,14 +59,18 @@ SETTINGS: Final = {
         "`context_window = 8192`; `emulation` is how one without tools chooses a tool: `two_step` or `one_step`"
     ),
     "rates": Setting(
-        dict, "by `provider/model`: `requests_per_minute` and `tokens_per_minute` of one process; calls wait for them"
+        dict,
+        "by `provider/model`: `requests_per_minute` and `tokens_per_minute` of one process, or of all that share a "
+        "`redis`; calls wait for them",
     ),
     "prices": Setting(
         dict, "by `provider/model`: `input`, `output` and `cached_input` in dollars per million model tokens; the cost "
         "of a model without a price is unknown"
     ),
     "redis": Setting(
-        str, "a Redis beside the store, `redis://host:port/0`: wake-ups and a cache, nothing that can be lost",
+        str,
+        "a Redis beside the store, `redis://host:port/0`: wake-ups, a cache, rate limits that workers share; nothing "
+        "that can be lost",
         "GRAPHAGENT_REDIS",
     ),
     "durability": Setting(

@@ -176,7 +176,7 @@ class Worker:
             self._wake.set()
 
     async def _advance(self, session: SessionId) -> None:
-        options = Options(leave=lambda: self.draining, patience_s=0)
+        options = Options(leave=lambda: self.draining, patience_s=0, beside=False)
         row = (await operations.drive(self.host, session, options)).row
         await self._note_due(row)
         self.tell("ended", {"session": session, "status": row.status, "reason": row.reason})

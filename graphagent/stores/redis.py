@@ -21,6 +21,7 @@ from graphagent.ids import InterruptId, SessionId
 from graphagent.ports import Store
 from graphagent.snapshot import InputRow, InterruptRow, NewInput
 from graphagent.stores.bodies import MARK
+from graphagent.stores.redis_rates import SharedRates
 
 T = TypeVar("T")
 
@@ -66,6 +67,15 @@ class Redis:
             self.counts.failures += 1
             self._rests_until = trio.current_time() + REST_S
             return None
+
+    def script(self, text: str) -> Callable[..., Awaitable[Any]]:
+        """A Lua script, to be called with its keys and its arguments."""
+        script = self._client.register_script(text)
+
+        async def run(keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+            return await script(keys=keys, args=arguments)
+
+        return run
 
     async def get(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of these keys, None for each that isn't there."""
@@ -120,6 +130,7 @@ class RedisStore:
     def __init__(self, store: Store, redis: Redis) -> None:
         self.store, self.redis = store, redis
         self.name = store.name
+        self.rates = SharedRates(redis)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import graphagent as ga
+from graphagent.snapshot import SessionQuery
 from tests.acceptance.test_examples import order
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +49,10 @@ def play(name: str, run: dict[str, Any], project: ga.Project) -> ga.Result:
         inputs[key] = (GRAPHS / file).read_text(encoding="utf-8")
     result = graph.run(inputs, project=project)
     for event, data in run.get("events", []):
+        if result.status == "done":  # something that it started in the background waits
+            started = project.sessions(SessionQuery(tag=f"by:{result.session.id}", status="waiting"))
+            project.session(started.data()["sessions"][0]["session"]).send(event, data)
+            continue
         assert result.status == "waiting"
         waits = next(token["session"] for token in result.document["waiting"] if event in token["events"])
         project.session(waits).send(event, data)

@@ -153,7 +153,7 @@ class Renaming:
         if isinstance(body, MapBody):
             return replace(body, do=self.node(body.do))
         if isinstance(body, ToolBody):
-            return ToolBody(self.tool(body.tool))
+            return replace(body, tool=self.tool(body.tool), tools=tuple(self.tool(name) for name in body.tools))
         if isinstance(body, CodeBody | WaitBody):
             return replace(body, returns=None if body.returns is None else self.type(body.returns))
         return body
@@ -165,8 +165,8 @@ class Renaming:
             "prompt": body.prompt and self.prompt(body.prompt),
             "returns": None if body.returns is None else self.type(body.returns),
         }
+        shared["tools"] = tuple(self.tool(name) for name in body.tools)
         if isinstance(body, AgentBody):
-            shared["tools"] = tuple(self.tool(name) for name in body.tools)
             shared["approve"] = tuple(self.approval(approval) for approval in body.approve)
             shared["tool_writes"] = {self.tool(name): writes for name, writes in body.tool_writes.items()}
             shared["delegates"] = {name: self.delegate(delegate) for name, delegate in body.delegates.items()}

@@ -14,7 +14,7 @@ from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.found import place
 from graphagent.graph.spec import SELF, AgentBody, GraphBody, LLMBody, NodeSpec, Path, Prompt, ToolBody
-from graphagent.graph.standard import PREFIX, SETS
+from graphagent.graph.standard import PREFIX, SESSIONS, SETS
 
 CODE = "GA103"
 TITLE = "unknown model, tool, prompt, secret, graph or type"
@@ -37,13 +37,25 @@ def _node(graph: GraphAnalysis, node: NodeSpec) -> Iterator[Diagnostic]:
     whole, body = graph.whole, node.body
     if isinstance(body, LLMBody | AgentBody):
         yield from _model(graph, node, body)
-    if isinstance(body, ToolBody):
+    if isinstance(body, LLMBody | ToolBody):
+        for i, name in enumerate(body.tools):
+            path = (*node.path, "tools", i)
+            if name.startswith(PREFIX):
+                help = "their tools go with the turns of an agent"
+                yield whole.finding(CODE, f"the tool set `{name}` is for nodes of kind `agent`", path, help=help)
+            else:
+                yield from _tool(whole, name, path, several=True)
+    if isinstance(body, ToolBody) and body.call is None:
         yield from _tool(whole, body.tool, (*node.path, "tool"), several=False)
     elif isinstance(body, GraphBody):
         yield from _unknown(whole, "graph", body.graph, [*whole.graph_names, SELF], (*node.path, "graph"))
     elif isinstance(body, AgentBody):
         for i, name in enumerate(body.tools):
             yield from _tool(whole, name, (*node.path, "tools", i), several=True)
+            if name == SESSIONS and not body.delegates:
+                help = "say under `delegates` what it may start, or take it away"
+                message = f"`{SESSIONS}` starts delegates, and there are none"
+                yield whole.finding(CODE, message, (*node.path, "tools", i), help=help)
         for delegate in body.delegates.values():
             if delegate.graph is not None:
                 path = (*delegate.path, "graph")

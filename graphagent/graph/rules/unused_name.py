@@ -16,6 +16,7 @@ from graphagent.graph.calls import calls
 from graphagent.graph.diagnostics import Diagnostic
 from graphagent.graph.flow import written
 from graphagent.graph.spec import AgentBody, LLMBody, Prompt, Spec, ToolBody
+from graphagent.graph.standard import SETS
 
 CODE = "GA105"
 TITLE = "unused declaration"
@@ -44,6 +45,7 @@ def _channels(graph: GraphAnalysis) -> Iterator[Diagnostic]:
         if isinstance(node.body, LLMBody | AgentBody) and node.body.history is not None:
             used.add(node.body.history.channel)
         if isinstance(node.body, AgentBody):
+            used |= {name for tool in node.body.tools if (name := SETS.get(tool)) is not None}
             for writes in (*node.body.tool_writes.values(), *(d.writes for d in node.body.delegates.values())):
                 used |= set(writes)
     for name, channel in spec.channels.items():
@@ -99,8 +101,8 @@ def _tools(spec: Spec) -> Iterator[str]:
         for node in graph.tasks():
             names: Iterable[str] = ()
             if isinstance(node.body, ToolBody):
-                names = (node.body.tool,)
-            elif isinstance(node.body, AgentBody):
+                names = (node.body.tool, *node.body.tools)
+            elif isinstance(node.body, LLMBody | AgentBody):
                 names = node.body.tools
             for name in names:
                 yield name

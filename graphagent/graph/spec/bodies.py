@@ -61,23 +61,33 @@ class CodeBody:
 
 @dataclass(frozen=True, slots=True)
 class ToolBody:
-    """Kind `tool`: calls a tool with the arguments in `with`: `name`, or `name.tool` of a server."""
+    """Kind `tool`: calls a tool with the arguments in `with`: `name`, or `name.tool` of a server.
 
-    tool: str
+    Or it makes a `call` as a model wrote it, of one of `tools`; `tool` is empty then.
+    """
+
+    tool: str = ""
+    tools: tuple[str, ...] = ()
+    call: RawValue | None = None
 
     def data(self) -> dict[str, Any]:
-        return {"tool": self.tool}
+        out: dict[str, Any] = {}
+        put(out, "tool", self.tool, "")
+        put(out, "tools", list(self.tools))
+        put(out, "call", self.call)
+        return out
 
 
 @dataclass(frozen=True, slots=True)
 class LLMBody:
-    """Kind `llm`: one model call. One of `prompt` and `history` is there."""
+    """Kind `llm`: one model call. One of `prompt` and `history` is there; `tools` are offered, and not called."""
 
     model: str | None = None
     system: Prompt | None = None
     prompt: Prompt | None = None
     history: History | None = None
     returns: TypeText | None = None
+    tools: tuple[str, ...] = ()
 
     def data(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -86,6 +96,7 @@ class LLMBody:
             put(out, key, None if prompt is None else prompt.data(), None)
         put(out, "history", None if self.history is None else self.history.data())
         put(out, "returns", self.returns)
+        put(out, "tools", list(self.tools))
         return out
 
 

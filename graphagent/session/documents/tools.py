@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphagent.errors import NodeError
 from graphagent.graph.plan import NodePlan, Plan
-from graphagent.graph.spec import AgentBody, ToolBody
+from graphagent.graph.spec import AgentBody, LLMBody, ToolBody
 from graphagent.ports import TaskServices, ToolInfo
 from graphagent.session.documents.tool_forms import ToolApproval, ToolEntry, ToolProblem, ToolsDocument
 
@@ -48,7 +48,9 @@ def _uses(plan: Plan) -> Iterator[_Use]:
     for graph in plan.graphs.values():
         for node in (inner for outer in graph.nodes for inner in _with_item(outer)):
             if isinstance(node.body, ToolBody):
-                yield _Use(node.path, (node.body.tool,), ())
+                yield _Use(node.path, (node.body.tool, *node.body.tools), ())
+            elif isinstance(node.body, LLMBody):
+                yield _Use(node.path, tuple(node.body.tools), ())
             elif isinstance(node.body, AgentBody):
                 rules = [(a.tool, ToolApproval(node.path, a.when, a.on_deny)) for a in node.body.approve]
                 yield _Use(node.path, tuple(node.body.tools), tuple(rules))

@@ -502,3 +502,28 @@ async def test_17_superstep_limit(world: World) -> None:
     tight = await world.start(LOOP, options=Options(seed=1, limits={"supersteps": 2}))
     assert (tight.row.reason, (await world.values(tight.row.session))["n"]) == ("limit", 2)
     assert SEED.limits == {}
+
+
+@scenario
+async def test_events_of_map_items_are_in_item_order(world: World) -> None:
+    """Whichever item ends first: the order of what they emit is a part of the digest."""
+    world.functions("""
+        ENDED = {}
+
+        @trio_node
+        async def say(context, x):
+            while x < 2 and x + 1 not in ENDED:
+                await trio.sleep(0)
+            context.emit("said", {"x": x})
+            ENDED[x] = True
+            return x
+    """)
+    outcome = await world.start("""
+        outputs: { found: "list[any]" }
+        channels: { found: { type: "list[any]", default: [] } }
+        start: each
+        nodes:
+          each: { kind: map, over: "[0, 1, 2]", do: { kind: code, python: "fns:say", with: { x: "${ item }" } }, writes: { found: "${ results }" }, next: end }
+    """)
+    assert outcome.outputs == {"found": [0, 1, 2]}
+    assert [e["x"] for e in await world.kinds(outcome.row.session, "x.user.said")] == [0, 1, 2]

@@ -83,6 +83,27 @@ def test_a_prompt_that_is_too_long(error: dict[str, str]) -> None:
     assert from_stream(WHO, error).kind == "context_overflow"
 
 
+@pytest.mark.parametrize(
+    ("message", "counted"),
+    [
+        ("This model's maximum context length is 4097 tokens. However, your messages resulted in 5012 tokens.", 5012),
+        ("maximum context length is 4096 tokens. However, you requested 5000 tokens (4800 in the messages, 200 in the"
+         " completion).", 4800),
+        ("prompt is too long: 208,310 tokens > 200000 maximum", 208310),
+        ("This model's maximum context length is 8192 tokens.", None),
+        ("maximum context exceeded: you requested , tokens", None),
+    ],
+)  # fmt: skip
+def test_how_long_a_prompt_was_is_read(message: str, counted: int | None) -> None:
+    assert respond(400, {"message": message}).details.get("counted") == counted
+    assert from_stream(WHO, {"code": 400, "message": message}).details.get("counted") == counted
+
+
+def test_a_count_beside_the_message_is_read() -> None:
+    body = b'{"error":{"message":"exceeds the available context size","n_prompt_tokens":1027,"n_ctx":512}}'
+    assert from_response(WHO, 400, {}, body).details["counted"] == 1027
+
+
 def test_a_content_filter() -> None:
     assert respond(400, {"message": "no", "code": "content_filter"}).kind == "content_filter"
     assert respond(403, {"message": "flagged", "code": "content_policy_violation"}).kind == "content_filter"

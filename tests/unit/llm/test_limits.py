@@ -44,7 +44,7 @@ def test_no_minute_passes_more_requests_than_the_limit(
 
         async def close(at: float, seconds: float) -> None:
             await trio.sleep(at)
-            limiter.close_for(seconds)
+            await limiter.close_for(seconds)
 
         async with trio.open_nursery() as nursery:
             for i, start in enumerate(starts):
@@ -72,7 +72,7 @@ def test_no_minute_passes_more_tokens_than_the_limit_and_what_one_debit_is_over(
         for debit, spent in zip(debits, used, strict=True):
             await limiter.enter(debit, FOREVER)
             passed.append((trio.current_time(), spent))
-            limiter.settle(debit, spent)
+            await limiter.settle(debit, spent)
 
     at_once(main)
     over = max(0.0, max(debits) - limit / 6)
@@ -155,7 +155,7 @@ def test_a_closing_that_comes_during_the_wait_is_kept_to() -> None:
 
             async def close() -> None:
                 await trio.sleep(2)
-                limiter.close_for(30)
+                await limiter.close_for(30)
 
             nursery.start_soon(close)
             with pytest.raises(ModelError, match="rate limit asks for a wait"):
@@ -170,12 +170,12 @@ def test_a_closing_that_comes_during_the_wait_is_kept_to() -> None:
 def test_what_the_provider_says_only_lowers() -> None:
     async def main() -> None:
         limiter = RateLimiter(Rates(requests=60), "m")  # ten at once
-        limiter.told(Quota(requests=1))
-        limiter.told(Quota(requests=500))
+        await limiter.told(Quota(requests=1))
+        await limiter.told(Quota(requests=500))
         await limiter.enter(1, 0)
         with pytest.raises(ModelError):
             await limiter.enter(1, 0.5)
-        limiter.told(Quota(requests=0, requests_reset_s=40))
+        await limiter.told(Quota(requests=0, requests_reset_s=40))
         begun = trio.current_time()
         await limiter.enter(1, FOREVER)
         assert trio.current_time() == pytest.approx(begun + 40)
@@ -187,9 +187,9 @@ def test_what_was_not_used_is_given_back() -> None:
     async def main() -> None:
         limiter = RateLimiter(Rates(tokens=600), "m")
         await limiter.enter(100, 0)
-        limiter.settle(100, 10)
+        await limiter.settle(100, 10)
         await limiter.enter(90, 0)
-        limiter.settle(90, 190)
+        await limiter.settle(90, 190)
         with pytest.raises(ModelError):
             await limiter.enter(1, 10)
 
@@ -201,7 +201,7 @@ def test_without_limits_only_the_provider_stops_anybody() -> None:
         limiter = RateLimiter(Rates(), "m")
         for _ in range(1_000):
             await limiter.enter(100_000, 0)
-        limiter.close_for(2)
+        await limiter.close_for(2)
         with pytest.raises(ModelError):
             await limiter.enter(1, 1)
 

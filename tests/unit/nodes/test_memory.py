@@ -94,3 +94,40 @@ def test_one_message_that_is_too_long() -> None:
 def test_an_extract_keeps_the_newest() -> None:
     assert extract(["user: one", "", "user: two\nmore"], 5) == "user: one\nuser: two"
     assert extract(["user: " + "a" * 500, "user: two"], 3) == "user: two"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 900), min_size=6, max_size=20), st.none() | st.integers(1, 10_000))
+def test_what_is_packed_again_is_shorter(sizes: list[int], counted: int | None) -> None:
+    """By nearly a third, whatever the provider says of it, with the prompt and the newest message in it still."""
+
+    async def again() -> None:
+        asked = {"role": "user", "content": "find them all"}
+        memory, messages = Memory(BUDGET, asked, Summaries()), [asked]
+        for number, size in enumerate(sizes):
+            messages += turn(number, size)
+        shown = await memory.pack(messages)
+        sent = tokens(shown)
+        try:
+            shorter = await memory.pack_again(messages, sent, counted)
+        except NodeError:
+            assert tokens([asked, *messages[-2:]]) > 0.5 * min(sent, BUDGET / 3), "the newest message alone is too long"
+            return
+        assert tokens(shorter) <= 0.7 * sent
+        assert (shorter[-1], asked in shorter) == (messages[-1], True)
+        assert tokens(await memory.pack(messages)) * memory.factor <= BUDGET, "what comes later keeps to it too"
+
+    trio.run(again)
+
+
+@pytest.mark.parametrize(
+    ("counted", "factor"), [(None, 1.15), (1_500, 1.5), (500, 0.5), (1, 0.5), (90_000, 3.0), (1_000, 1.0)]
+)
+def test_an_estimate_is_corrected(counted: int | None, factor: float) -> None:
+    async def corrected() -> float:
+        memory = Memory(BUDGET, None, Summaries())
+        messages = [m for number in range(4) for m in turn(number, 400)]
+        await memory.pack_again(messages, 1_000, counted)
+        return memory.factor
+
+    assert trio.run(corrected) == pytest.approx(factor)
