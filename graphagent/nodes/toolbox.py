@@ -51,7 +51,7 @@ class Toolbox:
                 else:
                     hint = f"it has: {', '.join(found) or 'none'}"
                     raise NodeError(f"there is no tool {name!r}", kind="invalid_input", cause="unknown_tool", hint=hint)
-        return [*offers, *(offer for make in self.sets for offer in make(task))]
+        return [*offers, *(offer for make in self.sets for offer in make())]
 
     async def _listed(self, task: Task, entry: str, source: ToolSource) -> tuple[ToolInfo, ...]:
         async def execute(effect: EffectCall) -> Any:
