@@ -127,11 +127,17 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     }
     surroundings = _surroundings(tree, data["templates"])
     documented = (*spec.all_graphs, *spokes(spec))
-    graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in documented}
+    known = {} if positions is None else positions
+    graphs = {g.name: _Graph(g, types, known, spec, surroundings).plan() for g in documented}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
         spec.prompts, spec.secrets, tuple(data.get("folders", ())), tools=spec.tools,
+        overridden={name: _prompt(raw) for name, raw in data.get("overridden", {}).items()},
     )  # fmt: skip
+
+
+def _prompt(raw: Any) -> Prompt:
+    return Prompt(text=raw) if isinstance(raw, str) else Prompt(**raw)
 
 
 def _surroundings(tree: Mapping[str, Any], templates: Mapping[str, str]) -> str:

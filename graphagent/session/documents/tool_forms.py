@@ -22,8 +22,9 @@ class ToolApproval(Part):
 class ToolEntry(Part):
     """A tool as a model would see it. `parameters` and `returns` are JSON Schemas; `used_by` are paths of nodes.
 
-    `of` names the tool set that it belongs to, such as `std.todos`, or is `delegates`: the agent in `used_by` hands work
-    over by calling it. Null is a tool under the graph's `tools`. `timeout_ms` is null where only the node's own counts.
+    `of` names the tool set that it belongs to, such as `std.todos`, or is `delegates`: the agent in `used_by` hands
+    work over by calling it. Null is a tool under the graph's `tools`. `timeout_ms` is null where only the node's own
+    counts.
     """
 
     name: str
