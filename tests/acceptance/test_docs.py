@@ -33,7 +33,7 @@ def test_an_agent(tmp_path: Path) -> None:
 
 
 def test_ready_made_graphs(tmp_path: Path) -> None:
-    assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 3
+    assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 4
 
 
 def test_artifacts(tmp_path: Path) -> None:

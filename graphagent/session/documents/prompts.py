@@ -8,6 +8,7 @@ from typing import Literal
 from graphagent.codec import show_digest
 from graphagent.errors import NotFound
 from graphagent.graph.analysis import Analysis
+from graphagent.graph.importing.renaming import FILE_MARK
 from graphagent.graph.plan import NodePlan, Plan
 from graphagent.graph.spec import Prompt
 from graphagent.graph.suggest import suggest
@@ -74,6 +75,8 @@ def _layer(by: Layer, prompt: Prompt, plan: Plan, analysis: Analysis | None, pre
         if text is None and analysis is not None and analysis.project is not None:  # a layer above has the whole text
             text = analysis.project.template(prompt.file)
     file, line = prompt.file, None
+    if file is not None and file.endswith(FILE_MARK):
+        file = None  # a text of an import: only its includes are named by it
     if analysis is not None and prompt.file is None:
         span = analysis.document.key_span(prompt.path)
         file, line = span.file, span.line
