@@ -81,7 +81,7 @@ TASK_KINDS = frozenset({"agent", "llm", "tool", "code"})
 @uncollected
 def compile_spec(
     spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None,
-    folders: Iterable[str] = (),
+    folders: Iterable[str] = (), skills: Iterable[str] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a spec that has no errors.
 
@@ -90,8 +90,10 @@ def compile_spec(
         template: Gives the text of a prompt file as the graph names it.
         positions: Places of nodes for messages, by path.
         folders: Where modules of imports are, from the folder of the graph.
+        skills: The files of skills that its agents may read.
     """
-    templates = _templates(spec, template)
+    read = {file: text for file in skills if (text := template(file)) is not None}
+    templates = dict(sorted({**_templates(spec, template), **read}.items()))
     tree = _without_remarks(spec.data())
     order = {g.name: list(g.nodes) for g in spec.all_graphs}
     document = {"v": DOCUMENT_VERSION, "graph": tree, "order": order, "templates": templates, "entry": ""}

@@ -9,6 +9,7 @@ SETS: Final[dict[str, str | None]] = {
     "std.files": "files",
     "std.finish": None,
     "std.human": None,
+    "std.skills": None,
     "std.todos": "todos",
 }
 """Each set, and the channel that the graph has to declare for it."""

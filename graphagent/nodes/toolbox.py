@@ -23,7 +23,7 @@ class Toolbox:
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert node.agent is not None
         self.node, self.graph, self.plan = node, graph, plan
-        self.sets = [offers_of(name, node, graph) for name in node.agent.tools if name in SETS]
+        self.sets = [offers_of(name, node, graph, plan) for name in node.agent.tools if name in SETS]
         self.wanted: dict[str, list[str]] = {}
         for name in node.agent.tools:
             if name in SETS:

@@ -74,7 +74,7 @@ class Graph(GraphBuilder):
         if checked.linked is None or checked.linked.kind == "Library":
             raise NotFound("there is no graph to run in a library", hint="import it, and run that graph")
         where = str(self.source) if self.source is not None else None
-        plan = compile_spec(checked.linked, checked.template, checked.positions, where, checked.folders)
+        plan = compile_spec(checked.linked, checked.template, checked.positions, where, checked.folders, checked.skills)
         plan = with_prompts(plan, self._prompts)
         self._plan, self._compiled = plan, self.edits
         return plan

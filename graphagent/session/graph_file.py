@@ -87,7 +87,9 @@ def read_graph_file(
     checked = check_text(read_content(file, name) if content is None else content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":
-        plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
+        plan = compile_spec(
+            checked.linked, checked.template, checked.positions, str(file), checked.folders, checked.skills
+        )
     graph, nodes, channels = _outline(checked.document)
     return GraphFile(
         file, name, checked.texts, checked.document, checked.diagnostics, plan,

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphagent.graph.plan import GraphPlan, NodePlan
+from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.graph.skills import skills_of
 from graphagent.nodes.standard.files import FilesSet
 from graphagent.nodes.standard.finish import finish_offers
 from graphagent.nodes.standard.human import human_offers
 from graphagent.nodes.standard.offer import StandardTool
+from graphagent.nodes.standard.skills import skills_offers
 from graphagent.nodes.standard.todos import TodosSet
 
 MakeOffers = Callable[[], list[StandardTool]]
 
 
-def offers_of(name: str, node: NodePlan, graph: GraphPlan) -> MakeOffers:
+def offers_of(name: str, node: NodePlan, graph: GraphPlan, plan: Plan) -> MakeOffers:
     """Makes the offers of a set, anew for each task: they may keep what the task's calls have written."""
     if name == "std.human":
         return lambda: human_offers(node)
     if name == "std.finish":
         return lambda: finish_offers(node)
+    if name == "std.skills":
+        return lambda: skills_offers(skills_of(plan.templates, graph.name))
     if name == "std.todos":
         return lambda: TodosSet(graph).offers()
     return lambda: FilesSet(graph).offers()

@@ -79,7 +79,7 @@ def _built_in(plan: Plan, services: TaskServices) -> tuple[list[ToolEntry], list
         for name in node.agent.tools:
             if name in SETS:
                 try:
-                    seen += [(name, offer.info) for offer in offers_of(name, node, graph)()]
+                    seen += [(name, offer.info) for offer in offers_of(name, node, graph, plan)()]
                 except NodeError as error:
                     problems.append(_problem(name, error, services))
         seen += [(DELEGATES, Spoke(delegate, plan).info) for delegate in node.agent.delegates.values()]
