@@ -62,6 +62,10 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "graphagent.cli.tools:tools",
         "List the tools of a graph as its models would see them; none is called.",
     ),
+    "prompts show": (
+        "graphagent.cli.prompts:show",
+        "Show the named prompts of a graph or of a session, and what replaces them.",
+    ),
     "db check": (
         "graphagent.cli.db:check",
         "Check the versions and the files of the store, quickly; nothing is changed.",

@@ -81,7 +81,7 @@ TASK_KINDS = frozenset({"agent", "llm", "tool", "code"})
 @uncollected
 def compile_spec(
     spec: Spec, template: Callable[[str], str | None], positions: Positions | None = None, file: str | None = None,
-    folders: Iterable[str] = (),
+    folders: Iterable[str] = (), skills: Iterable[str] = (),
 ) -> Plan:  # fmt: skip
     """The plan of a spec that has no errors.
 
@@ -90,8 +90,10 @@ def compile_spec(
         template: Gives the text of a prompt file as the graph names it.
         positions: Places of nodes for messages, by path.
         folders: Where modules of imports are, from the folder of the graph.
+        skills: The files of skills that its agents may read.
     """
-    templates = _templates(spec, template)
+    read = {file: text for file in skills if (text := template(file)) is not None}
+    templates = dict(sorted({**_templates(spec, template), **read}.items()))
     tree = _without_remarks(spec.data())
     order = {g.name: list(g.nodes) for g in spec.all_graphs}
     document = {"v": DOCUMENT_VERSION, "graph": tree, "order": order, "templates": templates, "entry": ""}
@@ -127,11 +129,17 @@ def load_plan(document: bytes, positions: Positions | None = None) -> Plan:
     }
     surroundings = _surroundings(tree, data["templates"])
     documented = (*spec.all_graphs, *spokes(spec))
-    graphs = {g.name: _Graph(g, types, positions or {}, spec, surroundings).plan() for g in documented}
+    known = {} if positions is None else positions
+    graphs = {g.name: _Graph(g, types, known, spec, surroundings).plan() for g in documented}
     return Plan(
         digest(document), document, spec.metadata.name, None, data["entry"], graphs, models, data["templates"], types,
         spec.prompts, spec.secrets, tuple(data.get("folders", ())), tools=spec.tools,
+        overridden={name: _prompt(raw) for name, raw in data.get("overridden", {}).items()},
     )  # fmt: skip
+
+
+def _prompt(raw: Any) -> Prompt:
+    return Prompt(text=raw) if isinstance(raw, str) else Prompt(**raw)
 
 
 def _surroundings(tree: Mapping[str, Any], templates: Mapping[str, str]) -> str:

@@ -226,7 +226,7 @@ system | template | - | The system message.
 prompt | template | - | The user's message; one of `prompt` and `history` is needed.
 history | mapping | - | The messages that are remembered.
 returns | type | `{ text: str }` | The structured result, validated.
-tools | list of names | [] | The tools it may call: `name`, `name.tool` or `name.*`.
+tools | list of names | [] | `name`, `name.tool`, `name.*`, or `std.` with `files finish human skills todos`.
 approve | list of mappings | [] | Asks a person before a call.
 tool_writes | tool -> channel -> value | {} | What a finished call of that tool writes: values over `args` and `result`.
 delegates | name -> mapping | {} | Graphs that the model may call like tools.

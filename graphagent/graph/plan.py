@@ -299,7 +299,8 @@ class Plan:
     """A compiled document. `entry` names the graph that a session of this plan runs; "" is the main one.
 
     `templates` are the texts of prompt files by the path that the graph names, `secrets` the names that the host has
-    to supply. `folders` are where modules of imports are, from the folder of the graph. `file` is only for messages.
+    to supply. `overridden` are the prompts as the graph has them that a caller has replaced. `folders` are where
+    modules of imports are, from the folder of the graph. `file` is only for messages.
     """
 
     hash: bytes
@@ -316,6 +317,7 @@ class Plan:
     folders: tuple[str, ...] = ()
     file: str | None = None
     tools: Mapping[str, ToolSpec] = field(default_factory=dict)
+    overridden: Mapping[str, Prompt] = field(default_factory=dict)
 
     @property
     def graph(self) -> GraphPlan:

@@ -12,6 +12,7 @@ from graphagent.graph.class_types import Classes
 from graphagent.graph.shipped import SHIPPED, shipped_file
 
 _MAX_BYTES = 1 << 20
+SKILLS = "prompts/skills"
 ReadClass = Callable[[str], Mapping[str, Mapping[str, str]]]
 
 
@@ -23,6 +24,9 @@ class Project(Protocol):
 
     def template(self, file: str) -> str | None:
         """The text of a prompt file as a graph names it, None if there is none within the project."""
+
+    def skills(self) -> Mapping[str, str | None] | None:
+        """The texts of the files in `prompts/skills` by path, None for one that can't be read; None without folder."""
 
     def imported(self, source: str) -> ImportedFile | str:
         """The file that a graph imports, by its path from the graph's folder; else what is wrong with it."""
@@ -112,6 +116,14 @@ class ProjectFolder:
             text = self._read(root / file, root)
             if text is not None:
                 return text
+        return None
+
+    def skills(self) -> Mapping[str, str | None] | None:
+        for root in self.roots:
+            folder = root / SKILLS
+            if folder.is_dir() and folder.resolve().is_relative_to(root):
+                files = sorted(f"{SKILLS}/{file.name}" for file in folder.glob("*.md"))
+                return {file: self._read(root / file, root) for file in files}
         return None
 
     def imported(self, source: str) -> ImportedFile | str:

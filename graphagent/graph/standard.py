@@ -11,6 +11,7 @@ SETS: Final[dict[str, str | None]] = {
     "std.finish": None,
     "std.human": None,
     "std.sessions": "sessions",
+    "std.skills": None,
     "std.todos": "todos",
 }
 """Each set, and the channel that the graph has to declare for it."""

@@ -39,3 +39,6 @@ INSTEAD: Final = {
     "autoescape": "leave it out: nothing is escaped", "print": "write `{{ }}`", "do": "use `set`",
 }  # fmt: skip
 """What to write instead of words that people know from elsewhere."""
+
+NOT_GIVEN: Final = "not in `with`"
+"""What stands at a variable that isn't there."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.diagnostics import Diagnostic, Edit, Fix, Note, Span, split_lines
 from graphagent.graph.project import Project
 from graphagent.graph.spec import NodeSpec, Path, Prompt
+from graphagent.graph.template_words import NOT_GIVEN
 from graphagent.graph.type_model import ANY, Type
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def template_findings(graph: GraphAnalysis, code: str) -> Iterator[Diagnostic]:
         for written, problem in checked_templates(graph, node).found:
             if problem.code == code:
                 yield _finding(graph, written, problem)
+    for written, problem in () if graph.graph.name else _overrides(graph.whole):
+        if problem.code == code:
+            yield _finding(graph, written, problem)
 
 
 def checked_templates(graph: GraphAnalysis, node: NodeSpec) -> Checked:
@@ -53,6 +56,18 @@ def checked_templates(graph: GraphAnalysis, node: NodeSpec) -> Checked:
         graph.templates[node.path] = _check(graph, node)
     found: Checked = graph.templates[node.path]
     return found
+
+
+def _overrides(whole: Analysis) -> Iterator[tuple[Written, Problem]]:
+    """What is wrong with texts that take the place of an import's: its nodes give their variables."""
+    for at, other in whole.imports.items():
+        by = whole.spec.imports[at].override.prompts if at in whole.spec.imports else {}
+        for inner in other.graphs if by else ():
+            for node, _ in inner.tasks:
+                for use in (prompt.use for prompt in prompts_of(node)):
+                    for written in texts_of(whole, by[use]) if use is not None and use in by else ():
+                        if written is not None:
+                            yield from ((written, problem) for problem in _problems(inner, node, written)[0])
 
 
 def prompts_of(node: NodeSpec) -> Iterator[Prompt]:
@@ -99,27 +114,34 @@ def _check(graph: GraphAnalysis, node: NodeSpec) -> Checked:
     there = [written for written in texts if written is not None and "{" in written.text]
     if not there:
         return Checked((), frozenset(), None not in texts)
-    from graphagent.graph.template_scope import Usage
-    from graphagent.graph.template_syntax import parse_template
-
-    def load(name: str, project: Project | None) -> Template | None:
-        text = None if project is None else project.template(name)
-        return None if text is None else parse_template(text)
-
     found: list[tuple[Written, Problem]] = []
     used: set[str] = set()
     complete = None not in texts
     for written in there:
-        template = parse_template(written.text)
-        usage = Usage(_types(graph, node), partial(load, project=written.project))
-        usage.walk(template)
-        found += [(written, problem) for problem in (*template.problems, *usage.problems)]
-        used |= usage.used
-        complete = complete and template.tree is not None
+        problems, words, whole = _problems(graph, node, written)
+        found += [(written, problem) for problem in problems]
+        used |= words
+        complete = complete and whole
     return Checked(tuple(found), frozenset(used), complete and not any(p.code == "GA503" for _, p in found))
 
 
-def _types(graph: GraphAnalysis, node: NodeSpec) -> Mapping[str, Type]:
+def _problems(graph: GraphAnalysis, node: NodeSpec, written: Written) -> tuple[list[Problem], set[str], bool]:
+    """What is wrong with one text of a node, which variables it uses, and whether it could be read."""
+    from graphagent.graph.template_scope import Usage
+    from graphagent.graph.template_syntax import parse_template
+
+    def load(name: str) -> Template | None:
+        text = None if written.project is None else written.project.template(name)
+        return None if text is None else parse_template(text)
+
+    template = parse_template(written.text)
+    usage = Usage(types_given(graph, node), load)
+    usage.walk(template)
+    return [*template.problems, *usage.problems], usage.used, template.tree is not None
+
+
+def types_given(graph: GraphAnalysis, node: NodeSpec) -> Mapping[str, Type]:
+    """The types of the variables that a node gives its templates."""
     return {name: graph.type_of((*node.path, "with", name)) or ANY for name in node.arguments}
 
 
@@ -141,7 +163,7 @@ def _finding(graph: GraphAnalysis, written: Written, problem: Problem) -> Diagno
         if file is not None:
             more["notes"] = (Note(f"in `{file}`", place_in(text, file, problem.start, problem.end)),)
     if problem.code == "GA501" and problem.message.startswith("unknown"):
-        more["label"] = "not in `with`"
+        more["label"] = NOT_GIVEN
     return whole.finding(problem.code, problem.message, written.path, span, **more)
 
 

@@ -21,8 +21,9 @@ from graphagent.graph.project import ImportedFile, Project
 from graphagent.graph.reporter import Reporter
 from graphagent.graph.rules import ELSEWHERE, RULES
 from graphagent.graph.shipped import SHIPPED
+from graphagent.graph.skills import SET
 from graphagent.graph.source import parse_yaml
-from graphagent.graph.spec import CodeBody, NodeSpec, Path, Spec
+from graphagent.graph.spec import AgentBody, CodeBody, GraphSpec, NodeSpec, Path, Spec
 from graphagent.graph.suppressions import silence
 from graphagent.graph.walker import read_spec
 
@@ -33,7 +34,7 @@ TYPES: Final = ("GA302", "GA303", "GA604")
 EXPRESSIONS: Final = ("GA201", "GA202", "GA203", "GA204", "GA205", "GA206", "GA207", "GA208", "GA209", "GA601")
 USES: Final = (
     "GA301", "GA304", "GA307", "GA308", "GA309", "GA410", "GA412", "GA413", "GA501", "GA502", "GA503", "GA504", "GA505",
-    "GA508", "GA510", "GA511", "GA513", "GA605", "GA607", "GA608", "GA609",
+    "GA508", "GA510", "GA511", "GA513", "GA514", "GA605", "GA607", "GA608", "GA609",
 )  # fmt: skip
 WHOLE: Final = (
     "GA305", "GA306", "GA310", "GA401", "GA402", "GA403", "GA404", "GA405", "GA406", "GA407", "GA408", "GA409",
@@ -55,7 +56,7 @@ class Checked:
     `spec` is None if there is an error, in it or in a file that it imports; `diagnostics` are those of all files in
     order of place, `texts` the files by name. `linked` is the spec with everything that is imported, None for a
     library too; `positions` are the places of its nodes, `template` gives its prompt files, and `folders` are those
-    of the imports, from the document's own.
+    of the imports, from the document's own. `skills` are the files of skills that agents may read.
     """
 
     spec: Spec | None
@@ -67,6 +68,7 @@ class Checked:
     positions: Mapping[Path, Position] = field(default_factory=dict)
     template: Callable[[str], str | None] = lambda name: None
     folders: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
 
 
 @uncollected
@@ -112,6 +114,9 @@ def check_document(document: Document, project: Project | None, seen: tuple[str,
     for item in imports.loaded.values():
         found += [other for other in item.found if other not in found]
     texts = {document.file: document.source.text}
+    if project is not None:  # what was found in other files than graphs
+        others = {item.span.file for item in found if item.span.file not in texts}
+        texts.update((file, text) for file in others if (text := project.template(file)) is not None)
     for item in imports.loaded.values():
         texts.update(item.texts)
     checked = Checked(spec if sound else None, sorted(found, key=place), document, texts, analysis)
@@ -137,16 +142,24 @@ def _linked(checked: Checked, spec: Spec, imports: Imports, project: Project | N
     classes = checked.analysis.types.classes if checked.analysis is not None else {}
     own = replace(spec, types={**spec.types, **classes})
     linked = link(own, {name: item.linked for name, item in imports.loaded.items() if item.linked is not None})
+    skills = [f"{name}{FILE_MARK}{file}" for name, item in imports.loaded.items() for file in item.skills]
+    if project is not None and any(_reads_skills(graph) for graph in spec.all_graphs):
+        skills += project.skills() or ()
     return replace(
-        checked, linked=linked, positions=positions, template=template, folders=tuple(dict.fromkeys(folders))
-    )
+        checked, linked=linked, positions=positions, template=template, folders=tuple(dict.fromkeys(folders)),
+        skills=tuple(skills),
+    )  # fmt: skip
+
+
+def _reads_skills(graph: GraphSpec) -> bool:
+    return any(isinstance(node.body, AgentBody) and SET in node.body.tools for node in graph.tasks())
 
 
 def _check_import(file: ImportedFile, seen: tuple[str, ...]) -> Loaded:
     checked = check_document(parse_yaml(file.text, file.name), file.project, seen)
     return Loaded(
         checked.analysis, tuple(checked.diagnostics), checked.texts, checked.linked, checked.positions,
-        checked.template, file.folder, checked.folders, sound=checked.spec is not None,
+        checked.template, file.folder, checked.folders, checked.skills, sound=checked.spec is not None,
     )  # fmt: skip
 
 

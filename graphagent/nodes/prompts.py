@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from graphagent.codec import digest, encode
 from graphagent.graph.importing.renaming import beside
 from graphagent.graph.plan import Plan, Template
+from graphagent.graph.project import SKILLS
 from graphagent.graph.spec import Prompt
 from graphagent.graph.template_syntax import included
 
@@ -36,8 +37,8 @@ def template_of(plan: Plan, prompt: Prompt) -> Template:
     )
 
 
-def sources_of(plan: Plan, prompts: Mapping[str, Template | None]) -> Sources:
-    """The sources of a node's prompts, with what they include."""
+def sources_of(plan: Plan, prompts: Mapping[str, Template | None], added: str = "") -> Sources:
+    """The sources of a node's prompts, with what they include and what is added to the system text."""
     found = {key: template for key, template in prompts.items() if template is not None}
     texts = [[key, t.text, [list(block) for block in t.blocks]] for key, t in found.items()]
     files: dict[str, str] = {}
@@ -50,4 +51,6 @@ def sources_of(plan: Plan, prompts: Mapping[str, Template | None]) -> Sources:
                 files[full] = plan.templates[full]
                 todo.append((full, files[full]))
     names = [t.file or f"`{key}`" for key, t in found.items()]
-    return Sources(digest(encode([FILTERS, texts, files])), (*names, *sorted(files)))
+    names += [SKILLS] if added else []
+    parts: list[Any] = [FILTERS, texts, files, *([added] if added else [])]
+    return Sources(digest(encode(parts)), (*names, *sorted(files)))

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from graphagent.graph.plan import GraphPlan, NodePlan, Plan
+from graphagent.graph.skills import SET, skills_of
 from graphagent.graph.spec import AgentBody, LLMBody
 from graphagent.nodes.arguments import arguments
 from graphagent.nodes.history import shown_message, window
 from graphagent.nodes.memory import Measured, Memory, Summarise
 from graphagent.nodes.model_calls import Again
 from graphagent.nodes.prompts import sources_of, template_of
+from graphagent.nodes.standard.skills import listed
 from graphagent.ports import Task
 
 BUDGET: Final = 16_000
@@ -26,7 +28,10 @@ class Talk:
         self.node, self.body = node, node.body
         self.system = template_of(plan, self.body.system) if self.body.system else None
         self.prompt = template_of(plan, self.body.prompt) if self.body.prompt else None
-        self.sources = sources_of(plan, {"system": self.system, "prompt": self.prompt})
+        self.skills = ""
+        if isinstance(self.body, AgentBody) and SET in self.body.tools:
+            self.skills = listed(skills_of(plan.templates, graph.name))
+        self.sources = sources_of(plan, {"system": self.system, "prompt": self.prompt}, self.skills)
         self.channel = graph.channel_index[self.body.history.channel] if self.body.history else None
 
     def begin(self, task: Task, summarise: Summarise) -> Conversation:
@@ -35,6 +40,9 @@ class Talk:
         system, past, asked = None, [], None
         if self.system is not None:
             system = {"role": "system", "content": task.services.render(self.system, variables)}
+        if self.skills:
+            text = self.skills if system is None else f"{system['content']}\n\n{self.skills}"
+            system = {"role": "system", "content": text}
         if self.body.history is not None:
             past = [shown_message(m) for m in task.env.get(self.body.history.channel) or []]
         if self.prompt is not None:

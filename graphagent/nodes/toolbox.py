@@ -52,7 +52,7 @@ class Toolbox:
                 else:
                     hint = f"it has: {', '.join(found) or 'none'}"
                     raise NodeError(f"there is no tool {name!r}", kind="invalid_input", cause="unknown_tool", hint=hint)
-        return [*offers, *(offer for make in self.sets for offer in make(task))]
+        return [*offers, *(offer for make in self.sets for offer in make())]
 
     async def shown(self, task: Task, entries: Container[str]) -> list[dict[str, Any]]:
         """What a model is told of them, which calls none of them here. `entries` are the tools of the plan."""

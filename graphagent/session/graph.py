@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from graphagent import concurrency
@@ -11,6 +13,7 @@ from graphagent.errors import GraphInvalid, NotFound
 from graphagent.graph.builder import GraphBuilder
 from graphagent.graph.compile import compile_spec
 from graphagent.graph.diagnostics import Diagnostic, render
+from graphagent.graph.overriding import Given, with_prompts
 from graphagent.graph.plan import Plan
 from graphagent.graph.validate import Checked, check_text, validate_text
 from graphagent.session import operations
@@ -35,6 +38,7 @@ class Graph(GraphBuilder):
 
     _plan: Plan | None = None
     _compiled = -1
+    _prompts: Given = MappingProxyType({})
 
     @classmethod
     def from_yaml(cls, text: str, *, name: str = "<string>", project: Project | None = None) -> Graph:
@@ -70,9 +74,22 @@ class Graph(GraphBuilder):
         if checked.linked is None or checked.linked.kind == "Library":
             raise NotFound("there is no graph to run in a library", hint="import it, and run that graph")
         where = str(self.source) if self.source is not None else None
-        plan = compile_spec(checked.linked, checked.template, checked.positions, where, checked.folders)
+        plan = compile_spec(checked.linked, checked.template, checked.positions, where, checked.folders, checked.skills)
+        plan = with_prompts(plan, self._prompts)
         self._plan, self._compiled = plan, self.edits
         return plan
+
+    def with_prompts(self, prompts: Given) -> Graph:
+        """This graph with other texts for some of its prompts: whole ones, or `{"blocks": {"tone": "Be brief."}}`.
+
+        Raises:
+            InputInvalid: there is no such prompt or block.
+            GraphInvalid: a text uses a variable that a node doesn't give; the finding names the place in the text.
+        """
+        other = copy(self)
+        other._prompts = {**self._prompts, **prompts}
+        other._plan, other._compiled = with_prompts(self.compile(), prompts), self.edits
+        return other
 
     @property
     def hash(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphagent.errors import GraphInvalid, NotFound
+from graphagent.graph.analysis import Analysis
 from graphagent.graph.compile import compile_spec
 from graphagent.graph.diagnostics import Diagnostic, Suppression, render
 from graphagent.graph.document import Document, Scalar
@@ -28,6 +29,7 @@ class GraphFile:
 
     `plan` is None if it has errors, or is a library. `graph` is its name; `nodes` and `channels` are counted as far
     as they could be read; `others` are the files that it was checked with, those that aren't there too.
+    `analysis` is what its checks found out.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class GraphFile:
     nodes: int = 0
     channels: int = 0
     others: tuple[Path, ...] = ()
+    analysis: Analysis | None = None
 
     @property
     def text(self) -> str:
@@ -84,11 +87,13 @@ def read_graph_file(
     checked = check_text(read_content(file, name) if content is None else content, name, files, str(file))
     plan = None
     if checked.linked is not None and checked.linked.kind == "Graph":
-        plan = compile_spec(checked.linked, checked.template, checked.positions, str(file), checked.folders)
+        plan = compile_spec(
+            checked.linked, checked.template, checked.positions, str(file), checked.folders, checked.skills
+        )
     graph, nodes, channels = _outline(checked.document)
     return GraphFile(
         file, name, checked.texts, checked.document, checked.diagnostics, plan,
-        tuple(checked.document.suppressions), graph, nodes, channels, files.looked_up,
+        tuple(checked.document.suppressions), graph, nodes, channels, files.looked_up, checked.analysis,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import trio
 
@@ -46,6 +46,9 @@ from graphagent.session.runnable import check_runnable
 from graphagent.snapshot import InterruptRow, NewInput, SessionRow
 from graphagent.stores.rules import settle
 
+if TYPE_CHECKING:
+    from graphagent.graph.overriding import Given
+
 PATIENCE_S = 2.0
 Durability = Literal["strict", "pipelined"]
 
@@ -65,6 +68,8 @@ class Options:
         durability: Of a new session: `strict`, or `pipelined`: commits become durable behind the run. By default what
             the project's settings say.
         beside: Run the sessions that it starts in the background in this process too, until they rest.
+        prompts: Texts in place of the graph's: of whole prompts, or `{"blocks": {...}}`. They belong to the session:
+            its resume, replay and forks use them too, and a later run in it can't have others.
         patience_s: If nothing but a timer is waited for that is due in so many seconds, the run waits for it.
     """
 
@@ -80,6 +85,7 @@ class Options:
     durability: Durability | None = None
     leave: Callable[[], bool] | None = None
     beside: bool = True
+    prompts: Given = field(default_factory=dict)
 
     def stops(self) -> Stop:
         """For the engine."""
@@ -118,6 +124,7 @@ async def start(
     host: Host, plan: Plan, inputs: Mapping[str, Any], options: Options = DEFAULTS, observer: Observer | None = None
 ) -> Outcome:
     """Create a session and run it."""
+    plan = overriding(plan, options)
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
     host.services_of(plan).tools.check()
@@ -140,10 +147,27 @@ async def run_again(
     if row.status in ("running", "waiting"):
         raise SessionBusy(f"a run is {row.status} in {session}", hint=f"graphagent resume {session}")
     plan = await host.plan_of(row)
+    same_prompts(session, plan, options)
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
     host.services_of(plan).tools.check()
     return await drive(host, session, options, observer, new)
+
+
+def overriding(plan: Plan, options: Options) -> Plan:
+    """The plan with the prompts that the caller replaces. Raises InputInvalid and GraphInvalid."""
+    if not options.prompts:
+        return plan
+    from graphagent.graph.overriding import with_prompts
+
+    return with_prompts(plan, options.prompts)
+
+
+def same_prompts(session: SessionId, plan: Plan, options: Options) -> None:
+    """A session keeps the prompts that it began with. Raises Conflict."""
+    if overriding(plan, options).hash != plan.hash:
+        hint = "fork it: session.fork(at, graph=graph.with_prompts({...}))"
+        raise Conflict(f"{session} began with other prompts, and keeps them", hint=hint)
 
 
 async def drive(
@@ -221,6 +245,8 @@ async def _resume(
 ) -> Outcome:  # fmt: skip
     retry, force, discard = how
     limits = bounds_of(options.limits)
+    if options.prompts:
+        same_prompts(session, await host.plan_of(await host.store.session(session)), options)
     line = await host.open(session, observer, force=force)
     try:
         row, control = line.row, line.snapshot.control

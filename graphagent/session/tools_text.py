@@ -22,7 +22,14 @@ def tools_text(document: ToolsDocument) -> str:
 def _row(tool: ToolEntry) -> list[str]:
     asks = " (asks)" if tool.approvals else ""
     used = ", ".join(path.removeprefix("$.nodes.") for path in tool.used_by)
-    return [tool.name, tool.source, tool.effects + asks, arguments(tool.parameters), used, _brief(tool.description)]
+    return [
+        tool.name,
+        tool.of or tool.source,
+        tool.effects + asks,
+        arguments(tool.parameters),
+        used,
+        _brief(tool.description),
+    ]
 
 
 def _brief(text: str) -> str:

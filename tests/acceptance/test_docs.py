@@ -29,7 +29,7 @@ def test_sessions_are_kept_and_moved(tmp_path: Path) -> None:
 
 
 def test_an_agent(tmp_path: Path) -> None:
-    assert follow(ROOT / "docs" / "howto" / "write-an-agent.md", tmp_path, {}) == 4
+    assert follow(ROOT / "docs" / "howto" / "write-an-agent.md", tmp_path, {}) == 8
 
 
 def test_ready_made_graphs(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ class Loaded:
 
     `analysis` is None where its file can't be read at all; `found` are the findings about it and its own imports, by
     whose names `texts` has the files. `linked` is None if it has errors. `folder` is its folder from the importer's,
-    `folders` are those of its imports from there.
+    `folders` are those of its imports from there. `skills` are the files of skills of all of them.
     """
 
     analysis: Analysis | None
@@ -33,6 +33,7 @@ class Loaded:
     template: Callable[[str], str | None]
     folder: str
     folders: tuple[str, ...]
+    skills: tuple[str, ...]
     sound: bool
 
 

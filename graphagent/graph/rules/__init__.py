@@ -74,6 +74,7 @@ RULES: Final[dict[str, str]] = {
     "GA511": "graphagent.graph.rules.history_window",
     "GA512": "graphagent.graph.rules.builder_callable",
     "GA513": "graphagent.graph.rules.tool_signature",
+    "GA514": "graphagent.graph.rules.skill_file",
     "GA601": "graphagent.graph.rules.secret_flow",
     "GA602": "graphagent.graph.rules.literal_key",
     "GA603": "graphagent.graph.rules.no_sandbox",

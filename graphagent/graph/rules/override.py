@@ -63,13 +63,18 @@ def _blocks(whole: Analysis, item: ImportSpec, other: Analysis) -> Iterator[Diag
             text = other.project.template(inner.file)
         if text is None:
             continue
-        blocks = _BLOCK.findall(text)
+        blocks = blocks_of(text)
         for block in prompt.blocks:
             if block not in blocks:
                 at = (*prompt.path, "blocks", block)
                 listed = f"blocks of the prompt: {', '.join(blocks)}" if blocks else "the prompt has no blocks"
                 guess = whole.guess(block, blocks, whole.document.key_span(at), listed)
                 yield whole.at_key(CODE, f"the prompt `{name}` has no block `{block}`", at, **guess)
+
+
+def blocks_of(text: str) -> list[str]:
+    """The names of a template's blocks."""
+    return _BLOCK.findall(text)
 
 
 def _graph(whole: Analysis, other: Analysis, inner: str, mine: str, path: Path) -> Iterator[Diagnostic]:

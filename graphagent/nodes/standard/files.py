@@ -23,7 +23,7 @@ SIZE_LIMIT: Final = 256 * 1024
 class FilesSet:
     """The tools of one task, on the files as its own calls have left them."""
 
-    def __init__(self, graph: GraphPlan, task: Task) -> None:
+    def __init__(self, graph: GraphPlan) -> None:
         self.writes = writes_to(graph, CHANNEL)
         self.files: dict[str, str] = {}
         self._seen: Any = None

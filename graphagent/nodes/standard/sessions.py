@@ -25,7 +25,7 @@ STARTED: Final = "started"
 class SessionsSet:
     """The tools of one task, on what its own calls have started too."""
 
-    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan, task: Task) -> None:
+    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert node.agent is not None
         self.writes = writes_to(graph, CHANNEL)
         self.spokes = {name: Spoke(delegate, plan) for name, delegate in node.agent.delegates.items()}

@@ -25,7 +25,7 @@ ABOUT: Final = (
 class TodosSet:
     """`write_todos`: replaces the list."""
 
-    def __init__(self, graph: GraphPlan, task: Task) -> None:
+    def __init__(self, graph: GraphPlan) -> None:
         self.writes = writes_to(graph, CHANNEL)
 
     def offers(self) -> list[StandardTool]:

@@ -31,6 +31,7 @@ from graphagent.session.documents.parts import (
     ValueRef,
     WaitingToken,
 )
+from graphagent.session.documents.prompt_forms import PromptsDocument
 from graphagent.session.documents.tool_forms import ToolsDocument
 from graphagent.snapshot import UNSET, EffectClass, Status, Unset
 
@@ -554,6 +555,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "verify": VerifyDocument,
     "collect": CollectDocument,
     "tools": ToolsDocument,
+    "prompts": PromptsDocument,
     "error": ErrorDocument,
 }
 """By the name in `schema`."""
@@ -562,8 +564,9 @@ __all__ = [
     "DOCUMENTS", "AnswerDocument", "ChannelDocument", "CollectDocument", "Counts", "Damaged", "DeletedDocument",
     "Diagnostic", "DiffDocument", "DigestPair", "Edit", "EditedChannel", "ErrorDocument", "ExportDocument",
     "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument", "ImportDocument",
-    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "Reachable",
-    "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry", "SessionsDocument",
+    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "PromptsDocument",
+    "Reachable", "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry",
+    "SessionsDocument",
     "ShowDocument", "SideEffect", "StoreDocument", "ToolsDocument", "ValidateDocument", "ValidatedFile",
     "VerifyDocument",
 ]  # fmt: skip

@@ -20,15 +20,21 @@ class ToolApproval(Part):
 
 @dataclass(frozen=True, slots=True)
 class ToolEntry(Part):
-    """A tool as a model would see it. `parameters` and `returns` are JSON Schemas; `used_by` are paths of nodes."""
+    """A tool as a model would see it. `parameters` and `returns` are JSON Schemas; `used_by` are paths of nodes.
+
+    `of` names the tool set that it belongs to, such as `std.todos`, or is `delegates`: the agent in `used_by` hands
+    work over by calling it. Null is a tool under the graph's `tools`. `timeout_ms` is null where only the node's own
+    counts.
+    """
 
     name: str
+    of: str | None
     source: Literal["python", "mcp", "openapi", "graph", "client", "std"]
     description: str
     parameters: dict[str, Any]
     returns: dict[str, Any] | None
     effects: EffectClass
-    timeout_ms: int
+    timeout_ms: int | None
     approvals: list[ToolApproval]
     used_by: list[str]
 

@@ -98,3 +98,69 @@ def test_what_cannot_be_listed_says_why_beside_the_others(tmp_path: Path) -> Non
 def test_a_graph_without_tools_says_so() -> None:
     assert str(ToolsDocument("empty", [], [])) == "this graph has no tools"
     assert arguments({}) == ""
+
+
+AGENTS = """
+apiVersion: graphagent/v1
+kind: Graph
+metadata: { name: sets }
+models: { m: scripted/m }
+channels:
+  todos: { type: "list[dict[str, str]]", default: [] }
+  files: { type: "dict[str, any]", reducer: merge }
+start: hub
+nodes:
+  hub:
+    kind: agent
+    model: m
+    prompt: Do it.
+    tools: [std.todos, std.human, std.finish]
+    returns: { verdict: bool }
+    delegates:
+      digger: { graph: dig, about: Digs., handoff: { depth: "${ 3 }" } }
+      writer: { about: Writes., do: { kind: agent, model: m, prompt: Write., tools: [std.human, std.finish] } }
+    next: end
+graphs:
+  dig:
+    inputs: { depth: int, place: str }
+    outputs: { m: int }
+    channels: { m: int }
+    start: s
+    nodes: { s: { kind: set, writes: { m: "${ inputs.depth }" }, next: end } }
+"""
+
+
+def agents(folder: Path, text: str = AGENTS) -> ToolsDocument:
+    (folder / "a.graph.yaml").write_text(text)
+    plan = read_graph_file(folder / "a.graph.yaml", folder).compiled()
+    return trio.run(tools_document, plan, Services(plan, Models(Settings(folder, "memory:"), {}), Functions((folder,))))
+
+
+def test_tool_sets_and_delegates_are_listed_as_the_models_of_their_agents_see_them(tmp_path: Path) -> None:
+    found = agents(tmp_path).tools
+    writer = "$.nodes.hub.delegates.writer.do"
+    assert [(tool.name, tool.of, tool.source, tool.used_by) for tool in found] == [
+        ("write_todos", "std.todos", "std", ["$.nodes.hub"]),
+        ("ask_human", "std.human", "std", ["$.nodes.hub", writer]),
+        ("finish", "std.finish", "std", ["$.nodes.hub"]),
+        ("digger", "delegates", "graph", ["$.nodes.hub"]),
+        ("writer", "delegates", "graph", ["$.nodes.hub"]),
+        ("finish", "std.finish", "std", [writer]),
+    ]
+    assert [list(tool.parameters["properties"]) for tool in found] == [
+        ["todos"], ["question", "options"], ["verdict"], ["task", "place"], ["task"], ["text"],
+    ]  # fmt: skip
+    assert {(tool.effects, tool.timeout_ms) for tool in found} == {("read", None)}
+
+
+def test_the_table_names_the_set_of_a_tool(tmp_path: Path) -> None:
+    rows = {line.split()[0]: line.split()[1] for line in str(agents(tmp_path)).splitlines()}
+    assert (rows["write_todos"], rows["digger"]) == ("std.todos", "delegates")
+
+
+def test_a_set_that_an_agent_cannot_use_says_why(tmp_path: Path) -> None:
+    found = agents(tmp_path, AGENTS.replace("returns: { verdict: bool }", "returns: bool"))
+    assert [(p.name, p.message) for p in found.problems] == [
+        ("std.finish", "`std.finish` needs `returns` with fields, or none")
+    ]
+    assert "write_todos" in [tool.name for tool in found.tools]
