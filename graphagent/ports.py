@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn, Protocol
 
 from graphagent.errors import NodeError
+from graphagent.hooks import HookStage
 from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, StepId, WorkerId
 from graphagent.messages import Model, Usage
 from graphagent.snapshot import (
@@ -38,9 +39,9 @@ from graphagent.snapshot import (
 )
 
 __all__ = [
-    "ArtifactAccess", "Artifacts", "Clock", "Content", "Contexts", "EffectCall", "Execute", "Finished", "ItemEnd",
-    "Model", "Node", "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall", "ToolInfo",
-    "ToolSource",
+    "ArtifactAccess", "Artifacts", "Clock", "Content", "Contexts", "EffectCall", "Execute", "Finished", "Hook",
+    "ItemEnd", "Model", "Node", "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall",
+    "ToolInfo", "ToolSource",
 ]  # fmt: skip
 
 
@@ -530,6 +531,14 @@ class Task(ArtifactAccess, Protocol):
         """
         ...
 
+    def foreseen(self, kind: str, names: Sequence[str]) -> str | None:
+        """The name of this task's next call if that is one of this kind: what the journal holds in its place, or where
+        it holds nothing the first of these names. In a replay the journal alone says it.
+
+        So what an operator changes adds nothing to calls that were made, and takes nothing from them.
+        """
+        ...
+
     async def ask(self, question: Mapping[str, Any]) -> Any:
         """The answer to an interrupt raised inside a running task; until there is one, the task ends here."""
         ...
@@ -712,6 +721,20 @@ class Contexts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A function of the operator that decides about a node's model calls.
+
+    `graph` is the one that runs, as its sessions are listed. `load` gives the function, and the names of the one or two
+    parameters that it is called with: the value, and the `HookContext`. It raises NodeError.
+    """
+
+    name: str
+    graph: str
+    timeout_s: float
+    load: Callable[[], tuple[Callable[..., Any], Sequence[str]]]
+
+
 class TaskServices(Protocol):
     """What the composition root gives to nodes."""
 
@@ -748,6 +771,10 @@ class TaskServices(Protocol):
     @property
     def result_limit(self) -> int:
         """How long the result of an agent's tool may be, in canonical bytes; a long one becomes an artifact."""
+        ...
+
+    def hooks(self, stage: HookStage, node: str) -> Sequence[Hook]:
+        """The hooks around the model calls of this node, in the operator's order; nothing is loaded for it."""
         ...
 
     def redact(self, value: Any) -> Any:

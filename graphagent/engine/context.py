@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from graphagent.codec import decode, encode, freeze
@@ -20,6 +21,7 @@ from graphagent.engine.step import ChildCall, Step
 from graphagent.engine.superstep import evaluate_writes
 from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
+from graphagent.events import LASTING
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
 from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId, digest128, encode128
@@ -102,6 +104,13 @@ class TaskContext:
             )
         finally:
             self._open = False
+
+    def foreseen(self, kind: str, names: Sequence[str]) -> str | None:
+        """See `ports.Task.foreseen`."""
+        row = self.step.journal.find(self.superstep, self.path, self.attempt, self._calls)
+        if row is not None:
+            return row.name if row.kind == kind else None
+        return None if self.step.replaying or not names else names[0]
 
     def _in_time(self) -> None:
         """Raise NodeError if this attempt has ended."""
@@ -574,6 +583,11 @@ class TaskContext:
         """See `ports.Task.emit`."""
         if not self.over:
             self.events.append((kind, freeze(data)))
+
+    def lasting(self) -> list[tuple[str, Any]]:
+        """The events that stay although this attempt failed: what hooks decided, in its branches too."""
+        said = [*self.events, *(event for branch in self._branches for event in branch.lasting())]
+        return [e for began, ended in pairwise(said) if LASTING.get(began[0]) == ended[0] for e in (began, ended)]
 
     def now(self) -> datetime:
         """See `ports.Task.now`."""

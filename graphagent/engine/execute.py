@@ -154,7 +154,9 @@ def _stored_failure(
     step: Step, node: NodePlan, path: str, token: Token, attempt: int, error: dict[str, Any]
 ) -> TaskResult:
     """A failure of this superstep that was final before the process died."""
-    return TaskResult(token, "failed", attempt, {"error": view(error)}, error=error, journaled=True,
+    error = dict(error)
+    events = [(e[0], e[1]) for e in error.pop("events", ())]
+    return TaskResult(token, "failed", attempt, {"error": view(error)}, events=events, error=error, journaled=True,
                       started_us=step.opened_at, ended_us=step.opened_at)  # fmt: skip
 
 
@@ -301,8 +303,8 @@ def failed(context: TaskContext, token: Token, error: Exception, started: int) -
     if token.error is not None:
         data["causes"] = [dict(token.error)]
     return TaskResult(
-        token, "failed", context.attempt, {"error": view(data)}, error=data, started_us=started,
-        ended_us=context.step.clock.now_us(),
+        token, "failed", context.attempt, {"error": view(data)}, events=context.lasting(), error=data,
+        started_us=started, ended_us=context.step.clock.now_us(),
     )  # fmt: skip
 
 
@@ -352,8 +354,11 @@ def keep_failure(context: TaskContext, result: TaskResult) -> None:
     step = context.step
     if step.replaying:
         return
+    left = dict(result.error or {})
+    if result.events:
+        left["events"] = [list(e) for e in result.events]
     step.journal.record(
-        task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, result.error,
+        task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, left,
                  (result.started_us, result.ended_us), failed=True, fingerprint=step.services.fingerprint(context.node))
     )  # fmt: skip
 

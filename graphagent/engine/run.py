@@ -578,6 +578,7 @@ class Line:
         batch = Batch.empty()
         for result in stuck.results:
             if result.status == "failed":
+                batch.notes += task_notes(len(batch.tasks), result)
                 batch.tasks.append(task_entry(self.graph, result, None))
                 batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
         failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]

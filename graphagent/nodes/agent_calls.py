@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import trio
 
-from graphagent.errors import InDoubt, NodeError
+from graphagent.errors import CallBlocked, InDoubt, NodeError
 from graphagent.graph.plan import ApprovalPlan, NodePlan
 from graphagent.nodes.approvals import decided, rule_for
 from graphagent.nodes.large_results import told
@@ -224,7 +224,7 @@ class AgentCalls:
     def _failed(
         self, task: Task, call: Mapping[str, str], offer: Offer | Spoke | None, args: dict[str, Any], error: NodeError
     ) -> Called:
-        if isinstance(error, InDoubt) or error.kind in FATAL:
+        if isinstance(error, InDoubt | CallBlocked) or error.kind in FATAL:
             raise error
         view = {"kind": error.kind, "cause": error.cause, "message": error.message[:500], "hint": error.hint}
         status: Status = "timeout" if error.kind == "timeout" else "error"

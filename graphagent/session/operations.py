@@ -117,6 +117,7 @@ async def start(
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
     host.services_of(plan).tools.check()
+    host.hooks.check()
     mode = options.durability or host.settings.durability
     made = NewSession(plan, seed_of(options), options.name, options.tags, mode=mode)
     session = await host.create(made, [new])
@@ -147,6 +148,7 @@ async def drive(
     new: NewInput | None = None,
 ) -> Outcome:  # fmt: skip
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
+    host.hooks.check()
     line = await host.open(session, observer, new)
     try:
         outcome = await _advance(host, line, options)
@@ -207,6 +209,7 @@ async def resume(
         Conflict: the run ended by a limit that isn't raised, or the task has begun writes.
     """
     limits = bounds_of(options.limits)
+    host.hooks.check()
     line = await host.open(session, observer, force=force)
     try:
         row, control = line.row, line.snapshot.control

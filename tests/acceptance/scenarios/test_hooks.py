@@ -1,0 +1,223 @@
+"""Hooks of the operator around model calls: what they decide, and that no process asks a finished one again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from graphagent.events import CORE
+from graphagent.session.hooks import read_hooks
+from tests.acceptance.scenarios.test_agents import call, calls, saying
+from tests.acceptance.scenarios.test_doubts import drive_and_die
+from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
+
+FUNCTIONS = """
+    import trio
+    from graphagent import Allow, Block, HookContext, Replace
+
+    DYING = []
+    HOOK = []
+
+    def look(messages, context: HookContext):
+        note("look", context.graph, context.node, context.model)
+        messages.clear()
+        return Allow()
+
+    async def mask(messages):
+        note("mask")
+        await asyncio.sleep(0)
+        clean = [{**m, "content": m["content"].replace("4711", "****")} for m in messages]
+        return Replace(clean, "a number") if clean != messages else Allow()
+
+    def refuse(messages):
+        note("refuse")
+        return Block("no secrets, please") if "secret" in str(messages) else Allow()
+
+    def soften(message):
+        note("soften")
+        return Replace({**message, "content": message["content"].replace("damn", "darn")})
+
+    def silence(message):
+        note("silence")
+        return Block("not in this house") if "damn" in message["content"] else Allow()
+
+    @trio_node
+    async def no_sending(message):
+        wanted = [c for c in message.get("tool_calls", []) if c["name"] != "send"]
+        return Replace({"role": "assistant", "content": message["content"], "tool_calls": wanted})
+
+    def raises(messages):
+        raise KeyError("4711")
+
+    async def hangs(messages):
+        await asyncio.Event().wait()
+
+    def quiet(messages):
+        pass
+
+    def chatty(messages):
+        return Replace([{"role": "robot", "content": "hi"}])
+
+    def pay(order: str) -> str:
+        \"\"\"Pay.\"\"\"
+        note("pay", order)
+        if order in DYING:
+            HOOK[0]()
+        return "paid " + order
+"""
+LLM = """
+    inputs: { question: str }
+    outputs: { said: str }
+    models: { m: scripted/m }
+    channels: { said: { type: str, default: "" } }
+    start: a
+    nodes:
+      a: { kind: llm, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, writes: { said: "${ out.text }" }, next: end, on_error: failed }
+      failed: { kind: set, writes: { said: "${ error.kind + ' ' + default(error.cause, '') + ' ' + error.message }" }, next: end }
+"""
+
+
+def hooked(world: World, **hooks: Sequence[Any]) -> None:
+    """From now on the operator has these hooks."""
+    world.functions(FUNCTIONS)
+    world.settings = replace(world.settings, hooks=read_hooks(hooks, "test"))
+    world.boot()
+
+
+def verdicts(events: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str | None]]:
+    return [(e["hook"], e["verdict"], e["reason"]) for e in events]
+
+
+@scenario_of_calls
+async def test_a_model_is_asked_what_the_hooks_leave(world: World) -> None:
+    """In the order of the settings, each on what the one before left; what they get is a copy."""
+    hooked(world, before=["fns:look", "fns:mask", "fns:refuse"])
+    world.models["m"] = model = saying(["So be it."])
+    outcome = await world.start(LLM, {"question": "Is 4711 my pin?"})
+    assert outcome.outputs == {"said": "So be it."}
+    assert [m["content"] for m in model.requests[0].messages] == ["Is **** my pin?"]
+    assert world.noted() == [("look", "scenario", "a", "m"), "mask", "refuse"]
+    started, completed = [await world.kinds(outcome.row.session, f"PreHook{what}") for what in ("Started", "Completed")]
+    assert verdicts(completed) == [
+        ("fns:look", "allow", None),
+        ("fns:mask", "replace", "a number"),
+        ("fns:refuse", "allow", None),
+    ]
+    assert started[0]["target_ref"] == started[1]["target_ref"]
+    assert completed[1]["result_ref"] == started[2]["target_ref"]
+    rows = await world.store.effects(outcome.row.spans(0))
+    assert [(r.kind, r.name) for r in rows if r.ordinal >= 0] == [
+        ("hook", "before fns:look"), ("hook", "before fns:mask"), ("hook", "before fns:refuse"), ("model", "m"),
+    ]  # fmt: skip
+    for event in await world.events(outcome.row.session):
+        if event.kind.startswith("PreHook"):
+            assert CORE[event.kind](**event.data).kind == event.kind, "the fields are those of the reference"
+
+
+@scenario_of_calls
+async def test_an_answer_counts_as_the_hooks_leave_it(world: World) -> None:
+    hooked(world, after=["fns:soften", "fns:silence"])
+    world.models["m"] = saying(["damn it"])
+    outcome = await world.start(LLM, {"question": "?"})
+    assert outcome.outputs == {"said": "darn it"}
+    kinds = [
+        e.kind for e in await world.events(outcome.row.session) if "Hook" in e.kind or e.kind.startswith("x.model")
+    ]
+    assert kinds == ["x.model.completed", *["PostHookStarted", "PostHookCompleted"] * 2]
+    assert not [e for e in world.seen if e.kind == "RunContent"], "nobody sees an answer before its hooks"
+
+
+@scenario_of_calls
+async def test_a_blocked_call_is_never_made(world: World) -> None:
+    hooked(world, before=["fns:refuse", "fns:mask"])
+    world.models["m"] = model = saying(["never"])
+    outcome = await world.start(LLM, {"question": "a secret"})
+    said = "content_filter hook_blocked the hook fns:refuse blocked the model call: no secrets, please"
+    assert outcome.outputs == {"said": said}
+    assert (model.requests, world.noted()) == ([], ["refuse"])
+    completed = await world.kinds(outcome.row.session, "PreHookCompleted")
+    assert verdicts(completed) == [("fns:refuse", "block", "no secrets, please")]
+
+
+@scenario_of_calls
+async def test_a_blocked_answer_ends_a_run_without_a_route(world: World) -> None:
+    hooked(world, after=["fns:silence"])
+    world.models["m"] = saying(["damn it"])
+    graph, _, _ = LLM.replace(", on_error: failed", "").partition("      failed:")
+    outcome = await world.start(graph, {"question": "?"})
+    assert outcome.error is not None
+    assert (outcome.error["kind"], outcome.error["cause"]) == ("content_filter", "hook_blocked")
+    assert "on_error" in outcome.error["hint"]
+    assert verdicts(await world.kinds(outcome.row.session, "PostHookCompleted"))[0][1] == "block"
+
+
+@scenario
+async def test_a_hook_that_gives_no_verdict_blocks(world: World) -> None:
+    """What it raised may quote what it keeps out: only the operator reads it."""
+    for function, cause, said in (
+        ("fns:raises", "hook_failed", "it raised KeyError"), ("fns:hangs", "hook_timeout", "it took longer than 0.05 s"),
+        ("fns:quiet", "hook_verdict", "it is NoneType"), ("fns:chatty", "hook_verdict", "[0].role is 'robot'"),
+    ):  # fmt: skip
+        hooked(world, before=[{"function": function, "timeout": "50ms"}])
+        world.models["m"] = model = saying(["never"])
+        outcome = await world.start(LLM, {"question": "?"})
+        assert outcome.outputs is not None
+        assert outcome.outputs["said"].startswith(f"content_filter {cause} the hook {function}")
+        assert said in outcome.outputs["said"]
+        assert "4711" not in outcome.outputs["said"]
+        assert model.requests == []
+        (completed,) = await world.kinds(outcome.row.session, "PreHookCompleted")
+        assert completed["verdict"] == "block"
+
+
+AGENT = """
+    inputs: { question: str }
+    outputs: { said: str }
+    models: { m: scripted/m }
+    tools: { pay: { python: "fns:pay" }, send: { python: "fns:pay", effects: read } }
+    channels: { said: { type: str, default: "" } }
+    start: a
+    nodes:
+      a: { kind: agent, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, tools: [pay, send], writes: { said: "${ out.text }" }, next: end }
+"""
+
+
+@scenario_of_calls
+async def test_a_finished_hook_is_not_asked_again(world: World) -> None:
+    """The process dies in a tool between two model calls. What the hooks said is in the journal, so the next process
+    asks them about the second call alone; and a replay asks them about none, also where they are gone."""
+    hooked(world, before=["fns:mask", "fns:look"], after=["fns:silence"])
+    world.models["m"] = model = saying([calls(call("pay", order="o1")), "Paid."])
+    session = await world.create(AGENT, {"question": "Pay 4711"})
+    await drive_and_die(world, session, "o1")
+    asked = ["mask", ("look", "scenario", "a", "m"), "silence"]
+    assert world.noted() == [*asked, ("pay", "o1")]
+    await world.drive(session)
+    (doubt,) = await world.open(session)
+    await world.answer(doubt, {"decision": "done", "value": "paid o1"})
+    assert (await world.drive(session)).outputs == {"said": "Paid."}
+    assert world.noted() == [*asked, ("pay", "o1"), *asked]
+    assert [r.messages[0]["content"] for r in model.requests] == ["Pay ****"] * 2
+    assert [e["verdict"] for e in await world.kinds(session, "PreHookCompleted")] == ["replace", "allow"] * 2
+    assert [e["verdict"] for e in await world.kinds(session, "PostHookCompleted")] == ["allow"] * 2
+    hooked(world, before=["fns:gone"])
+    await world.verify_all()
+    assert world.noted() == []
+
+
+@scenario_of_calls
+async def test_an_open_superstep_goes_on_under_new_settings(world: World) -> None:
+    """Calls that were made keep their hooks; those that come are asked of the hooks that stand there now. What a call
+    of the first process is numbered by doesn't change, or a tool would be called twice."""
+    hooked(world, before=["fns:mask"])
+    world.models["m"] = model = saying([calls(call("pay", order="o1")), "Paid."])
+    session = await world.create(AGENT, {"question": "Pay 4711"})
+    await drive_and_die(world, session, "o1")
+    hooked(world, before=["fns:refuse"], after=["fns:soften"])
+    await world.drive(session)
+    (doubt,) = await world.open(session)
+    await world.answer(doubt, {"decision": "done", "value": "paid o1"})
+    assert (await world.drive(session)).outputs == {"said": "Paid."}
+    assert world.noted() == ["refuse", "soften"]
+    assert [r.messages[0]["content"] for r in model.requests] == ["Pay ****", "Pay 4711"]
