@@ -774,7 +774,7 @@ class TaskServices(Protocol):
         ...
 
     def hooks(self, stage: HookStage, node: str) -> Sequence[Hook]:
-        """The hooks around the model calls of this node, in the operator's order; nothing is loaded for it."""
+        """The hooks around the model calls of this node and its items, in the operator's order. Nothing is loaded."""
         ...
 
     def redact(self, value: Any) -> Any:

@@ -39,8 +39,8 @@ class TaskContext:
 
     __slots__ = (
         "_branches", "_call", "_calls", "_counter", "_made", "_open", "answer", "artifacts", "attempt", "born",
-        "doubtful", "env", "error", "events", "failed", "last_call", "node", "opened_at", "over", "path", "put", "root",
-        "seen", "services", "step", "superstep", "writing", "written",
+        "doubtful", "env", "error", "events", "failed", "items", "last_call", "node", "opened_at", "over", "path",
+        "put", "root", "seen", "services", "step", "superstep", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -54,6 +54,8 @@ class TaskContext:
         self.error: Mapping[str, Any] | None = None
         self.answer: Mapping[str, Any] | None = None
         self.events: list[tuple[str, Any]] = []
+        self.items: dict[int, list[tuple[str, Any]]] = {}
+        """The events of a map's items; these end in any order."""
         self.failed: EffectRow | None = None
         self.writing: EffectRow | None = None
         self.written: list[tuple[int, Any]] = []
@@ -584,9 +586,15 @@ class TaskContext:
         if not self.over:
             self.events.append((kind, freeze(data)))
 
+    def said(self) -> list[tuple[str, Any]]:
+        """The events of this attempt in the order in which they are kept."""
+        if not self.items:
+            return self.events
+        return [*self.events, *(event for index in sorted(self.items) for event in self.items[index])]
+
     def lasting(self) -> list[tuple[str, Any]]:
         """The events that stay although this attempt failed: what hooks decided, in its branches too."""
-        said = [*self.events, *(event for branch in self._branches for event in branch.lasting())]
+        said = [*self.said(), *(event for branch in self._branches for event in branch.lasting())]
         return [e for began, ended in pairwise(said) if LASTING.get(began[0]) == ended[0] for e in (began, ended)]
 
     def now(self) -> datetime:

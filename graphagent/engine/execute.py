@@ -103,7 +103,8 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     assert node is not None
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
     result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
-    parent.events += [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
+    if result.events:
+        parent.items[index] = [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
     for artifact in result.artifacts:
         parent.note_artifact(artifact)
     if result.status == "done":
@@ -267,7 +268,7 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
     own = list(context.written)
     said = [] if outcome.history is None else [outcome.history]
     return TaskResult(
-        token, "done", context.attempt, scope, [*said, *own, *writes], events=context.events, started_us=started,
+        token, "done", context.attempt, scope, [*said, *own, *writes], events=context.said(), started_us=started,
         ended_us=context.step.clock.now_us(), history=outcome.history, own=own,
         artifacts=tuple(context.put[id] for id in sorted(context.put)),
     )  # fmt: skip

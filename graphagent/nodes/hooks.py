@@ -36,9 +36,13 @@ class Hooked:
     """One model call of a task, on its way through the hooks. `made_of` are the sources of its prompts."""
 
     task: Task
-    node: str
     model: str
     made_of: MadeOf
+
+    @property
+    def node(self) -> str:
+        """The node, of an item its map."""
+        return self.task.path.partition("/")[0].partition("[")[0]
 
     def later(self) -> list[str]:
         """The hooks that an answer has yet to pass, so that nobody should see it before."""
@@ -54,8 +58,11 @@ class Hooked:
         while (effect := self.task.foreseen(KIND, [f"before {name}" for name in left])) is not None:
             name = effect.removeprefix("before ")
             left = [other for other in left if other != name]
-            found = await self._ask("before", name, [freeze(dict(m)) for m in messages])
-            messages = messages if found is None else found
+            given = [freeze(dict(m)) for m in messages]
+            found = await self._ask("before", name, given)
+            if found is not None:
+                same = {id(copy): message for copy, message in zip(given, messages, strict=True)}
+                messages = [same.get(id(message), message) for message in found]
         return messages
 
     async def after(self, reply: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -101,7 +108,7 @@ class Hooked:
         result = found.get("value")
         if isinstance(result, list):
             result = [value[m] if isinstance(m, int) else m for m in result]
-        completed(found["verdict"], found["reason"], result)
+        completed(found["verdict"], found.get("reason"), result)
         if found["verdict"] == "block":
             hint = "say it in another way, or route it: on_error with error.kind == 'content_filter'"
             message = f"the hook {name} blocked {SUBJECT[stage]}: {found['reason']}"
@@ -118,8 +125,8 @@ class Hooked:
         with trio.move_on_after(hook.timeout_s):
             given = await self._called(stage, hook, freeze(value), effect)
             try:
-                found = _data(stage, given, value)
-                return {**found, "reason": self.task.services.redact(found.get("reason"))}
+                found = verdict_data(stage, given, value)
+                return {k: self.task.services.redact(v) if k == "reason" else v for k, v in found.items()}
             except (ValueError, CodecError) as error:
                 hint = "return Allow(), Replace(value) or Block(reason) of graphagent"
                 raise _unsure(stage, name, NO_VERDICT, f"its verdict can't be used: {error}", hint) from error
@@ -161,7 +168,7 @@ def _raised(stage: HookStage, name: str, error: BaseException) -> CallBlocked:
     return blocked
 
 
-def _data(stage: HookStage, given: Any, value: Any) -> dict[str, Any]:
+def verdict_data(stage: HookStage, given: Any, value: Any) -> dict[str, Any]:
     """A verdict as plain data; of messages that take the place of others, those that stay are told by their number.
 
     Raises:

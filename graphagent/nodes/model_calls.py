@@ -87,7 +87,7 @@ class ModelCalls:
         The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
         arguments as the model wrote them. It has passed the operator's hooks, and so have the messages.
         """
-        hooked = Hooked(task, self.node.name, models[0].name, self.sources)
+        hooked = Hooked(task, models[0].name, self.sources)
         messages = await hooked.before(wanted.messages)
         if messages is not wanted.messages:
             wanted = replace(wanted, messages=messages)

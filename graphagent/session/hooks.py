@@ -23,7 +23,8 @@ EVERYWHERE: Final = "*/*"
 STAGES: Final[tuple[HookStage, ...]] = get_args(HookStage)
 KEYS: Final = ("function", "nodes", "timeout")
 _FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
-_PART = re.compile(r"(?:[\w.*?-]|\[!?[\w.-]+\])+")
+_NAME = r"(?:[\w.*?-]|\[!?[\w.-]+\])+"
+_PATTERN, _PART = re.compile(f"{_NAME}(/{_NAME})+"), re.compile(_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class HookSetting:
 
     def covers(self, graph: str, node: str) -> bool:
         """Whether it stands at this node."""
-        parts = (pattern.split("/") for pattern in self.nodes)
-        return any(fnmatchcase(graph, g) and fnmatchcase(node, n) for g, n in parts)
+        parts = (pattern.rpartition("/") for pattern in self.nodes)
+        return any(fnmatchcase(graph, g) and fnmatchcase(node, n) for g, _, n in parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +56,51 @@ class HookSettings:
         return self.before if stage == "before" else self.after
 
 
-def read_hooks(given: Mapping[str, Any], file: str) -> HookSettings:
-    """What a settings file says under `hooks`.
+def read_hooks(given: Mapping[str, Any], file: str | None = None) -> HookSettings:
+    """What stands under `hooks`, in a settings file or in code.
 
     Raises:
         InputInvalid: with the path of what is wrong.
     """
+    of = "" if file is None else f" of {file}"
     for key in given:
         if key not in STAGES:
-            raise InputInvalid(f"$.hooks.{key} of {file}", "no such setting", hint=f"known: {', '.join(STAGES)}")
+            raise InputInvalid(f"$.hooks.{key}{of}", "no such setting", hint=f"known: {', '.join(STAGES)}")
     read: dict[str, tuple[HookSetting, ...]] = {}
     for stage in STAGES:
         listed = given.get(stage, ())
         if not isinstance(listed, Sequence) or isinstance(listed, str):
             hint = f'write [[hooks.{stage}]] above `function = "policy:check"`'
-            raise InputInvalid(f"$.hooks.{stage} of {file}", "a list is expected", hint=hint)
-        read[stage] = tuple(_read(entry, f"$.hooks.{stage}[{i}]", file) for i, entry in enumerate(listed))
+            raise InputInvalid(f"$.hooks.{stage}{of}", "a list is expected", hint=hint)
+        read[stage] = tuple(_read(entry, f"$.hooks.{stage}[{i}]", of) for i, entry in enumerate(listed))
     return HookSettings(**read)
 
 
-def _read(entry: Any, path: str, file: str) -> HookSetting:
+def _read(entry: Any, path: str, of: str) -> HookSetting:
     entry = {"function": entry} if isinstance(entry, str) else entry
     if not isinstance(entry, Mapping):
-        raise InputInvalid(f"{path} of {file}", "a table is expected", hint='write { function = "policy:check" }')
+        raise InputInvalid(f"{path}{of}", "a table is expected", hint='write { function = "policy:check" }')
     for key in entry:
         if key not in KEYS:
             near = suggest(key, KEYS)
             hint = f"did you mean {near!r}?" if near else f"known: {', '.join(KEYS)}"
-            raise InputInvalid(f"{path}.{key} of {file}", "no such setting", hint=hint)
+            raise InputInvalid(f"{path}.{key}{of}", "no such setting", hint=hint)
     function = entry.get("function")
     if not isinstance(function, str) or _FUNCTION.fullmatch(function) is None:
         what = "is missing" if function is None else f"{function!r} names no function"
-        raise InputInvalid(f"{path}.function of {file}", what, hint="write `module:function`, such as `policy:check`")
+        raise InputInvalid(f"{path}.function{of}", what, hint="write `module:function`, such as `policy:check`")
     nodes = entry.get("nodes", EVERYWHERE)
     nodes = [nodes] if isinstance(nodes, str) else nodes
     if not isinstance(nodes, Sequence) or not nodes:
         hint = "write `graph/node`, such as `support/*`, or a list of these"
-        raise InputInvalid(f"{path}.nodes of {file}", "a pattern is expected", hint=hint)
+        raise InputInvalid(f"{path}.nodes{of}", "a pattern is expected", hint=hint)
     for pattern in nodes:
-        _check_pattern(pattern, f"{path}.nodes of {file}")
-    return HookSetting(function, tuple(nodes), _timeout(entry.get("timeout"), f"{path}.timeout of {file}"))
+        _check_pattern(pattern, f"{path}.nodes{of}")
+    return HookSetting(function, tuple(nodes), _timeout(entry.get("timeout"), f"{path}.timeout{of}"))
 
 
 def _check_pattern(pattern: Any, path: str) -> None:
-    if isinstance(pattern, str) and pattern.count("/") == 1 and all(map(_PART.fullmatch, pattern.split("/"))):
+    if isinstance(pattern, str) and _PATTERN.fullmatch(pattern):
         return
     hint = "write `graph/node`, with * for any text: `support/*`, `*/writer`, `*/*`"
     if isinstance(pattern, str) and _PART.fullmatch(pattern):
@@ -153,10 +155,13 @@ class Hooks:
             )
         return function, names
 
-    def fingerprint(self, graph: str, node: str) -> list[list[str]]:
-        """What stands around a node's model calls: the functions' names and hashes."""
-        found = [(stage, hook.name) for stage in STAGES for hook in self.of(stage, graph, node)]
-        return [[stage, name, self._hash(name)] for stage, name in found]
+    def fingerprint(self) -> list[list[Any]]:
+        """A hash of every function, and what stands with it."""
+        return [
+            [stage, one.function, list(one.nodes), self._hash(one.function)]
+            for stage in STAGES
+            for one in self.settings.of(stage)
+        ]
 
     def _hash(self, reference: str) -> str:
         try:

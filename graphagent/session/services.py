@@ -135,8 +135,8 @@ class Services:
         code = [(self.fingerprint(n) or b"").hex() for n in nodes]
         names = [n.model for n in nodes if n.model is not None]
         said: list[Any] = [code, [self.models.identity(self.plan, name) for name in names]]
-        hooks = [] if self._hooks is None else [self._hooks.fingerprint(graph_name(self.plan), n.name) for n in nodes]
-        return digest(encode([*said, hooks] if any(hooks) else said))
+        hooks = [] if self._hooks is None else self._hooks.fingerprint()
+        return digest(encode([*said, hooks] if hooks else said))
 
     def hooks(self, stage: HookStage, node: str) -> Sequence[Hook]:
         """See `ports.TaskServices`."""

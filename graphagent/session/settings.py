@@ -195,6 +195,7 @@ def _marked(here: Path) -> Path | None:
 def load_settings(
     root: Path | None = None, *, store: str | None = None, models: Mapping[str, str] | None = None,
     scripted: Path | None = None, allow_modules: Sequence[str] | None = None, durability: str | None = None,
+    hooks: Mapping[str, Any] | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of the project at `root`, or of the one that the working folder belongs to.
 
@@ -238,7 +239,7 @@ def load_settings(
         artifacts=artifacts,
         artifact_limit=artifact_limit,
         result_limit=result_limit,
-        hooks=read_hooks(data.get("hooks") or {}, PROJECT_FILE),
+        hooks=read_hooks(hooks) if hooks is not None else read_hooks(data.get("hooks") or {}, PROJECT_FILE),
     )
 
 

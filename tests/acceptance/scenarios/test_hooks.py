@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import trio
+
 from graphagent.events import CORE
+from graphagent.ids import SessionId
+from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session.hooks import read_hooks
+from graphagent.snapshot import EffectRow, EffectState
 from tests.acceptance.scenarios.test_agents import call, calls, saying
 from tests.acceptance.scenarios.test_doubts import drive_and_die
 from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
@@ -18,6 +23,7 @@ FUNCTIONS = """
 
     DYING = []
     HOOK = []
+    SETTLED = []
 
     def look(messages, context: HookContext):
         note("look", context.graph, context.node, context.model)
@@ -59,6 +65,19 @@ FUNCTIONS = """
     def chatty(messages):
         return Replace([{"role": "robot", "content": "hi"}])
 
+    def no_summaries(messages):
+        return Block("keep it") if "Summarise this" in messages[-1]["content"] else Allow()
+
+    @trio_node
+    async def dies(message):
+        await SETTLED[0]()
+        HOOK[0]()
+
+    @trio_node
+    async def pay_later(order: str) -> str:
+        await SETTLED[0]()
+        return pay(order)
+
     def pay(order: str) -> str:
         \"\"\"Pay.\"\"\"
         note("pay", order)
@@ -81,7 +100,7 @@ LLM = """
 def hooked(world: World, **hooks: Sequence[Any]) -> None:
     """From now on the operator has these hooks."""
     world.functions(FUNCTIONS)
-    world.settings = replace(world.settings, hooks=read_hooks(hooks, "test"))
+    world.settings = replace(world.settings, hooks=read_hooks(hooks))
     world.boot()
 
 
@@ -159,7 +178,7 @@ async def test_a_hook_that_gives_no_verdict_blocks(world: World) -> None:
         ("fns:raises", "hook_failed", "it raised KeyError"), ("fns:hangs", "hook_timeout", "it took longer than 0.05 s"),
         ("fns:quiet", "hook_verdict", "it is NoneType"), ("fns:chatty", "hook_verdict", "[0].role is 'robot'"),
     ):  # fmt: skip
-        hooked(world, before=[{"function": function, "timeout": "50ms"}])
+        hooked(world, before=[{"function": function, "timeout": "50ms"} if "hangs" in function else function])
         world.models["m"] = model = saying(["never"])
         outcome = await world.start(LLM, {"question": "?"})
         assert outcome.outputs is not None
@@ -221,3 +240,174 @@ async def test_an_open_superstep_goes_on_under_new_settings(world: World) -> Non
     assert (await world.drive(session)).outputs == {"said": "Paid."}
     assert world.noted() == ["refuse", "soften"]
     assert [r.messages[0]["content"] for r in model.requests] == ["Pay ****", "Pay 4711"]
+
+
+@scenario_of_calls
+async def test_a_pattern_names_graphs_and_nodes(world: World) -> None:
+    """A graph inside of another one has the name of both; an item of a map is asked about as its map."""
+    hooked(world, before=[{"function": "fns:look", "nodes": ["*.sub/*", "*/each"]}])
+    world.models["m"] = saying(["yes"])
+    outcome = await world.start("""
+    outputs: { got: "list[str]" }
+    models: { m: scripted/m }
+    channels: { got: { type: "list[str]", reducer: append } }
+    start: alone
+    nodes:
+      alone: { kind: llm, model: m, prompt: one, writes: { got: "${ [out.text] }" }, next: each }
+      each: { kind: map, over: "[1, 2]", do: { kind: llm, model: m, prompt: two }, collect: "${ out.text }", writes: { got: "${ results }" }, next: below }
+      below: { kind: graph, graph: sub, writes: { got: "${ [out.said] }" }, next: end }
+    graphs:
+      sub:
+        outputs: { said: str }
+        channels: { said: { type: str, default: "" } }
+        start: ask
+        nodes: { ask: { kind: llm, model: m, prompt: three, writes: { said: "${ out.text }" }, next: end } }
+    """)  # fmt: skip
+    assert outcome.outputs == {"got": ["yes"] * 4}
+    places = [("look", "scenario", "each", "m")] * 2 + [("look", "scenario.sub", "ask", "m")]
+    assert world.noted() == places
+    completed = await world.kinds(outcome.row.session, "PreHookCompleted")
+    assert [data["item"] for data in completed] == [0, 1]
+
+
+@scenario_of_calls
+async def test_hooks_stand_around_repairs_and_tool_calls(world: World) -> None:
+    """Each call of a model is one of its own: that which corrects an answer too. A call of a tool can be taken out."""
+    hooked(world, before=["fns:look"], after=["fns:no_sending", "fns:soften"])
+    turns = [calls(call("send", order="o1"), call("pay", order="o2")), "damn", Turn(value={"text": "ok"})]
+    world.models["m"] = model = saying(turns)
+    graph = AGENT.replace("tools: [pay, send],", "tools: [pay, send], returns: { text: str },")
+    outcome = await world.start(graph, {"question": "?"})
+    assert outcome.outputs == {"said": "ok"}
+    assert [n for n in world.noted() if n[0] == "pay"] == [("pay", "o2")]
+    assert len([n for n in world.noted() if n[0] == "look"]) == 3
+    assert [m["content"] for m in model.requests[2].messages if m["role"] == "assistant"] == ["", "darn"]
+    assert {e["verdict"] for e in await world.kinds(outcome.row.session, "PostHookCompleted")} == {"replace"}
+
+
+HUB = """
+    inputs: { question: str }
+    outputs: { said: str }
+    models: { m: scripted/m }
+    channels: { said: { type: str, default: "" } }
+    start: a
+    nodes:
+      a:
+        kind: agent
+        model: m
+        prompt: "{{ q }}"
+        with: { q: "${ inputs.question }" }
+        delegates: { nurse: { about: "Says how it is", graph: nurse } }
+        writes: { said: "${ out.text }" }
+        on_error: [{ to: end, writes: { said: "${ error.kind }" } }]
+        next: end
+    graphs:
+      nurse:
+        inputs: { task: str, days: int }
+        outputs: { text: str }
+        channels: { text: { type: str, default: "" } }
+        start: ask
+        nodes: { ask: { kind: human, mode: form, prompt: "How?", form: { how: str }, writes: { text: "${ out.form.how }" }, next: end } }
+"""
+
+
+@scenario_of_calls
+async def test_a_block_is_no_matter_of_the_model(world: World) -> None:
+    """The call that repairs the arguments for a delegate is blocked: the agent ends, the model isn't told of it."""
+    hooked(world, before=["fns:refuse"])
+    world.models["m"] = model = saying([calls(call("nurse", task="look", days="a secret"))])
+    outcome = await world.start(HUB, {"question": "?"})
+    assert outcome.outputs == {"said": "content_filter"}
+    assert len(model.requests) == 1
+    completed = await world.kinds(outcome.row.session, "PreHookCompleted")
+    assert [data["verdict"] for data in completed] == ["allow", "block"]
+
+
+@scenario_of_calls
+async def test_a_waiting_delegate_is_found_again_under_new_settings(world: World) -> None:
+    """The hooks that came meanwhile stand at the calls that come, and number nothing anew: the child is the same."""
+    hooked(world)
+    world.models["m"] = saying([calls(call("nurse", task="look", days=1)), "damn fine"])
+    session = (await world.start(HUB, {"question": "?"})).row.session
+    hooked(world, before=["fns:look"], after=["fns:soften"])
+    (question,) = await world.open(session)
+    await world.answer(question, {"how": "well"})
+    assert (await world.drive(session)).outputs == {"said": "darn fine"}
+    assert len(await world.children(session)) == 1
+    assert world.noted() == [("look", "scenario", "a", "m"), "soften"]
+
+
+async def journaled(world: World, session: SessionId, wanted: Callable[[EffectRow], bool]) -> None:
+    """From now on the functions that wait for it go on when the journal durably holds such a row."""
+
+    async def settled() -> None:
+        journal = world.host.lines[session].journal
+        while not any(map(wanted, journal.rows.values())):
+            await trio.sleep(0.001)
+        await journal.flush()
+
+    (await world.plan_module(session)).__globals__["SETTLED"][:] = [settled]
+
+
+@scenario
+async def test_a_hook_that_is_gone_before_it_was_asked_blocks(world: World) -> None:
+    """The model had answered when the process died in the hook: where the operator took that away, nothing passes."""
+    hooked(world, after=["fns:dies"])
+    world.models["m"] = saying(["damn"])
+    session = await world.create(LLM, {"question": "?"})
+    await journaled(world, session, lambda row: row.kind == "model")
+    await drive_and_die(world, session)
+    hooked(world)
+    outcome = await world.drive(session)
+    assert outcome.outputs is not None
+    assert "the hook fns:dies let the model's message not pass: it stood there" in outcome.outputs["said"]
+
+
+@scenario_of_calls
+async def test_a_summary_is_a_call_too(world: World) -> None:
+    """A conversation isn't summarised behind the back of a hook, nor goes on with less of it."""
+    hooked(world, before=["fns:no_summaries"])
+    world.models["m"] = model = ScriptedModel([Turn(text="z" * 1500, match=lambda _: True, repeat=True)])
+    session = (await world.start("""
+    inputs: { question: str }
+    outputs: { said: str }
+    models: { m: scripted/m }
+    channels:
+      said: { type: str, default: "" }
+      talk: { type: "list[Message]", reducer: messages, scope: session }
+    start: a
+    nodes:
+      a: { kind: llm, model: m, prompt: "{{ q }}", with: { q: "${ inputs.question }" }, history: { channel: talk, max_tokens: 1000, overflow: summarize }, writes: { said: "${ out.text }" }, on_error: [{ to: end, writes: { said: "${ error.message }" } }], next: end }
+    """, {"question": "x" * 600})).row.session  # fmt: skip
+    assert len(model.requests) == 1
+    outcome = await world.run_again(session, {"question": "y" * 600})
+    assert outcome.outputs == {"said": "the hook fns:no_summaries blocked the model call: keep it"}
+    assert len(model.requests) == 1
+
+
+@scenario_of_calls
+async def test_what_was_blocked_stays_so_after_a_crash(world: World) -> None:
+    """The process dies in a tool, after a hook had refused a call beside it: the next one knows that, and tells it."""
+    hooked(world, before=["fns:refuse"])
+    world.models["m"] = model = saying(["never"])
+    session = await world.create("""
+    outputs: { got: "list[str]" }
+    models: { m: scripted/m }
+    tools: { pay: { python: "fns:pay_later" } }
+    channels: { got: { type: "list[str]", reducer: append } }
+    start: [a, b]
+    nodes:
+      a: { kind: llm, model: m, prompt: a secret, on_error: [{ to: end, writes: { got: "${ [error.kind] }" } }], next: end }
+      b: { kind: tool, tool: pay, with: { order: o1 }, writes: { got: "${ [out] }" }, next: end }
+    """)  # fmt: skip
+    await journaled(world, session, lambda row: row.kind == "task" and row.state is EffectState.FAILED)
+    await drive_and_die(world, session, "o1")
+    await world.drive(session)
+    (doubt,) = await world.open(session)
+    await world.answer(doubt, {"decision": "done", "value": "paid"})
+    assert (await world.drive(session)).outputs == {"got": ["paid", "content_filter"]}
+    assert world.calls("refuse") == 1
+    assert model.requests == []
+    assert [e["verdict"] for e in await world.kinds(session, "PreHookCompleted")] == ["block"]
+    kinds = [e.kind for e in await world.events(session) if e.node == "a"]
+    assert kinds[-4:] == ["x.task.started", "PreHookStarted", "PreHookCompleted", "x.task.finished"]

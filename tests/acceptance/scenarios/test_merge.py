@@ -502,3 +502,27 @@ async def test_17_superstep_limit(world: World) -> None:
     tight = await world.start(LOOP, options=Options(seed=1, limits={"supersteps": 2}))
     assert (tight.row.reason, (await world.values(tight.row.session))["n"]) == ("limit", 2)
     assert SEED.limits == {}
+
+
+@scenario
+async def test_events_of_items_are_in_their_order(world: World) -> None:
+    """The last item ends first: which one does isn't told by any event, nor by the digest."""
+    world.functions("""
+        async def tell(n: int, context) -> int:
+            while n < 3 and n + 1 not in CALLS:
+                await asyncio.sleep(0.001)
+            context.emit("told", {"n": n})
+            note(n)
+            return n
+    """)
+    world.replays_call = True
+    outcome = await world.start("""
+    outputs: { got: "list[int]" }
+    channels: { got: { type: "list[int]", reducer: append } }
+    start: each
+    nodes:
+      each: { kind: map, over: "[1, 2, 3]", as: n, do: { kind: code, python: "fns:tell", with: { n: "${ n }" } }, collect: "${ out }", writes: { got: "${ results }" }, next: end }
+    """)  # fmt: skip
+    assert outcome.outputs == {"got": [1, 2, 3]}
+    told = await world.kinds(outcome.row.session, "x.user.told")
+    assert told == [{"n": n, "item": n - 1} for n in (1, 2, 3)]
