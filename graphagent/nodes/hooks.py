@@ -122,14 +122,16 @@ class Hooked:
             hint = "put it back into graphagent.toml; or have the call made anew: graphagent resume"
             raise _unsure(stage, name, FAILED, "it stood there when the call was made, and is gone", hint)
         fault("effect.during")
-        with trio.move_on_after(hook.timeout_s):
+        given: Any = None
+        with trio.move_on_after(hook.timeout_s) as scope:
             given = await self._called(stage, hook, freeze(value), effect)
+        if not scope.cancel_called:  # what swallowed the cancellation comes late
             try:
                 found = verdict_data(stage, given, value)
-                return {k: self.task.services.redact(v) if k == "reason" else v for k, v in found.items()}
             except (ValueError, CodecError) as error:
                 hint = "return Allow(), Replace(value) or Block(reason) of graphagent"
                 raise _unsure(stage, name, NO_VERDICT, f"its verdict can't be used: {error}", hint) from error
+            return {k: self.task.services.redact(v) if k == "reason" else v for k, v in found.items()}
         hint = "make it faster, or raise its `timeout` under `hooks` in graphagent.toml"
         raise _unsure(stage, name, LATE, f"it took longer than {hook.timeout_s:g} s", hint)
 
