@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 from graphagent.codec import decode, encode, freeze
 from graphagent.engine.artifacts import Shelf, note, put_by, value_of
 from graphagent.engine.branches import Work, gather
+from graphagent.engine.call_ids import child_id, write_key
 from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
 from graphagent.engine.environment import with_scope
+from graphagent.engine.failures import dump_error, load_error, redact_error
 from graphagent.engine.journal import request_hash
 from graphagent.engine.late import evidence
 from graphagent.engine.spending import cost_of, of_rows
@@ -24,7 +26,7 @@ from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, R
 from graphagent.events import LASTING
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
-from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId, digest128, encode128
+from graphagent.ids import ArtifactId, InterruptId, StepId, digest128, encode128
 from graphagent.ports import Content, EffectCall, Execute, ItemEnd, MadeOf, TaskServices
 from graphagent.snapshot import ArtifactRow, EffectClass, EffectRow, EffectState, InterruptRow, Spent
 
@@ -605,49 +607,3 @@ class TaskContext:
         """See `ports.Task.random_bytes`."""
         self._counter += 1
         return digest128(self.step.seed, self.superstep, self.path, self.attempt, self._counter)
-
-
-def write_key(session: SessionId, superstep: int, path: str, name: str, hashed: bytes, occurrence: int) -> bytes:
-    """The key of a write that its peer gets: equal across retries and takeovers, another one in another session.
-
-    Args:
-        hashed: The hash of its request.
-        occurrence: How many equal requests the attempt had made before.
-    """
-    return digest128(session, superstep, path, name, hashed, occurrence)
-
-
-def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> SessionId:
-    """The id of the child session of this call.
-
-    Args:
-        superstep: The one for which the calling token was placed, so that a parked caller finds its child again.
-    """
-    return SessionId.of(digest128(caller, superstep, path, attempt))
-
-
-def redact_error(error: NodeError, services: TaskServices) -> None:
-    """Take secrets out of what a failure says: a peer may repeat in its error what it was sent."""
-    error.message, error.hint = services.redact(error.message), services.redact(error.hint)
-    error.cause, error.details = services.redact(error.cause), services.redact(error.details)
-    error.trace = services.redact(error.trace)
-    error.args = (error.message,)
-
-
-def dump_error(error: NodeError) -> dict[str, Any]:
-    """A failure as it stands in the journal."""
-    return {
-        "kind": error.kind, "cause": error.cause, "message": error.message, "hint": error.hint,
-        "retryable": error.retryable, "details": error.details, "trace": error.trace, "exhausted": error.exhausted,
-        "type": type(error).__name__,
-    }  # fmt: skip
-
-
-def load_error(data: Mapping[str, Any]) -> NodeError:
-    """The failure that the journal holds."""
-    error = NodeError(
-        data["message"], kind=data["kind"], cause=data["cause"], retryable=data["retryable"], hint=data["hint"],
-        details=data["details"],
-    )  # fmt: skip
-    error.trace, error.exhausted = data["trace"], data["exhausted"]
-    return error

@@ -12,7 +12,7 @@ import trio
 from graphagent.errors import CallBlocked, InDoubt, NodeError
 from graphagent.graph.plan import ApprovalPlan, NodePlan
 from graphagent.nodes.approvals import decided, rule_for
-from graphagent.nodes.large_results import told
+from graphagent.nodes.large_results import as_text, told
 from graphagent.nodes.model_calls import ModelCalls, Wanted
 from graphagent.nodes.offers import Offer, unknown
 from graphagent.nodes.spokes import Spoke
@@ -156,7 +156,7 @@ class AgentCalls:
                 return await self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
             if decision.kind == "edit":
                 args = decision.args
-                note = f"a human changed the arguments; these ran: {as_json(args)}"
+                note = f"a human changed the arguments; these ran: {as_text(args)}"
         try:
             if approval == "edit":
                 args = offer.check(args)
@@ -282,17 +282,12 @@ def failure_text(error: NodeError) -> str:
     for key in ("field", "expected"):
         if details.get(key) is not None:
             data[key] = details[key]
-    text = as_json({k: v for k, v in data.items() if v is not None})
+    text = as_text({k: v for k, v in data.items() if v is not None})
     if len(text) > ERROR_LIMIT:
         data = {"status": "error", "kind": error.kind, "cause": error.cause, "message": error.message[:1000],
                 "hint": (error.hint or "")[:500]}  # fmt: skip
-        text = as_json(data)[:ERROR_LIMIT]
+        text = as_text(data)[:ERROR_LIMIT]
     return text
-
-
-def as_json(value: Any) -> str:
-    """A value as the model reads it: the same whether it comes from a call or from the journal, which sorts keys."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def last_words(said: Sequence[Mapping[str, Any]]) -> str:

@@ -59,6 +59,12 @@ FUNCTIONS = """
     async def hangs(messages):
         await asyncio.Event().wait()
 
+    async def stubborn(messages):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return Allow()
+
     def quiet(messages):
         pass
 
@@ -176,9 +182,10 @@ async def test_a_hook_that_gives_no_verdict_blocks(world: World) -> None:
     """What it raised may quote what it keeps out: only the operator reads it."""
     for function, cause, said in (
         ("fns:raises", "hook_failed", "it raised KeyError"), ("fns:hangs", "hook_timeout", "it took longer than 0.05 s"),
+        ("fns:stubborn", "hook_timeout", "it took longer than 0.05 s"),
         ("fns:quiet", "hook_verdict", "it is NoneType"), ("fns:chatty", "hook_verdict", "[0].role is 'robot'"),
     ):  # fmt: skip
-        hooked(world, before=[{"function": function, "timeout": "50ms"} if "hangs" in function else function])
+        hooked(world, before=[{"function": function, "timeout": "50ms"} if cause == "hook_timeout" else function])
         world.models["m"] = model = saying(["never"])
         outcome = await world.start(LLM, {"question": "?"})
         assert outcome.outputs is not None
