@@ -74,6 +74,7 @@ class Hooked:
         Raises:
             CallBlocked: none does.
         """
+        made = self.task.last_call
         for name in reply.get(LATER, ()):
             calls = reply.get("tool_calls")
             message = {"role": "assistant", "content": reply["text"]}
@@ -82,6 +83,7 @@ class Hooked:
                 reply = {k: v for k, v in reply.items() if k != "tool_calls"} | {"text": found["content"]}
                 if found.get("tool_calls"):
                     reply["tool_calls"] = found["tool_calls"]
+        self.task.last_call = made  # whoever speaks of the reply means the model's call
         return reply
 
     async def _ask(self, stage: HookStage, name: str, value: Any) -> Any:

@@ -18,7 +18,7 @@ from tests.acceptance.scenarios.test_doubts import drive_and_die
 from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 FUNCTIONS = """
-    import trio
+    import threading
     from graphagent import Allow, Block, HookContext, Replace
 
     DYING = []
@@ -35,6 +35,16 @@ FUNCTIONS = """
         await asyncio.sleep(0)
         clean = [{**m, "content": m["content"].replace("4711", "****")} for m in messages]
         return Replace(clean, "a number") if clean != messages else Allow()
+
+    def more(messages, text):
+        return Replace([{**m, "content": m["content"] + text} for m in messages])
+
+    def blocks(messages):
+        return more(messages, " in a thread" if threading.current_thread() is not threading.main_thread() else "")
+
+    async def awaits(messages):
+        asyncio.get_running_loop()
+        return more(messages, " on the loop" if threading.current_thread() is threading.main_thread() else "")
 
     def refuse(messages):
         note("refuse")
@@ -138,6 +148,15 @@ async def test_a_model_is_asked_what_the_hooks_leave(world: World) -> None:
     for event in await world.events(outcome.row.session):
         if event.kind.startswith("PreHook"):
             assert CORE[event.kind](**event.data).kind == event.kind, "the fields are those of the reference"
+
+
+@scenario
+async def test_a_hook_runs_as_it_is_written(world: World) -> None:
+    """A plain function in a worker thread, so that it may block; a coroutine on the loop that the host lends."""
+    hooked(world, before=["fns:blocks", "fns:awaits"])
+    world.models["m"] = model = saying(["so"])
+    await world.start(LLM, {"question": "where"})
+    assert [m["content"] for m in model.requests[0].messages] == ["where in a thread on the loop"]
 
 
 @scenario_of_calls
