@@ -20,7 +20,7 @@ Importing this package imports nothing heavy: every name below is loaded when it
 #   ports
 #   events | messages | snapshot
 #   calling | codec
-#   ids | faults | concurrency | frozen | marks
+#   ids | faults | concurrency | frozen | hooks | marks
 #   errors
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphagent.errors import (
         ArchiveInvalid,
+        CallBlocked,
         CodecError,
         Conflict,
         EffectOrder,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         ToolRetry,
     )
     from graphagent.graph.builder import X, channel, end, fail, file, route, use
+    from graphagent.hooks import Allow, Block, HookContext, Replace
     from graphagent.marks import reducer, trio_node, upcaster
     from graphagent.session.graph import Graph, load, loads, validate
     from graphagent.session.operations import Options as RunOptions
@@ -83,7 +85,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Allow",
     "ArchiveInvalid",
+    "Block",
+    "CallBlocked",
     "CodecError",
     "Conflict",
     "EffectOrder",
@@ -92,6 +97,7 @@ __all__ = [
     "Graph",
     "GraphAgentError",
     "GraphInvalid",
+    "HookContext",
     "InDoubt",
     "InputInvalid",
     "InterruptAnswered",
@@ -104,6 +110,7 @@ __all__ = [
     "NotRunnable",
     "OutputTooLarge",
     "Project",
+    "Replace",
     "ReplayDivergence",
     "ReplayFloor",
     "Result",
@@ -147,6 +154,7 @@ __all__ = [
 
 _HOMES = {
     "graph.builder": ("X", "channel", "end", "fail", "file", "route", "use"),
+    "hooks": ("Allow", "Block", "HookContext", "Replace"),
     "marks": ("reducer", "trio_node", "upcaster"),
     "session.graph": ("Graph", "load", "loads", "validate"),
     "session.operations": ("RunOptions",),

@@ -49,7 +49,7 @@ async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> A
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        raise NodeError("CancelledError: raised by the node's own code", kind="code_failed") from None
+        raise NodeError("CancelledError: raised by the function itself", kind="code_failed") from None
 
 
 def _late(tell: Late, ended: Outcome[Any]) -> None:

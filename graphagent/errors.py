@@ -15,6 +15,7 @@
     │  └─ RunCancelled
     ├─ NodeError                     a node failed; a graph reads it as data: `kind`, `cause`
     │  ├─ ModelError                 raised by model adapters, and nothing else is
+    │  ├─ CallBlocked                a hook let a model call or its answer not pass
     │  ├─ ToolFailed
     │  ├─ ToolRetry
     │  ├─ Timeout
@@ -175,6 +176,13 @@ class ModelError(NodeError):
     def __init__(self, message: str, *, retry_after_s: float | None = None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.retry_after_s = retry_after_s
+
+
+class CallBlocked(NodeError):
+    """A hook of the operator has blocked a model call or its answer, or couldn't say whether it may pass. No matter of
+    the model: the node's attempt ends."""
+
+    default_kind = "content_filter"
 
 
 class ToolFailed(NodeError):

@@ -114,38 +114,42 @@ class RunContinued(Payload):
 
 @dataclass(frozen=True, slots=True)
 class PreHookStarted(Payload):
-    """Before an input hook."""
+    """Before a hook is asked about a model call. `hook` is its function, `target_ref` the hash of the messages that are
+    about to be sent."""
 
     hook: str
-    target_ref: Any
+    target_ref: str
 
 
 @dataclass(frozen=True, slots=True)
 class PreHookCompleted(Payload):
-    """After an input hook. `verdict`: allow, replace or block."""
+    """What the hook said. `verdict`: allow, replace or block, which is also that of a hook that failed; `reason` says
+    why, `result_ref` is the hash of what takes the messages' place. `step` is the effect that holds it."""
 
     hook: str
     verdict: str
     reason: str | None
-    result_ref: Any
+    result_ref: str | None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PostHookStarted(Payload):
-    """Before an output hook."""
+    """Before a hook is asked about a model's message, whose hash is `target_ref`."""
 
     hook: str
-    target_ref: Any
+    target_ref: str
 
 
 @dataclass(frozen=True, slots=True)
 class PostHookCompleted(Payload):
-    """After an output hook. `verdict`: allow, replace or block."""
+    """What the hook said of the message, as in `PreHookCompleted`."""
 
     hook: str
     verdict: str
     reason: str | None
-    result_ref: Any
+    result_ref: str | None
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +213,14 @@ CORE: dict[str, type[Payload]] = {
 }  # fmt: skip
 """The 17 core kinds in the order of the reference."""
 RESERVED = frozenset({
-    "RunContentCompleted", "PreHookStarted", "PreHookCompleted", "PostHookStarted", "PostHookCompleted",
-    "ReasoningStarted", "ReasoningStep", "ReasoningCompleted",
+    "RunContentCompleted", "ReasoningStarted", "ReasoningStep", "ReasoningCompleted",
 })  # fmt: skip
 """Core kinds whose names and fields are settled, and which this release doesn't send yet."""
 for _name, _cls in CORE.items():
     _cls.kind = _name
+
+LASTING = {"PreHookStarted": "PreHookCompleted", "PostHookStarted": "PostHookCompleted"}
+"""Kinds that a failed attempt leaves, and which closes which."""
 
 TERMINAL = frozenset({"RunCompleted", "RunError", "RunCancelled", "RunPaused"})
 """Kinds that end a segment of a run."""

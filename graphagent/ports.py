@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NoReturn, Protocol
 
 from graphagent.errors import NodeError
+from graphagent.hooks import HookStage
 from graphagent.ids import ArtifactId, CheckpointId, InterruptId, SessionId, StepId, WorkerId
 from graphagent.messages import Model, Usage
 from graphagent.snapshot import (
@@ -38,9 +39,9 @@ from graphagent.snapshot import (
 )
 
 __all__ = [
-    "ArtifactAccess", "Artifacts", "Clock", "Content", "Contexts", "EffectCall", "Execute", "Finished", "ItemEnd",
-    "Model", "Node", "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall", "ToolInfo",
-    "ToolSource",
+    "ArtifactAccess", "Artifacts", "Clock", "Content", "Contexts", "EffectCall", "Execute", "Finished", "Hook",
+    "ItemEnd", "Model", "Node", "Parked", "Store", "StoreState", "Stored", "Task", "TaskServices", "ToolCall",
+    "ToolInfo", "ToolSource",
 ]  # fmt: skip
 
 
@@ -404,12 +405,10 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ItemEnd:
-    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits. `events` is what it
-    has emitted, for the map to emit in the order of the items."""
+    """How one item of a map ended: `scope` where it is done, else `error`; neither where it waits."""
 
     scope: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
-    events: Sequence[tuple[str, Any]] = ()
 
 
 Late = Callable[[Any, NodeError | None], None]
@@ -529,6 +528,14 @@ class Task(ArtifactAccess, Protocol):
             Limited: a model call that a limit forbids; not an Exception, so the task ends there.
             InDoubt: a write with an intent and no outcome, which nobody has settled; nothing was called.
             ReplayDivergence: the journal has another call in this place.
+        """
+        ...
+
+    def foreseen(self, kind: str, names: Sequence[str]) -> str | None:
+        """The name of this task's next call if that is one of this kind: what the journal holds in its place, or where
+        it holds nothing the first of these names. In a replay the journal alone says it.
+
+        So what an operator changes adds nothing to calls that were made, and takes nothing from them.
         """
         ...
 
@@ -763,6 +770,20 @@ class Contexts(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A function of the operator that decides about a node's model calls.
+
+    `graph` is the one that runs, as its sessions are listed. `load` gives the function, and the names of the one or two
+    parameters that it is called with: the value, and the `HookContext`. It raises NodeError.
+    """
+
+    name: str
+    graph: str
+    timeout_s: float
+    load: Callable[[], tuple[Callable[..., Any], Sequence[str]]]
+
+
 class TaskServices(Protocol):
     """What the composition root gives to nodes."""
 
@@ -799,6 +820,10 @@ class TaskServices(Protocol):
     @property
     def result_limit(self) -> int:
         """How long the result of an agent's tool may be, in canonical bytes; a long one becomes an artifact."""
+        ...
+
+    def hooks(self, stage: HookStage, node: str) -> Sequence[Hook]:
+        """The hooks around the model calls of this node and its items, in the operator's order. Nothing is loaded."""
         ...
 
     def redact(self, value: Any) -> Any:

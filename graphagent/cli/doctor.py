@@ -22,6 +22,7 @@ from graphagent.cli.flags import terminal_of
 
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
+    from graphagent.session.settings import Settings
 
 PACKAGES = ("trio", "pydantic", "PyYAML", "Jinja2", "httpx", "apsw", "rich", "typer")
 KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "VLLM_BASE_URL", "OLLAMA_HOST", "GRAPHAGENT_MODEL", "GRAPHAGENT_STORE")
@@ -93,6 +94,7 @@ def project(terminal: Terminal) -> Iterator[Finding]:
     """The project folder, its store, and its graphs."""
     from graphagent.cli.work import Work
     from graphagent.session.graph_file import read_graph_file
+    from graphagent.session.hooks import HookSettings
     from graphagent.session.host import Host
     from graphagent.session.settings import MEMORY
 
@@ -114,11 +116,22 @@ def project(terminal: Terminal) -> Iterator[Finding]:
             yield Finding("ok", "store", f"{file}, not there yet")
         if file is not None:
             yield fsync(file.parent if file.parent.is_dir() else settings.root)
+        if settings.hooks != HookSettings():
+            yield from guarded("hooks", lambda: iter([hooks(settings)]))
         for file in sorted(settings.root.glob("*.graph.yaml")):
             broken = [d for d in read_graph_file(file, settings.root).diagnostics if d.severity == "error"]
             told = f"{len(broken)} errors" if broken else "valid"
             remedy = terminal.command("validate", file.name) if broken else None
             yield Finding("error" if broken else "ok", file.name, told, remedy)
+
+
+def hooks(settings: Settings) -> Finding:
+    """Whether every hook of the settings is there."""
+    from graphagent.session.hooks import Hooks
+
+    Hooks(settings.hooks, settings.root, settings.allow_modules).check()
+    names = dict.fromkeys(one.function for one in (*settings.hooks.before, *settings.hooks.after))
+    return Finding("ok", "hooks", ", ".join(names))
 
 
 def fsync(folder: Path) -> Finding:

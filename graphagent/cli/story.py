@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphagent.engine.context import child_id
+from graphagent.engine.call_ids import child_id
 from graphagent.events import Event
 
 TEXT_KEPT = 400

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any, NoReturn
 
 from graphagent.codec import decode, encode, freeze
 from graphagent.engine.artifacts import Shelf, note, put_by, value_of
 from graphagent.engine.branches import Work, gather
+from graphagent.engine.call_ids import background_id, child_id, write_key
 from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
 from graphagent.engine.environment import with_scope
+from graphagent.engine.failures import dump_error, load_error, redact_error
 from graphagent.engine.journal import request_hash
 from graphagent.engine.late import evidence
 from graphagent.engine.spending import cost_of, of_rows
@@ -20,9 +23,10 @@ from graphagent.engine.step import ChildCall, Step
 from graphagent.engine.superstep import evaluate_writes
 from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
+from graphagent.events import LASTING
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
-from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId, digest128, encode128
+from graphagent.ids import ArtifactId, InterruptId, StepId, digest128, encode128
 from graphagent.ports import Content, EffectCall, Execute, ItemEnd, MadeOf, TaskServices
 from graphagent.snapshot import ArtifactRow, EffectClass, EffectRow, EffectState, InterruptRow, Spent
 
@@ -37,8 +41,8 @@ class TaskContext:
 
     __slots__ = (
         "_branches", "_call", "_calls", "_counter", "_made", "_open", "answer", "artifacts", "attempt", "born",
-        "doubtful", "env", "error", "events", "failed", "last_call", "node", "opened_at", "over", "path", "put", "root",
-        "seen", "services", "step", "superstep", "writing", "written",
+        "doubtful", "env", "error", "events", "failed", "items", "last_call", "node", "opened_at", "over", "path",
+        "put", "root", "seen", "services", "step", "superstep", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -52,6 +56,8 @@ class TaskContext:
         self.error: Mapping[str, Any] | None = None
         self.answer: Mapping[str, Any] | None = None
         self.events: list[tuple[str, Any]] = []
+        self.items: dict[int, list[tuple[str, Any]]] = {}
+        """The events of a map's items; these end in any order."""
         self.failed: EffectRow | None = None
         self.writing: EffectRow | None = None
         self.written: list[tuple[int, Any]] = []
@@ -102,6 +108,13 @@ class TaskContext:
             )
         finally:
             self._open = False
+
+    def foreseen(self, kind: str, names: Sequence[str]) -> str | None:
+        """See `ports.Task.foreseen`."""
+        row = self.step.journal.find(self.superstep, self.path, self.attempt, self._calls)
+        if row is not None:
+            return row.name if row.kind == kind else None
+        return None if self.step.replaying or not names else names[0]
 
     def _in_time(self) -> None:
         """Raise NodeError if this attempt has ended."""
@@ -611,6 +624,17 @@ class TaskContext:
         if not self.over:
             self.events.append((kind, freeze(data)))
 
+    def said(self) -> list[tuple[str, Any]]:
+        """The events of this attempt in the order in which they are kept."""
+        if not self.items:
+            return self.events
+        return [*self.events, *(event for index in sorted(self.items) for event in self.items[index])]
+
+    def lasting(self) -> list[tuple[str, Any]]:
+        """The events that stay although this attempt failed: what hooks decided, in its branches too."""
+        said = [*self.said(), *(event for branch in self._branches for event in branch.lasting())]
+        return [e for began, ended in pairwise(said) if LASTING.get(began[0]) == ended[0] for e in (began, ended)]
+
     def now(self) -> datetime:
         """See `ports.Task.now`."""
         return _EPOCH + timedelta(microseconds=self.opened_at)
@@ -619,58 +643,3 @@ class TaskContext:
         """See `ports.Task.random_bytes`."""
         self._counter += 1
         return digest128(self.step.seed, self.superstep, self.path, self.attempt, self._counter)
-
-
-def write_key(session: SessionId, superstep: int, path: str, name: str, hashed: bytes, occurrence: int) -> bytes:
-    """The key of a write that its peer gets: equal across retries and takeovers, another one in another session.
-
-    Args:
-        hashed: The hash of its request.
-        occurrence: How many equal requests the attempt had made before.
-    """
-    return digest128(session, superstep, path, name, hashed, occurrence)
-
-
-def child_id(caller: SessionId, superstep: int, path: str, attempt: int) -> SessionId:
-    """The id of the child session of this call.
-
-    Args:
-        superstep: The one for which the calling token was placed, so that a parked caller finds its child again.
-    """
-    return SessionId.of(digest128(caller, superstep, path, attempt))
-
-
-def background_id(starter: SessionId, superstep: int, key: str) -> SessionId:
-    """The id of a session that was started in this superstep to run beside the starter.
-
-    Args:
-        key: Of the node, the graph and the inputs, so that a retry finds what was started before it.
-    """
-    return SessionId.of(digest128(starter, superstep, "background", key))
-
-
-def redact_error(error: NodeError, services: TaskServices) -> None:
-    """Take secrets out of what a failure says: a peer may repeat in its error what it was sent."""
-    error.message, error.hint = services.redact(error.message), services.redact(error.hint)
-    error.cause, error.details = services.redact(error.cause), services.redact(error.details)
-    error.trace = services.redact(error.trace)
-    error.args = (error.message,)
-
-
-def dump_error(error: NodeError) -> dict[str, Any]:
-    """A failure as it stands in the journal."""
-    return {
-        "kind": error.kind, "cause": error.cause, "message": error.message, "hint": error.hint,
-        "retryable": error.retryable, "details": error.details, "trace": error.trace, "exhausted": error.exhausted,
-        "type": type(error).__name__,
-    }  # fmt: skip
-
-
-def load_error(data: Mapping[str, Any]) -> NodeError:
-    """The failure that the journal holds."""
-    error = NodeError(
-        data["message"], kind=data["kind"], cause=data["cause"], retryable=data["retryable"], hint=data["hint"],
-        details=data["details"],
-    )  # fmt: skip
-    error.trace, error.exhausted = data["trace"], data["exhausted"]
-    return error

@@ -103,12 +103,13 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     assert node is not None
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
     result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
-    events = tuple((k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events)
+    if result.events:
+        parent.items[index] = [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
     for artifact in result.artifacts:
         parent.note_artifact(artifact)
     if result.status == "done":
-        return ItemEnd(result.scope, events=events)
-    return ItemEnd(error=result.error, events=events) if result.status == "failed" else ItemEnd(events=events)
+        return ItemEnd(scope=result.scope)
+    return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
 
 
 def _spent(parent: TaskContext, path: str) -> int:
@@ -154,7 +155,9 @@ def _stored_failure(
     step: Step, node: NodePlan, path: str, token: Token, attempt: int, error: dict[str, Any]
 ) -> TaskResult:
     """A failure of this superstep that was final before the process died."""
-    return TaskResult(token, "failed", attempt, {"error": view(error)}, error=error, journaled=True,
+    error = dict(error)
+    events = [(e[0], e[1]) for e in error.pop("events", ())]
+    return TaskResult(token, "failed", attempt, {"error": view(error)}, events=events, error=error, journaled=True,
                       started_us=step.opened_at, ended_us=step.opened_at)  # fmt: skip
 
 
@@ -265,7 +268,7 @@ def finished(context: TaskContext, token: Token, outcome: Finished, started: int
     own = list(context.written)
     said = [] if outcome.history is None else [outcome.history]
     return TaskResult(
-        token, "done", context.attempt, scope, [*said, *own, *writes], events=context.events, started_us=started,
+        token, "done", context.attempt, scope, [*said, *own, *writes], events=context.said(), started_us=started,
         ended_us=context.step.clock.now_us(), history=outcome.history, own=own,
         artifacts=tuple(context.put[id] for id in sorted(context.put)),
     )  # fmt: skip
@@ -301,8 +304,8 @@ def failed(context: TaskContext, token: Token, error: Exception, started: int) -
     if token.error is not None:
         data["causes"] = [dict(token.error)]
     return TaskResult(
-        token, "failed", context.attempt, {"error": view(data)}, error=data, started_us=started,
-        ended_us=context.step.clock.now_us(),
+        token, "failed", context.attempt, {"error": view(data)}, events=context.lasting(), error=data,
+        started_us=started, ended_us=context.step.clock.now_us(),
     )  # fmt: skip
 
 
@@ -352,8 +355,11 @@ def keep_failure(context: TaskContext, result: TaskResult) -> None:
     step = context.step
     if step.replaying:
         return
+    left = dict(result.error or {})
+    if result.events:
+        left["events"] = [list(e) for e in result.events]
     step.journal.record(
-        task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, result.error,
+        task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, left,
                  (result.started_us, result.ended_us), failed=True, fingerprint=step.services.fingerprint(context.node))
     )  # fmt: skip
 

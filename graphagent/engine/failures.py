@@ -1,4 +1,4 @@
-"""Errors as data: the record that graphs, events and documents see."""
+"""Errors as data: the record that graphs, events and documents see, and the form that the journal holds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from graphagent.errors import RETRYABLE_KINDS, NodeError
 from graphagent.graph.expressions import EvaluationError
 from graphagent.graph.plan import NodePlan
 from graphagent.graph.types import TypeMismatch
+from graphagent.ports import TaskServices
 
 _CLASSES = {
     "invalid_input": "model-correctable", "invalid_output": "model-correctable", "tool_failed": "model-correctable",
@@ -79,3 +80,30 @@ def evaluation_error(node: NodePlan, error: EvaluationError | TypeMismatch, atte
     if isinstance(error, TypeMismatch):
         return record("invalid_output", str(error), node=node.name, attempt=attempt, source="graph")
     return record("expression", str(error), node=node.name, attempt=attempt, hint=error.hint, source="graph")
+
+
+def redact_error(error: NodeError, services: TaskServices) -> None:
+    """Take secrets out of what a failure says: a peer may repeat in its error what it was sent."""
+    error.message, error.hint = services.redact(error.message), services.redact(error.hint)
+    error.cause, error.details = services.redact(error.cause), services.redact(error.details)
+    error.trace = services.redact(error.trace)
+    error.args = (error.message,)
+
+
+def dump_error(error: NodeError) -> dict[str, Any]:
+    """A failure as it stands in the journal."""
+    return {
+        "kind": error.kind, "cause": error.cause, "message": error.message, "hint": error.hint,
+        "retryable": error.retryable, "details": error.details, "trace": error.trace, "exhausted": error.exhausted,
+        "type": type(error).__name__,
+    }  # fmt: skip
+
+
+def load_error(data: Mapping[str, Any]) -> NodeError:
+    """The failure that the journal holds."""
+    error = NodeError(
+        data["message"], kind=data["kind"], cause=data["cause"], retryable=data["retryable"], hint=data["hint"],
+        details=data["details"],
+    )  # fmt: skip
+    error.trace, error.exhausted = data["trace"], data["exhausted"]
+    return error

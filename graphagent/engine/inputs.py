@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphagent.codec import decode
-from graphagent.engine.context import child_id
+from graphagent.engine.call_ids import child_id
 from graphagent.engine.environment import Env, RunFacts, environment
 from graphagent.engine.limits import Limit, deadline, wall_limit
 from graphagent.engine.seal import Change

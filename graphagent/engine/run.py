@@ -581,6 +581,9 @@ class Line:
                 batch.tasks.append(task_entry(self.graph, result, None))
                 batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
         failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]
+        for i, result in enumerate([r for r in stuck.results if r.status == "failed"]):
+            if any(result is f for f in failed):  # what others leave comes with the barrier
+                batch.notes += task_notes(i, result)
         error = stuck.conflict or (failed[0].error if failed else None)
         if error is None and limit is not None:
             batch.closing.append(["x.limit.reached", limit.data])

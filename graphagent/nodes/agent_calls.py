@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 
 import trio
 
-from graphagent.errors import InDoubt, NodeError
+from graphagent.errors import CallBlocked, InDoubt, NodeError
 from graphagent.graph.plan import ApprovalPlan, NodePlan
 from graphagent.nodes.approvals import decided, rule_for
-from graphagent.nodes.large_results import told
+from graphagent.nodes.large_results import as_text, told
 from graphagent.nodes.model_calls import ModelCalls, Wanted
 from graphagent.nodes.offers import Offer, unknown
 from graphagent.nodes.spokes import Spoke
@@ -157,7 +157,7 @@ class AgentCalls:
                 return await self._done(task, call, offer, args, decision.said, "a human answered in the tool's place")
             if decision.kind == "edit":
                 args = decision.args
-                note = f"a human changed the arguments; these ran: {as_json(args)}"
+                note = f"a human changed the arguments; these ran: {as_text(args)}"
         try:
             if approval == "edit":
                 args = offer.check(args)
@@ -226,7 +226,7 @@ class AgentCalls:
     def _failed(
         self, task: Task, call: Mapping[str, str], offer: Offer | Spoke | None, args: dict[str, Any], error: NodeError
     ) -> Called:
-        if isinstance(error, InDoubt) or error.kind in FATAL:
+        if isinstance(error, InDoubt | CallBlocked) or error.kind in FATAL:
             raise error
         view = {"kind": error.kind, "cause": error.cause, "message": error.message[:500], "hint": error.hint}
         status: Status = "timeout" if error.kind == "timeout" else "error"
@@ -284,17 +284,12 @@ def failure_text(error: NodeError) -> str:
     for key in ("field", "expected"):
         if details.get(key) is not None:
             data[key] = details[key]
-    text = as_json({k: v for k, v in data.items() if v is not None})
+    text = as_text({k: v for k, v in data.items() if v is not None})
     if len(text) > ERROR_LIMIT:
         data = {"status": "error", "kind": error.kind, "cause": error.cause, "message": error.message[:1000],
                 "hint": (error.hint or "")[:500]}  # fmt: skip
-        text = as_json(data)[:ERROR_LIMIT]
+        text = as_text(data)[:ERROR_LIMIT]
     return text
-
-
-def as_json(value: Any) -> str:
-    """A value as the model reads it: the same whether it comes from a call or from the journal, which sorts keys."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
 
 
 def last_words(said: Sequence[Mapping[str, Any]]) -> str:

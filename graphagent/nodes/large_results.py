@@ -29,7 +29,7 @@ NAMED = re.compile(r"\bart_[0-9a-hjkmnp-tv-z]{26}\b")
 
 
 def as_text(result: Any) -> str:
-    """A result as a model reads it: text as it is, all else as JSON, with its keys in the journal's order."""
+    """A value as a model reads it: text as it is, all else as JSON with its keys in the journal's order."""
     return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, sort_keys=True)
 
 

@@ -54,9 +54,6 @@ class MapNode:
 
     def collect(self, task: Task, items: list[Any], ends: list[ItemEnd]) -> Finished | Parked:
         """The results in item order, failed ones left out and listed; or the failure if too few succeeded."""
-        for end in ends:
-            for kind, data in end.events:
-                task.emit(kind, data)
         if any(end.scope is None and end.error is None for end in ends):
             return Parked("open")
         results, errors = [], []

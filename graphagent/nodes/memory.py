@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import Any, Final
 
 from graphagent.codec import digest
-from graphagent.errors import NodeError
+from graphagent.errors import CallBlocked, NodeError
 from graphagent.nodes.history import CHARACTERS_PER_TOKEN, characters, groups
 from graphagent.ports import Contexts
 
@@ -184,6 +184,8 @@ class Memory:
         try:
             made = (await self.summarise(ASK.format(words=limit // 2, text=within(text, room)))).strip()
             self.mechanical = False
+        except CallBlocked:
+            raise
         except NodeError:
             if tokens(self._packed(found)) <= room:
                 return  # nothing changes, and the next turn tries again

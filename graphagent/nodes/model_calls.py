@@ -13,6 +13,7 @@ from graphagent.faults import fault
 from graphagent.graph.plan import ModelPlan, NodePlan, Plan
 from graphagent.graph.types import TypeMismatch, json_schema
 from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta, Usage
+from graphagent.nodes.hooks import LATER, Hooked
 from graphagent.nodes.memory import Summarise, size
 from graphagent.nodes.prompts import Sources
 from graphagent.nodes.retrying import TRANSIENT, retrying
@@ -91,16 +92,25 @@ class ModelCalls:
         """What the first of these models answers that can be reached; those before it are taken off the list.
 
         The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
-        arguments as the model wrote them. What is too long is packed `again`, once, before a larger model is asked.
+        arguments as the model wrote them. It has passed the operator's hooks, and so have the messages. What is too
+        long is packed `again`, once, before a larger model is asked.
         """
+        hooked = Hooked(task, models[0].name, self.sources)
+        return await hooked.after(await self.reached(task, wanted, models, hooked, again))
+
+    async def reached(
+        self, task: Task, wanted: Wanted, models: list[ModelPlan], hooked: Hooked, again: Again | None
+    ) -> Mapping[str, Any]:
+        """What the first model answers that can be reached, before its hooks."""
+        wanted, later = await _allowed(hooked, wanted), hooked.later()
         while True:
             try:
-                return await self.ask(task, wanted, models)
+                return await self.ask(task, wanted, models, later)
             except NodeError as error:
                 if again is not None and error.kind == "context_overflow":
                     shorter, again = await _shorter(task, wanted, again, error), None
                     if shorter is not None:
-                        wanted = shorter
+                        wanted = await _allowed(hooked, shorter)
                         continue
                 after = _next_after(error, models)
                 if after is None:
@@ -110,15 +120,21 @@ class ModelCalls:
                 data = {"model": failed.name, "next": models[0].name, "cause": error.kind, "call": task.last_call}
                 task.emit("x.model.fallback", data)
 
-    async def ask(self, task: Task, wanted: Wanted, models: Sequence[ModelPlan]) -> Mapping[str, Any]:
+    async def ask(
+        self, task: Task, wanted: Wanted, models: Sequence[ModelPlan], later: Sequence[str]
+    ) -> Mapping[str, Any]:
         """One call of the first of these models as an effect; tries are made inside it."""
         model, *others = models
 
         async def execute(effect: EffectCall) -> Any:
             limit = self.node.timeout_s
             send = wanted.to_send(model, None if limit is None else limit + LATER_S)
+            unseen = bool(later)
             try:
-                return await retrying(self.node.retry, effect, task, lambda: stream(task, send, effect, model.name))
+                reply = await retrying(
+                    self.node.retry, effect, task, lambda: stream(task, send, effect, model.name, unseen=unseen)
+                )
+                return {**reply, LATER: list(later)} if later else reply
             except ModelError as error:
                 if error.kind == "context_overflow" and others:
                     error.details = await _with_larger(task, error.details, model, others)
@@ -155,6 +171,12 @@ class ModelCalls:
         except TypeMismatch as error:
             message = f"the answer doesn't fit `returns` at out{error.path[1:]}: {error.message}"
             raise NodeError(message, kind="invalid_output") from error
+
+
+async def _allowed(hooked: Hooked, wanted: Wanted) -> Wanted:
+    """What may be asked. Raises CallBlocked."""
+    messages = await hooked.before(wanted.messages)
+    return wanted if messages is wanted.messages else replace(wanted, messages=messages)
 
 
 async def _shorter(task: Task, wanted: Wanted, again: Again, error: NodeError) -> Wanted | None:
@@ -221,8 +243,8 @@ class _Calls:
         return out
 
 
-async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: str) -> dict[str, Any]:
-    """Read one answer to its end, showing its text as it comes."""
+async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: str, *, unseen: bool) -> dict[str, Any]:
+    """Read one answer to its end, showing its text as it comes unless it is to stay unseen."""
     model = await task.services.model(name)
     pieces: list[str] = []
     calls = _Calls()
@@ -231,7 +253,8 @@ async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: st
     async with aclosing(model.stream(request)) as parts:
         async for part in parts:
             if isinstance(part, TextDelta):
-                task.say(effect.step, len(pieces), part.text)
+                if not unseen:
+                    task.say(effect.step, len(pieces), part.text)
                 pieces.append(part.text)
             elif isinstance(part, ToolCallDelta):
                 calls.add(part)

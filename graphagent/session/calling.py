@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphagent.codec import decode
-from graphagent.engine.context import child_id
+from graphagent.engine.call_ids import child_id
 from graphagent.errors import NotFound
 from graphagent.ids import SessionId
 from graphagent.session.carrying import Call, node_of

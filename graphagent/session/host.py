@@ -32,6 +32,7 @@ from graphagent.ports import Artifacts, Clock, Store
 from graphagent.session.background import still_open
 from graphagent.session.carrying import failed_tasks
 from graphagent.session.functions import Functions
+from graphagent.session.hooks import Hooks
 from graphagent.session.hub import Hub
 from graphagent.session.loading import load_snapshot
 from graphagent.session.new import NewSession, graph_name
@@ -74,9 +75,11 @@ class Host:
     lines: dict[SessionId, Line] = field(default_factory=dict)
     """The sessions that are open here."""
     tables: Tables = field(init=False)
+    hooks: Hooks = field(init=False)
 
     def __post_init__(self) -> None:
         self.tables = Tables(self.clock, self.busy)
+        self.hooks = Hooks(self.settings.hooks, self.settings.root, self.settings.allow_modules)
         self.store = with_tables(as_stored(self.store), self.tables)
 
     # ---- plans -------------------------------------------------------------------------------------------------
@@ -119,7 +122,7 @@ class Host:
         if plan.hash not in self.services:
             roots = code_roots(plan, self.settings.root)
             functions = Functions(roots, self.settings.allow_modules)
-            self.services[plan.hash] = Services(plan, self.models, functions, self.tables.context)
+            self.services[plan.hash] = Services(plan, self.models, functions, self.tables.context, self.hooks)
         return self.services[plan.hash]
 
     def shelf(self, row: SessionRow, *, reads: bool = False) -> Shelf:

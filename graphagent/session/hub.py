@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphagent.codec import encode
-from graphagent.engine.context import background_id
+from graphagent.engine.call_ids import background_id
 from graphagent.engine.limits import narrower
 from graphagent.engine.run import Line, Stop
 from graphagent.engine.step import ChildCall, ChildEnd

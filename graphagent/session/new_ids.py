@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from graphagent.codec import decode, encode
-from graphagent.engine.context import child_id, write_key
+from graphagent.engine.call_ids import child_id, write_key
 from graphagent.errors import Conflict
 from graphagent.ids import CheckpointId, InterruptId, SessionId, digest128
 from graphagent.session.archive import Archive

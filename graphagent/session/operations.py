@@ -128,6 +128,7 @@ async def start(
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
     host.services_of(plan).tools.check()
+    host.hooks.check()
     mode = options.durability or host.settings.durability
     made = NewSession(plan, seed_of(options), options.name, options.tags, mode=mode)
     session = await host.create(made, [new])
@@ -175,6 +176,7 @@ async def drive(
     new: NewInput | None = None,
 ) -> Outcome:  # fmt: skip
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
+    host.hooks.check()
     async with beside() if options.beside else nullcontext():
         line = await host.open(session, observer, new)
         try:
@@ -245,6 +247,7 @@ async def _resume(
 ) -> Outcome:  # fmt: skip
     retry, force, discard = how
     limits = bounds_of(options.limits)
+    host.hooks.check()
     if options.prompts:
         same_prompts(session, await host.plan_of(await host.store.session(session)), options)
     line = await host.open(session, observer, force=force)

@@ -30,12 +30,14 @@ class Project:
         scripted: A file of recorded answers for models of provider `scripted`.
         allow_modules: Modules outside of the project that graphs may name; by default what `graphagent.toml` says.
         durability: Of new sessions: `strict`, `pipelined` or `memory`; by default what `graphagent.toml` says.
+        hooks: Functions that decide about model calls, as under `hooks` in `graphagent.toml`; by default those there.
     """
 
     def __init__(
         self, root: str | Path | None = None, *, store: str | Store | None = None,
         models: Mapping[str, str | Model] | None = None, scripted: str | Path | None = None,
         allow_modules: Sequence[str] | None = None, durability: str | None = None,
+        hooks: Mapping[str, Sequence[str | Mapping[str, Any]]] | None = None,
     ) -> None:  # fmt: skip
         given = models or {}
         names = {n: m for n, m in given.items() if isinstance(m, str)}
@@ -43,6 +45,7 @@ class Project:
         self.settings = load_settings(
             None if root is None else Path(root), store=store if isinstance(store, str) else None, models=names,
             scripted=None if scripted is None else Path(scripted), allow_modules=allow_modules, durability=durability,
+            hooks=hooks,
         )  # fmt: skip
         self._store = store if store is not None and not isinstance(store, str) else None
         self._host: Host | None = None

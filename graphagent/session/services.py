@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from graphagent.errors import MissingExtra, ModelError, SecretMissing
 from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan, Template
 from graphagent.graph.shipped import FOLDERS, SHIPPED
 from graphagent.graph.spec import CodeBody, OtherBody
+from graphagent.hooks import HookStage
 from graphagent.llm.capabilities import NOTHING_SAID
 from graphagent.nodes.added import AddedNode
-from graphagent.ports import Contexts, Model, Node, SharedRates, ToolSource
+from graphagent.ports import Contexts, Hook, Model, Node, SharedRates, ToolSource
 from graphagent.session.functions import Functions
+from graphagent.session.hooks import Hooks
+from graphagent.session.new import graph_name
 from graphagent.session.reducers import bound
 from graphagent.session.secrets import Secrets
 from graphagent.session.settings import Settings
@@ -104,9 +107,10 @@ class Services:
     """`ports.TaskServices` for the sessions of one plan."""
 
     def __init__(
-        self, plan: Plan, models: Models, functions: Functions, contexts: Contexts | None = None
+        self, plan: Plan, models: Models, functions: Functions, contexts: Contexts | None = None,
+        hooks: Hooks | None = None,
     ) -> None:  # fmt: skip
-        self.contexts = contexts
+        self.contexts, self._hooks = contexts, hooks
         self.plan, self.models, self.functions = bound(plan, functions), models, functions
         self.tools = Tools(self.plan, functions, models.settings, models.secrets)
         self._kinds: dict[int, Node] = {}
@@ -130,7 +134,13 @@ class Services:
         nodes = [node] if node.item is None else [node, node.item]
         code = [(self.fingerprint(n) or b"").hex() for n in nodes]
         names = [n.model for n in nodes if n.model is not None]
-        return digest(encode([code, [self.models.identity(self.plan, name) for name in names]]))
+        said: list[Any] = [code, [self.models.identity(self.plan, name) for name in names]]
+        hooks = [] if self._hooks is None else self._hooks.fingerprint()
+        return digest(encode([*said, hooks] if hooks else said))
+
+    def hooks(self, stage: HookStage, node: str) -> Sequence[Hook]:
+        """See `ports.TaskServices`."""
+        return () if self._hooks is None else self._hooks.of(stage, graph_name(self.plan), node)
 
     @property
     def result_limit(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
 from graphagent.llm.capabilities import Capabilities, of_models
+from graphagent.session.hooks import HookSettings, read_hooks
 from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
@@ -88,6 +89,10 @@ SETTINGS: Final = {
     "allow_modules": Setting(
         list, "modules outside of the project that graphs may name; `pkg` stands for all that is in it"
     ),
+    "hooks": Setting(
+        dict, "functions that decide about model calls: lists `before` and `after`, each entry with `function` "
+        "(`module:name` of the project), `nodes` (patterns `graph/node`, by default `*/*`) and `timeout` (`30s`)"
+    ),
     "tools": Setting(
         dict, "what tools may reach: `allow_hosts`, a list of hosts (`api.example.com`, `*.example.com`), "
         "by default all; `allow_private`, a list of networks that may be called although they aren't public "
@@ -132,6 +137,7 @@ class Settings:
         artifacts: The folder of artifacts, if it isn't where it is by default.
         artifact_limit: How long an artifact may be, in bytes.
         result_limit: How long the result of an agent's tool may be, in bytes.
+        hooks: Functions that decide about model calls.
     """
 
     root: Path
@@ -149,6 +155,7 @@ class Settings:
     artifacts: Path | None = None
     artifact_limit: int = ARTIFACT_LIMIT
     result_limit: int = RESULT_LIMIT
+    hooks: HookSettings = field(default_factory=HookSettings)
 
     @property
     def artifacts_folder(self) -> Path | None:
@@ -192,6 +199,7 @@ def _marked(here: Path) -> Path | None:
 def load_settings(
     root: Path | None = None, *, store: str | None = None, models: Mapping[str, str] | None = None,
     scripted: Path | None = None, allow_modules: Sequence[str] | None = None, durability: str | None = None,
+    hooks: Mapping[str, Any] | None = None,
 ) -> Settings:  # fmt: skip
     """The settings of the project at `root`, or of the one that the working folder belongs to.
 
@@ -235,6 +243,7 @@ def load_settings(
         artifacts=artifacts,
         artifact_limit=artifact_limit,
         result_limit=result_limit,
+        hooks=read_hooks(hooks) if hooks is not None else read_hooks(data.get("hooks") or {}, PROJECT_FILE),
     )
 
 

@@ -79,6 +79,7 @@ class Worker:
         Args:
             ready: Called once the store has been looked through for the first time.
         """
+        self.host.hooks.check()
         async with trio.open_nursery() as nursery:
             await self._look(nursery)
             ready()

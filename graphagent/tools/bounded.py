@@ -58,8 +58,15 @@ class BoundedSource:
 
     async def _timed(self, name: str, arguments: Mapping[str, Any], call: ToolCall) -> Any:
         limit = self.timeout_s if call.timeout_s is None else call.timeout_s
-        with trio.move_on_after(limit):
-            return await self.source.call(name, arguments, call)
+        with trio.move_on_after(limit) as scope:
+            try:
+                result = await self.source.call(name, arguments, call)
+            except NodeError:
+                if not scope.cancel_called:
+                    raise
+            else:
+                if not scope.cancel_called:  # what swallowed the cancellation comes late, as does its failure
+                    return result
         raise Timeout(f"the tool {name!r} took longer than {limit:g} s", hint="make it faster, or raise its `timeout`")
 
     async def close(self, session: str) -> None:

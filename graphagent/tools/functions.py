@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -13,14 +12,10 @@ import pydantic
 from graphagent.calling import call, frames
 from graphagent.codec import freeze
 from graphagent.errors import CodecError, GraphAgentError, NodeError
-from graphagent.marks import TRIO_MARK
 from graphagent.ports import EffectCall, ToolCall, ToolInfo
 from graphagent.snapshot import EffectClass
 from graphagent.tools.context import ToolContext
 from graphagent.tools.signature import KEY, Signature, read_signature
-
-GRACE_S = 1.0
-"""So long a coroutine that was cancelled may clean up before it is left alone."""
 
 _ANYTHING: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(
     Any, config=pydantic.ConfigDict(ser_json_inf_nan="constants")
@@ -103,8 +98,6 @@ async def invoke(function: Callable[..., Any], given: dict[str, Any], effect: Ef
     Raises:
         NodeError: it raised. What it says is shown if it raised an error of this package, else only the class.
     """
-    if inspect.iscoroutinefunction(function) and not getattr(function, TRIO_MARK, False):
-        function = _leaving(function)
     try:
         return function(**given) if effect is None else await call(function, given, effect)
     except NodeError as error:
@@ -113,31 +106,6 @@ async def invoke(function: Callable[..., Any], given: dict[str, Any], effect: Ef
         raise
     except (Exception, SystemExit) as error:
         raise _masked(error) from error
-
-
-def _leaving(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The coroutine function as one that can be cancelled, even if it ignores that: then it is left alone."""
-
-    async def run(**given: Any) -> Any:
-        task = asyncio.ensure_future(function(**given))
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            task.cancel()
-            await asyncio.wait([task], timeout=GRACE_S)
-            task.add_done_callback(_forget)
-            raise
-        if task.cancelled():
-            raise NodeError("CancelledError: raised by the tool itself", kind="tool_failed")
-        return task.result()
-
-    return run
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Take the outcome of what nobody waits for, so that nothing is reported about it."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _told(error: NodeError) -> NodeError:

@@ -316,3 +316,79 @@ def test_a_question_expires_once_though_nobody_was_there(tmp_path: Path) -> None
     assert (code, run["status"]) == (0, "done")
     assert shop.calls() == {"look": 1, "late": 1}
     assert [r.head_digest for r in shop.rows()] == [r.head_digest for r in after]
+
+
+GUARDED = """
+    outputs: { said: str }
+    models: { m: scripted/m }
+    tools: { pay: { python: "shop_floor:pay", idempotency_key: "once" } }
+    channels: { said: { type: str, default: "" } }
+    start: desk
+    nodes:
+      desk: { kind: agent, model: m, prompt: Pay., tools: [pay], writes: { said: "${ out.text }" }, next: end }
+"""
+GUARDS = """
+    from graphagent import Allow, Replace
+
+    def screen(messages):
+        note("screen")
+        return Replace([{**m, "content": m["content"].replace("Pay.", "Please pay.")} for m in messages])
+
+    async def check(message):
+        note("check")
+        return Allow()
+
+    def pay() -> str:
+        \"\"\"Pays.\"\"\"
+        note("pay")
+        return "it was paid"
+"""
+SAID = """
+turns:
+  - { match: was paid, text: It is paid. }
+  - { match: Please pay, tool_calls: [{ name: pay, arguments: {} }] }
+"""
+
+
+def guarded(folder: Path) -> Shop:
+    """A project whose operator has a hook before and one after each model call."""
+    shop = Shop(folder, GUARDED, GUARDS)
+    (folder / "graphagent.toml").write_text(
+        'hooks = { before = ["shop_floor:screen"], after = ["shop_floor:check"] }\n'
+    )
+    (folder / "said.yaml").write_text(SAID)
+    return shop
+
+
+@pytest.fixture(scope="module")
+def guarded_golden(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    shop = guarded(tmp_path_factory.mktemp("guarded"))
+    code, run = shop.run("--scripted", "said.yaml")
+    assert (code, run.get("outputs")) == (0, {"said": "It is paid."}), run["told"]
+    return shop.digest()
+
+
+@pytest.mark.parametrize(
+    ("fault", "again"),
+    [
+        pytest.param("effect.during:1:kill", None, id="before-a-hook"),
+        pytest.param("effect.after:1:kill", "screen", id="behind-a-hook-that-nobody-wrote-down"),
+        pytest.param("intent.after:1:kill", None, id="behind-hooks-and-model"),
+        pytest.param("commit.after:2:kill", None, id="behind-the-barrier"),
+    ],
+)
+def test_a_finished_hook_is_asked_once(tmp_path: Path, guarded_golden: bytes, fault: str, again: str | None) -> None:
+    """Two model calls, each with a hook before and after; a replay asks none, not even where the hooks are gone."""
+    shop = guarded(tmp_path)
+    code, _ = shop.run("--scripted", "said.yaml", fault=fault)
+    assert code == KILLED
+    code, run = shop.do("resume", "@last", "--scripted", "said.yaml")
+    assert (code, run["status"]) == (0, "done"), run["told"]
+    assert shop.digest() == guarded_golden
+    expected = {"screen": 2, "check": 2, "pay": 1}
+    assert shop.calls() == {**expected, **({again: 3} if again else {})}
+    (tmp_path / "graphagent.toml").unlink()
+    shop.floor.write_text(shop.floor.read_text().replace("screen", "gone").replace("check", "away"))
+    code, replay = shop.do("replay", "@last")
+    assert (code, replay["effects"]) == (0, {"replayed": 7, "external": 0}), replay["told"]
+    assert shop.calls().total() == sum(expected.values()) + (again is not None)

@@ -32,6 +32,10 @@ def test_an_agent(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "write-an-agent.md", tmp_path, {}) == 8
 
 
+def test_guarding_model_calls(tmp_path: Path) -> None:
+    assert follow(ROOT / "docs" / "howto" / "guard-model-calls.md", tmp_path, {}) == 4
+
+
 def test_ready_made_graphs(tmp_path: Path) -> None:
     assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 4
 

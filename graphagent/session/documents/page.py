@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphagent.channels.entries import Entry
 from graphagent.codec import decode
-from graphagent.engine.context import child_id
+from graphagent.engine.call_ids import child_id
 from graphagent.engine.manifest import read_manifest
 from graphagent.errors import StoreCorrupt
 from graphagent.graph.plan import GraphPlan

@@ -33,3 +33,17 @@ def test_a_server_that_is_away_is_a_finding(tmp_path: Path) -> None:
     assert found["store"]["state"] == "error"
     assert "postgresql://ann:***@127.0.0.1:1/agents can't be reached" in found["store"]["told"]
     assert "s3cret" not in out(screen)
+
+
+def test_a_hook_that_is_not_there_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "graphagent.toml").write_text('hooks.before = ["policy:screen"]\n')
+    screen = terminal(project=str(tmp_path), json=True)
+    assert main(["doctor"], screen) == 1
+    found = {f["what"]: f for f in json.loads(out(screen))["findings"]}
+    assert found["hooks"]["state"] == "error"
+    assert "$.hooks.before[0].function: policy:screen: no module 'policy'" in found["hooks"]["told"]
+    (tmp_path / "policy.py").write_text("def screen(messages): ...\n")
+    screen = terminal(project=str(tmp_path), json=True)
+    assert main(["doctor"], screen) == 0
+    found = {f["what"]: f for f in json.loads(out(screen))["findings"]}
+    assert (found["hooks"]["state"], found["hooks"]["told"]) == ("ok", "policy:screen")

@@ -13,7 +13,7 @@ import pytest
 
 from graphagent import concurrency
 from graphagent.codec import decode, digest, encode
-from graphagent.engine.context import write_key
+from graphagent.engine.call_ids import write_key
 from graphagent.errors import ArchiveInvalid, Conflict, NotFound
 from graphagent.ids import SessionId
 from graphagent.ports import Store

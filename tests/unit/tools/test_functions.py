@@ -150,7 +150,7 @@ def test_a_function_that_hangs_is_left_alone_and_may_find_out() -> None:
 
 
 def test_a_coroutine_that_ignores_cancellation_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphagent.tools.functions.GRACE_S", 0.01)
+    monkeypatch.setattr("graphagent.calling.GRACE_S", 0.01)
     ended: list[str] = []
 
     async def tool() -> None:
@@ -196,3 +196,28 @@ def test_the_time_of_a_call_may_be_another() -> None:
 @graphagent.trio_node
 async def trio_sleeper() -> None:
     await trio.sleep_forever()
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_comes_of_a_cancelled_call_comes_late(*, raises: bool) -> None:
+    """It ends within its grace, with a result or a failure: neither counts any more."""
+
+    async def tool() -> str:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            if raises:
+                raise ValueError from None
+        return "late"
+
+    with pytest.raises(Timeout, match="took longer"):
+        concurrency.run_sync(function_tool(tool, timeout_s=0.01).call, "it", {}, tool_call())
+
+
+def test_a_cancellation_of_its_own_is_a_failure() -> None:
+    async def tool() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(NodeError, match="raised by the function itself") as caught:
+        concurrency.run_sync(function_tool(tool).call, "it", {}, tool_call())
+    assert caught.value.kind == "tool_failed"
