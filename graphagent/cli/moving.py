@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagent.cli.arguments import SessionArgument
 from graphagent.cli.exits import Exit
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def export(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     output: Annotated[
         str | None,
         typer.Option(

@@ -238,17 +238,18 @@ class Session:
 
     async def afork(
         self, at: int | str, *, set: Mapping[str, Any] | None = None, graph: Graph | None = None,
-        before: str | None = None, fresh: bool = False, alone: bool = False, name: str | None = None,
-        same_seed: bool = False,
+        as_node: str | None = None, before: str | None = None, fresh: bool = False, alone: bool = False,
+        name: str | None = None, same_seed: bool = False,
     ) -> Session:  # fmt: skip
         """A new session whose head is that snapshot, with these channels set. It is paused: `resume` runs it.
 
         Where the origin's superstep hasn't closed, the calls already made in it aren't made again; `fresh` makes them.
+        `as_node` names a node that counts as having ended with what is set: its routes are taken, and it doesn't run.
         `before` names a call (`write:0`) of the superstep that reads the snapshot: the fork goes on right before it. A
         child session's callers are forked with it, unless `alone`; `root().resume()` runs them all.
         """
         plan = graph.compile() if graph is not None else None
-        chosen = ForkOptions(set, plan, name, same_seed, fresh, alone, before)
+        chosen = ForkOptions(set, plan, name, same_seed, fresh, alone, before, as_node)
         return await concurrency.in_trio(self._fork, at, chosen)
 
     fork = concurrency.blocking(afork)

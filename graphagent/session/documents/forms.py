@@ -234,7 +234,7 @@ class FamilyFork(Part):
 
 @dataclass(frozen=True, slots=True)
 class ForkDocument(Document):
-    """A fork, or with `created` false what it would be."""
+    """A fork, or with `created` false what it would be. `as_node` counts as the writer of its edits."""
 
     schema: Literal["graphagent/fork@1"] = field(default="graphagent/fork@1", init=False)
     session: SessionId | None
@@ -246,6 +246,7 @@ class ForkDocument(Document):
     family: list[FamilyFork]
     preview: Preview
     run: RunDocument | None
+    as_node: str | None
 
 
 @dataclass(frozen=True, slots=True)
