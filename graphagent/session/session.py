@@ -308,25 +308,29 @@ class Session:
         plan = graph.compile() if graph is not None else None
         return Replay(await operations.replay(host, self.id, mode=mode, start_at=start, stop_at=stop, plan=plan))
 
-    async def aexport(self, path: str | Path, *, artifacts: bool = True) -> Path:
+    async def aexport(self, path: str | Path, *, artifacts: bool = True, redact: Sequence[str] = ()) -> Path:
         """Write this session, with all that it called, to a file: `.gasession`, or its events as `.jsonl`.
 
         Args:
             artifacts: False leaves the bytes of artifacts out.
+            redact: What is taken out, wherever it stands: `secrets`, `channel:NAME`, `key:PATTERN`, `text:REGEX`. A
+                file from which something was taken can't be imported.
 
         Raises:
-            InputInvalid: the name has another ending.
+            InputInvalid: the name has another ending, or a rule isn't any of these.
             Conflict: it can't be written, or the session is being written too quickly to be read.
             StoreCorrupt: the bytes of an artifact are missing or damaged.
         """
-        return await concurrency.in_trio(self._export, Path(path), artifacts)
+        return await concurrency.in_trio(self._export, Path(path), artifacts, tuple(redact))
 
     export = concurrency.blocking(aexport)
 
-    async def _export(self, path: Path, artifacts: bool) -> Path:
+    async def _export(self, path: Path, artifacts: bool, redact: Sequence[str]) -> Path:
         from graphagent.session.exporting import export_to
+        from graphagent.session.redaction import read_rules
 
-        await export_to(await self.project.host(), self.row, path, artifacts=artifacts)
+        rules = read_rules(redact)
+        await export_to(await self.project.host(), self.row, path, artifacts=artifacts, redact=rules)
         return path
 
     async def adelete(self) -> None:

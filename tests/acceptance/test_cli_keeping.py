@@ -71,6 +71,12 @@ def test_a_session_moves_to_another_project_and_goes_on(asks: Path, tmp_path: Pa
     exported = call(asks, "export", "@last", "-o", "x.gasession")
     assert exported.stdout == "x.gasession\n"
     assert "secret channels key" in exported.stderr
+    less = call(asks, "export", "@last", "-o", "less.gasession", "--redact", "secrets")
+    assert "secret channels" not in less.stderr
+    assert "redacted (secrets): it can be read, not imported or replayed" in less.stderr
+    assert "without --redact" in call(there, "import", str(asks / "less.gasession"), code=7).stderr
+    assert "channel:NAME" in call(asks, "export", "@last", "-o", "no.gasession", "--redact", "word", code=2).stderr
+    assert not (asks / "no.gasession").exists()
     document = json.loads(call(asks, "export", "@last", "-o", "x.gasession", "--json").stdout)
     file = asks / "x.gasession"
     assert (document["session"], document["bytes"]) == (session, file.stat().st_size)

@@ -425,7 +425,8 @@ class SentDocument(Document):
 @dataclass(frozen=True, slots=True)
 class ExportDocument(Document):
     """A session that was written to a file. `sessions` counts those that it called too; `secret_channels` are the
-    channels marked as secret whose values the file holds, `artifacts` counts those whose content it holds."""
+    channels marked as secret whose values the file holds, `artifacts` counts those whose content it holds. With
+    rules in `redacted` something was taken out of it, so it can't be imported."""
 
     schema: Literal["graphagent/export@1"] = field(default="graphagent/export@1", init=False)
     session: SessionId
@@ -435,6 +436,7 @@ class ExportDocument(Document):
     sessions: int
     secret_channels: list[str]
     artifacts: int
+    redacted: list[str]
 
 
 @dataclass(frozen=True, slots=True)
