@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagent.cli.arguments import JsonlOption, ModelOption, ScriptedOption
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.run import JSONL_HELP, MODEL_HELP
 from graphagent.ids import SessionId
 
 OTHERS = ("approve", "reject", "edit")
@@ -38,11 +37,9 @@ def answer(
     edit: Annotated[bool, typer.Option("--edit", help="Change the value in $EDITOR.")] = False,
     note: Annotated[str | None, typer.Option(help="A remark that is kept with the answer.")] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only store the answer; `resume` runs on.")] = False,
-    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
-    scripted: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
-    ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
+    model: ModelOption = None,
+    scripted: ScriptedOption = None,
+    jsonl: JsonlOption = False,
 ) -> int:
     """Answer a question of a waiting session, and run on."""
     from graphagent.cli import given as reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from graphagent.ports import StoreState
     from graphagent.session.documents.forms import CollectDocument, Damaged, StoreDocument, VerifyDocument
     from graphagent.session.host import Host
+    from graphagent.session.retention_rules import Retention
 
 
 def check(ctx: typer.Context) -> int:
@@ -115,31 +117,27 @@ def verify(ctx: typer.Context) -> int:
     return Exit.OK if document.ok else Exit.REFUSED
 
 
+OLDER_HELP = "What had its last commit before is past its time.  [default: the setting retention, else 30d]"
+EVERY_HELP = "Of what is trimmed, keep every N-th snapshot.  [default: the setting retention, else 100]"
+
+
 def gc(
     ctx: typer.Context,
-    older_than: Annotated[
-        str, typer.Option("--older-than", metavar="D", help="What had its last commit before is past its time.")
-    ] = "30d",
-    keep_every: Annotated[
-        int, typer.Option("--keep-every", metavar="N", min=1, help="Of what is trimmed, keep every N-th snapshot.")
-    ] = 100,
+    older_than: Annotated[str | None, typer.Option("--older-than", metavar="D", help=OLDER_HELP)] = None,
+    keep_every: Annotated[int | None, typer.Option("--keep-every", metavar="N", min=1, help=EVERY_HELP)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
 ) -> int:
     """Delete and trim sessions that are past their time; what runs, waits or is needed by others stays."""
     from graphagent.cli.work import Work
-    from graphagent.errors import InputInvalid
-    from graphagent.graph.duration import parse_duration
     from graphagent.session.documents.keeping import collect_document
-    from graphagent.session.retention import Retention, collect
+    from graphagent.session.retention import collect
 
     terminal = terminal_of(ctx)
-    age = parse_duration(older_than)
-    if age is None:
-        raise InputInvalid("--older-than", f"{older_than!r} is no duration", hint="such as 12h or 30d")
-    retention = Retention(age.ms * 1000, keep_every)
+    changed = rules_given(older_than, keep_every)
 
     async def run(host: Host, dry: bool) -> CollectDocument:
+        retention = changed(host.settings.retention)
         found = await collect(host.store, host.clock, retention, artifacts=host.artifacts, dry_run=dry)
         return collect_document(host.store, found, dry_run=dry)
 
@@ -156,6 +154,30 @@ def gc(
     if document.skipped:
         terminal.say(f"{len(document.skipped)} families were in use and are left for later", "dim")
     return Exit.OK
+
+
+def rules_given(older_than: str | None, keep_every: int | None) -> Callable[[Retention | None], Retention]:
+    """What flags make of the setting. Its rules for graphs and tags stay.
+
+    Raises:
+        InputInvalid: it is no duration.
+    """
+    from dataclasses import replace
+
+    from graphagent.errors import InputInvalid
+    from graphagent.graph.duration import parse_duration
+    from graphagent.session.retention_rules import Retention
+
+    age = None if older_than is None else parse_duration(older_than)
+    if older_than is not None and age is None:
+        raise InputInvalid("--older-than", f"{older_than!r} is no duration", hint="such as 12h or 30d")
+
+    def changed(setting: Retention | None) -> Retention:
+        rules = setting or Retention()
+        length = rules.older_than_us if age is None else age.ms * 1000
+        return replace(rules, older_than_us=length, keep_every=keep_every or rules.keep_every)
+
+    return changed
 
 
 def summary(document: CollectDocument) -> str:

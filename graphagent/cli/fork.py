@@ -2,87 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagent.cli.arguments import (
+    JSONL_HELP,
+    MODEL_HELP,
+    SCRIPTED_HELP,
+    UNTIL_HELP,
+    SessionArgument,
+)
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
-from graphagent.cli.run import JSONL_HELP, MODEL_HELP, UNTIL_HELP
 
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
     from graphagent.cli.work import Work
     from graphagent.session.documents.forms import ForkDocument
+    from graphagent.session.forking import Options
     from graphagent.session.host import Host
     from graphagent.session.observer import Observer
     from graphagent.session.operations import Fork, Outcome
 
+AT_HELP = "Snapshot N, what superstep N reads; -1 or last: the newest."
+SET_HELP = "Set a channel; CH=@FILE. May be repeated."
+AS_HELP = "What is set counts as written by this node, which doesn't run: go on along its routes."
+FRESH_HELP = "Make the calls of a superstep that hasn't closed again."
+BEFORE_HELP = "Keep what superstep N did, and go on right before this call of it: write:0, each[2]:1."
+ALONE_HELP = "Of a child session fork only that, not the sessions that called it."
+DRY_HELP = "Only show what would be kept and run."
+RUN = "With --run. "
+
 
 def fork(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
-    at: Annotated[str, typer.Option(metavar="N", help="Snapshot N, what superstep N reads; -1 or last: the newest.")],
-    edits: Annotated[
-        list[str] | None, typer.Option("--set", metavar="CH=JSON", help="Set a channel; CH=@FILE. May be repeated.")
-    ] = None,
+    session: SessionArgument,
+    at: Annotated[str, typer.Option(metavar="N", help=AT_HELP)],
+    edits: Annotated[list[str] | None, typer.Option("--set", metavar="CH=JSON", help=SET_HELP)] = None,
     graph: Annotated[str | None, typer.Option(metavar="FILE", help="Go on with this graph.")] = None,
+    as_node: Annotated[str | None, typer.Option("--as", metavar="NODE", help=AS_HELP)] = None,
     name: Annotated[str | None, typer.Option(help="A name for the fork.")] = None,
     same_seed: Annotated[bool, typer.Option("--same-seed", help="Keep the seed of the origin.")] = False,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Make the calls of a superstep that hasn't closed again.")
-    ] = False,
-    before: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PATH:ORDINAL",
-            help="Keep what superstep N did, and go on right before this call of it: write:0, each[2]:1.",
-        ),
-    ] = None,
-    alone: Annotated[
-        bool, typer.Option("--alone", help="Of a child session fork only that, not the sessions that called it.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be kept and run.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help=FRESH_HELP)] = False,
+    before: Annotated[str | None, typer.Option(metavar="PATH:ORDINAL", help=BEFORE_HELP)] = None,
+    alone: Annotated[bool, typer.Option("--alone", help=ALONE_HELP)] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=DRY_HELP)] = False,
     run: Annotated[bool, typer.Option("--run", help="Run the fork at once.")] = False,
-    until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help="With --run. " + UNTIL_HELP)] = None,
-    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help="With --run. " + MODEL_HELP)] = None,
-    scripted: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --run. Recorded answers for models of provider scripted.")
-    ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="With --run. " + JSONL_HELP)] = False,
+    until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=RUN + UNTIL_HELP)] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=RUN + MODEL_HELP)] = None,
+    scripted: Annotated[Path | None, typer.Option(metavar="FILE", help=RUN + SCRIPTED_HELP)] = None,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help=RUN + JSONL_HELP)] = False,
 ) -> int:
     """Make a new session from a snapshot of an old one, with edits."""
     from graphagent.cli import given as reading
-    from graphagent.cli.show import snapshot_of
     from graphagent.cli.work import Work
     from graphagent.errors import InputInvalid
-    from graphagent.session import operations
     from graphagent.session.forking import Options
     from graphagent.session.graph_file import read_graph_file
 
-    terminal = terminal_of(ctx)
     if dry_run and run:
         raise InputInvalid("--dry-run", "--run can't be given with it")
     models = reading.read_models(model or [])
-    with Work(terminal, models=models, scripted=scripted) as work:
+    with Work(terminal_of(ctx), models=models, scripted=scripted) as work:
         plan = None if graph is None else read_graph_file(graph, work.project.root).compiled()
-
-        async def make(host: Host) -> Fork:
-            row = await work.project.resolve(session)
-            target = plan or await host.plan_of(row)
-            reading.check_models(target, models, work.project.settings)
-            reading.read_until(until or [], target.graph)
-            changed = reading.read_edits(target.graph, edits or [])
-            number = await snapshot_of(host, row, at)
-            options = Options(changed, plan, name, same_seed, fresh, alone, before)
-            return await operations.fork(host, row.session, number, options, dry_run=dry_run)
-
-        made = work.call(make)
+        options = Options(None, plan, name, same_seed, fresh, alone, before, as_node)
+        made = work.call(making(work, Wanted(session, at, edits or [], until or [], models, dry_run), options))
         if run:
             return run_fork(work, made, until or [], jsonl=jsonl)
-        document = work.call(document_of, made, not dry_run)
-        return told(terminal, document)
+        return told(work.terminal, work.call(document_of, made, not dry_run))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which fork is wanted, in the words of who wants it."""
+
+    session: str
+    at: str
+    edits: list[str]
+    until: list[str]
+    models: Mapping[str, str]
+    dry_run: bool
+
+
+def making(work: Work, wanted: Wanted, options: Options) -> Callable[[Host], Awaitable[Fork]]:
+    """What makes the fork; all that is said of its graph is checked against that one first."""
+    from dataclasses import replace
+
+    from graphagent.cli import given as reading
+    from graphagent.cli.show import snapshot_of
+    from graphagent.session import operations
+
+    async def make(host: Host) -> Fork:
+        row = await work.project.resolve(wanted.session)
+        target = options.plan or await host.plan_of(row)
+        reading.check_models(target, wanted.models, work.project.settings)
+        reading.read_until(wanted.until, target.graph)
+        edits = reading.read_edits(target.graph, wanted.edits)
+        number = await snapshot_of(host, row, wanted.at)
+        return await operations.fork(host, row.session, number, replace(options, edits=edits), dry_run=wanted.dry_run)
+
+    return make
 
 
 async def document_of(host: Host, made: Fork, created: bool) -> ForkDocument:
@@ -119,6 +141,7 @@ def preview_text(document: ForkDocument) -> str:
         ("from", f"{document.origin.session} at snapshot {document.origin.snapshot}"),
         ("keeps", f"{preview.kept_supersteps} supersteps"),
         *(("sets", f"{e.channel}: {words(e.before)} -> {words(e.after)}") for e in document.edits),
+        *([("as", f"{document.as_node}, which doesn't run: its routes are taken")] if document.as_node else []),
         ("due", ", ".join(preview.due) or "nothing"),
         ("will run", ", ".join(certain) or "nothing"),
         ("may run", ", ".join(possible) or "nothing else"),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagent.cli.arguments import SessionArgument
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
     from graphagent.session.documents.forms import HistoryDocument
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def history(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     values: Annotated[bool, typer.Option("--values", help="Also what the channels were and became.")] = False,
     since: Annotated[int, typer.Option(metavar="N", min=0, help="From this superstep on.")] = 0,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=10_000, help="At most so many supersteps.")] = 100,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from graphagent.cli.arguments import SessionArgument
 from graphagent.cli.exits import Exit
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
     from graphagent.cli.terminal import Terminal
@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from graphagent.session.host import Host
 
 
+REDACT_HELP = (
+    "Take out what a rule names, wherever it stands: secrets, channel:NAME, key:PATTERN, text:REGEX. "
+    "Such a file can't be imported. May be repeated."
+)
+
+
 def export(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     output: Annotated[
         str | None,
         typer.Option(
@@ -29,13 +35,16 @@ def export(
         ),
     ] = None,
     no_artifacts: Annotated[bool, typer.Option("--no-artifacts", help="Leave the bytes of artifacts out.")] = False,
+    redact: Annotated[list[str] | None, typer.Option("--redact", metavar="RULE", help=REDACT_HELP)] = None,
 ) -> int:  # fmt: skip
     """Write a session, with all that it called, to one file."""
     from graphagent.cli.work import Work
     from graphagent.errors import InputInvalid
     from graphagent.session.documents.keeping import export_document
     from graphagent.session.exporting import export_to
+    from graphagent.session.redaction import read_rules
 
+    rules = read_rules(redact or [])
     terminal = terminal_of(ctx)
     piped = output == "-"
     if piped and (terminal.flags.json or terminal.out.isatty()):
@@ -46,7 +55,7 @@ def export(
         row = await work.project.resolve(session)
         file = Path(f"{row.session}.gasession" if piped or output is None else output)
         to = (lambda data: to_stdout(terminal, data)) if piped else None
-        done = await export_to(host, row, file, to, artifacts=not no_artifacts)
+        done = await export_to(host, row, file, to, artifacts=not no_artifacts, redact=rules)
         return export_document(row.session, str(file), done)
 
     with Work(terminal) as work:
@@ -58,9 +67,12 @@ def export(
     called = f", {document.sessions} sessions" if document.sessions > 1 else ""
     called += f", {document.artifacts} artifacts" if document.artifacts else ""
     terminal.say(f"{terminal.symbol('done')} exported   {document.bytes:,} bytes{called}   {document.digest}")
+    if document.redacted:
+        terminal.say(f"redacted ({', '.join(document.redacted)}): it can be read, not imported or replayed", "yellow")
     if document.secret_channels:
         names = ", ".join(document.secret_channels)
-        terminal.tell(f"it holds the values of the secret channels {names}: keep it to yourself", "yellow")
+        said = f"it holds the values of the secret channels {names}: keep it to yourself"
+        terminal.tell(f"{said}, or leave them out with --redact secrets", "yellow")
     return Exit.OK
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from graphagent.cli.arguments import SessionArgument
 from graphagent.cli.exits import Exit
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
     from graphagent.session.documents.forms import ReplayDocument
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def replay(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     mode: Annotated[
         Literal["verify", "view"],
         typer.Option(help="verify runs the nodes again through the journal; view only shows the record."),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagent.cli.arguments import JsonlOption, ModelOption, ScriptedOption, SessionArgument, UntilOption
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.run import JSONL_HELP, MODEL_HELP, UNTIL_HELP
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
     from graphagent.session.operations import Outcome
 
 DISCARD_HELP = "Begin this task of the open superstep anew: its calls don't fit its code any more."
-SESSION_HELP = "A session: its id, the first six or more characters of it, @last, or @-2 for the one before."
 
 
 def resume(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
-    until: Annotated[list[str] | None, typer.Option(metavar="NODE|N", help=UNTIL_HELP)] = None,
+    session: SessionArgument,
+    until: UntilOption = None,
     retry: Annotated[str | None, typer.Option(metavar="NODE", help="Give only this failed node a new attempt.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also a session whose process died too often.")] = False,
     discard_task: Annotated[str | None, typer.Option(metavar="PATH", help=DISCARD_HELP)] = None,
@@ -35,11 +33,9 @@ def resume(
     timeout: Annotated[
         str | None, typer.Option(metavar="D", help="A new bound on the run's time, counted from its start.")
     ] = None,
-    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
-    scripted: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
-    ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
+    model: ModelOption = None,
+    scripted: ScriptedOption = None,
+    jsonl: JsonlOption = False,
 ) -> int:
     """Run on from a session's newest checkpoint."""
     from graphagent.cli import given as reading

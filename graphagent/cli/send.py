@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagent.cli.arguments import JsonlOption, ModelOption, ScriptedOption, SessionArgument
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
-from graphagent.cli.run import JSONL_HELP, MODEL_HELP
 
 if TYPE_CHECKING:
     from graphagent.session.host import Host
@@ -19,17 +17,15 @@ if TYPE_CHECKING:
 
 def send(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     event: Annotated[str, typer.Argument(metavar="EVENT", help="The name that a `wait` node waits for.")],
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="The event's data, a JSON object: JSON, @FILE or -.")
     ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Only store the event; `resume` runs on.")] = False,
-    model: Annotated[list[str] | None, typer.Option(metavar="[NAME=]SPEC", help=MODEL_HELP)] = None,
-    scripted: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Recorded answers for models of provider scripted.")
-    ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help=JSONL_HELP)] = False,
+    model: ModelOption = None,
+    scripted: ScriptedOption = None,
+    jsonl: JsonlOption = False,
 ) -> int:
     """Post an event to a session, and run on."""
     from graphagent.cli import given as reading

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from graphagent.cli.arguments import SessionArgument
 from graphagent.cli.flags import terminal_of
-from graphagent.cli.resume import SESSION_HELP
 
 if TYPE_CHECKING:
     from graphagent.ids import SessionId
@@ -62,7 +62,7 @@ def sessions(
     return 0
 
 
-def cancel(ctx: typer.Context, session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)]) -> int:
+def cancel(ctx: typer.Context, session: SessionArgument) -> int:
     """Cancel the current run of a session."""
     from graphagent.cli.work import Work
     from graphagent.errors import Conflict
@@ -87,7 +87,7 @@ def cancel(ctx: typer.Context, session: Annotated[str, typer.Argument(metavar="S
 
 def rename(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     name: Annotated[str, typer.Argument(help='Its new name; "" takes the name away.')],
 ) -> int:
     """Give a session another name."""
@@ -96,7 +96,7 @@ def rename(
 
 def tag(
     ctx: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="S", help=SESSION_HELP)],
+    session: SessionArgument,
     tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
     remove: Annotated[list[str] | None, typer.Option(metavar="TAG", help="Take a tag away. May be repeated.")] = None,
 ) -> int:

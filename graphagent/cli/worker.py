@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from graphagent.session.worker import Worker
 
 
+LABEL_HELP = "Only sessions with the tag K=V (run --tag K=V). Repeated: either value of one key, all keys."
+
+
 def worker(
     ctx: typer.Context,
     slots: Annotated[int, typer.Option(metavar="N", min=1, help="So many sessions run at once.")] = 16,
     graph: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only sessions of this graph. May be repeated.")
     ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="K=V", help=LABEL_HELP)] = None,
     drain_timeout: Annotated[
         str, typer.Option(metavar="D", help="How long open supersteps may take to end after SIGTERM or Ctrl-C.")
     ] = "25s",
@@ -34,12 +38,15 @@ def worker(
     from graphagent.cli.work import Work
     from graphagent.errors import InputInvalid
     from graphagent.graph.duration import parse_duration
+    from graphagent.session.placement import Placement, read_labels
     from graphagent.session.worker import Worker
 
     terminal = terminal_of(ctx)
     length = parse_duration(drain_timeout)
     if length is None:
         raise InputInvalid("--drain-timeout", f"{drain_timeout!r} is no duration", hint="a number with a unit: 10s, 2m")
+    placement = Placement(frozenset(graph or ()), read_labels(label or []))
+    takes = f"{slots} slots" + ("" if placement.everything else f", takes {placement}")
     working: list[Worker] = []
 
     async def heed_signals(host: Host, task_status: trio.TaskStatus[None]) -> None:
@@ -53,10 +60,12 @@ def worker(
 
     async def serve(host: Host) -> None:
         await host.store.serve()
-        working.append(Worker(host, slots, frozenset(graph or ()), length.seconds, Telling(terminal)))
+        working.append(Worker(host, slots, placement, length.seconds, Telling(terminal)))
         async with trio.open_nursery() as nursery:
             await nursery.start(heed_signals, host)
-            await working[0].run(ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {slots} slots"))
+            await working[0].run(
+                ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {slots} slots{takes}")
+            )
             nursery.cancel_scope.cancel()
 
     with Work(terminal, creates=True, on_interrupt=lambda: stop(terminal, working)) as work:
@@ -94,6 +103,9 @@ class Telling:
             terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} {session}: {facts['error']}")
         elif what == "away":
             terminal.tell(f"{terminal.paint('error:', 'red', 'bold')} the store is away: {facts['error']}")
+        elif what == "collected":
+            found = facts["found"]
+            terminal.say(f"retention: {len(found.deleted)} sessions deleted, {len(found.trimmed)} trimmed", "dim")
         elif what == "blocked":
             self._blocked(facts["seconds"], facts["stack"])
 

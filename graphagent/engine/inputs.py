@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from graphagent.codec import decode
 from graphagent.engine.call_ids import child_id
+from graphagent.engine.endings import finish_events
 from graphagent.engine.environment import Env, RunFacts, environment
+from graphagent.engine.eventlog import Batch
 from graphagent.engine.limits import Limit, deadline, wall_limit
 from graphagent.engine.seal import Change
-from graphagent.engine.superstep import ended
+from graphagent.engine.standin import stand_in
+from graphagent.engine.superstep import Closed, ended
 from graphagent.engine.tokens import release, start_tokens
 from graphagent.engine.waits import deliver, expired, fire, wake
 from graphagent.frozen import replace
@@ -55,11 +58,21 @@ class Applied:
     """Limits were given anew."""
     limit: Limit | None = None
     """The time of the run is over."""
+    went_on: bool = False
+    """An edit counts as made by a node, whose routes were taken; so the run may have `ended`, with an `error`."""
+    ended: Literal["done", "failed", "limit"] | None = None
+    error: dict[str, Any] | None = None
 
     @property
     def change(self) -> Change:
         """For `seal`."""
         return Change(tuple(self.values), tuple(self.versions), self.changed, self.control, frozenset(self.replaced))
+
+    def over(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with this state in it."""
+        return replace(
+            snapshot, values=tuple(self.values), versions=tuple(self.versions), control=self.control, run_id=self.run_id
+        )
 
 
 def interrupt_of(session: SessionId, graph: GraphPlan, waiting: Waiting) -> InterruptId:
@@ -110,7 +123,7 @@ def apply_inputs(
             state.control = release(graph, state.control, snapshot.superstep, names)
             state.opening.append(["RunContinued", {"reason": "resume", "answers": []}])
         elif row.kind == "edit":
-            _edit(graph, state, snapshot.superstep, row, body)
+            _edit(graph, state, session, snapshot, row, body)
         elif row.kind == "cancel":
             _cancel(graph, state, session, row, body)
     if over is not None:
@@ -254,10 +267,33 @@ def _child(graph: GraphPlan, state: Applied, session: SessionId, body: Mapping[s
             return
 
 
-def _edit(graph: GraphPlan, state: Applied, superstep: int, row: InputRow, body: Mapping[str, Any]) -> None:
+def _edit(
+    graph: GraphPlan, state: Applied, session: SessionId, snapshot: Snapshot, row: InputRow, body: Mapping[str, Any]
+) -> None:
     state.kind = "edit"
-    _set(graph, state, superstep, body["set"])
-    state.begin.append(["x.session.edited", {"channels": sorted(body["set"]), "by": row.principal}])
+    _set(graph, state, snapshot.superstep, body["set"])
+    said = {"channels": sorted(body["set"]), "by": row.principal}
+    if "as" in body:
+        facts = RunFacts(state.run_id or "", session)
+        closed = stand_in(graph, state.over(snapshot), facts, body["as"])
+        written = {*body["set"], *(graph.channels[index].name for index in closed.changed)}
+        said |= {"as": body["as"], "channels": sorted(written)}
+        _as_node(graph, state, session, closed)
+    state.begin.append(["x.session.edited", said])
+
+
+def _as_node(graph: GraphPlan, state: Applied, session: SessionId, closed: Closed) -> None:
+    """Go on as if a node had made the edit."""
+    gone = [w for w in state.control.waiting if w not in closed.control.waiting]
+    state.closed += [(interrupt_of(session, graph, w), "cancelled") for w in gone if w.reason == "interrupt"]
+    state.values, state.versions, state.control = list(closed.values), list(closed.versions), closed.control
+    for index, added in closed.changed.items():
+        stored_anew = index in state.replaced and isinstance(state.values[index], list)
+        state.changed[index] = list(state.values[index]) if stored_anew else added
+    batch = Batch.empty()
+    finish_events(graph, closed, batch)
+    state.end += batch.end
+    state.went_on, state.ended, state.error = True, closed.ended, closed.error
 
 
 def _wall(graph: GraphPlan, state: Applied, session: SessionId, superstep: int, over: Mapping[str, Any]) -> None:

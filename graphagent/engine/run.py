@@ -497,17 +497,21 @@ class Line:
             bound=bound,
         )  # fmt: skip
         self.outputs = self.error = None
-        if self.status == "failed" and applied.limit is not None:
-            self.error = applied.limit.error
+        if self.status == "failed":
+            self.error = applied.error if applied.limit is None else applied.limit.error
 
     def _applied_status(self, applied: Applied) -> tuple[Status, str | None]:
         if applied.cancelled:
             return "cancelled", None
         if applied.limit is not None and not applied.control.limited:
             return "failed", "limit"
+        if applied.ended is not None:
+            return ("done", None) if applied.ended == "done" else ("failed", "error")
+        if applied.went_on and applied.control.due:
+            return "waiting", "paused"  # nobody asked yet that it goes on
         if self.reason == "limit" and not (applied.raised or applied.began):
             return self.status, self.reason  # an answer doesn't raise the limit
-        if applied.kind == "edit" and not applied.began:
+        if applied.kind == "edit" and not applied.began and not applied.went_on:
             return self.status, self.reason
         if applied.control.due:
             return "running", None

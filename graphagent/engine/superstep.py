@@ -92,7 +92,7 @@ def close(
         stuck = _stuck(graph, results)
         if stuck is not None:
             return stuck
-        outcome = _Barrier(graph, snapshot, facts, spent, limit).close(results)
+        outcome = Barrier(graph, snapshot, facts, spent, limit).close(results)
         if not isinstance(outcome, TaskResult):
             return outcome
         results = [outcome if r.token.node == outcome.token.node else r for r in results]
@@ -108,11 +108,11 @@ def _stuck(graph: GraphPlan, results: Sequence[TaskResult]) -> Stuck | None:
     return Stuck(tuple(results), failed, waits) if waits or failed else None
 
 
-class _Conflict(Exception):
+class MergeConflict(Exception):
     """What was written can't be merged: two tasks wrote one `last` channel, or an author's reducer failed."""
 
 
-class _Barrier:
+class Barrier:
     """One attempt to close a superstep."""
 
     def __init__(
@@ -142,7 +142,7 @@ class _Barrier:
                 taken.append(route)
             for result, route in zip(results, taken, strict=True):
                 self.fold(result.token.node, route.writes)
-        except _Conflict as conflict:
+        except MergeConflict as conflict:
             return Stuck(tuple(results), conflict=conflict.args[0])
         return self.settle(results, taken)
 
@@ -156,14 +156,14 @@ class _Barrier:
             channel = self.graph.channels[index]
             writers = self.writers.get(index)
             if channel.reducer == "last" and writers and writers != (node,):
-                raise _Conflict(self.conflict(index, writers[0], node))
+                raise MergeConflict(self.conflict(index, writers[0], node))
             if channel.reducer == "messages":
                 write = [self.identified(item) for item in write]
             before = self.values[index] if self.versions[index] is not None else channel.neutral
             try:
                 self.values[index] = channel.fold(before, write)
             except NodeError as error:
-                raise _Conflict(self.unfolded(node, error)) from None
+                raise MergeConflict(self.unfolded(node, error)) from None
             self.versions[index] = self.snapshot.superstep
             if not writers:
                 self.writers[index] = (node,)

@@ -69,6 +69,27 @@ def release(graph: GraphPlan, control: Control, superstep: int, names: Collectio
     return replace(control, due=due, waiting=placed.waiting, joins=placed.joins)
 
 
+def send_on(graph: GraphPlan, control: Control, superstep: int, token: Token, taken: Taken) -> Placed:
+    """Where one token goes along its route while all others stay where they are."""
+    board = _Board(graph, superstep, control.joins, control.waiting)
+    for other in control.due:
+        board.arrived[other.node] = other
+    if taken.route is not None:
+        board.send(token.node, token.groups, taken.route, None)
+    placed = board.settle(stops=False)
+    kept = {t.node: t for t in control.due}
+    due: list[Token] = []
+    waiting = list(placed.waiting)
+    for new in placed.due:
+        stop = stopped(graph, superstep, new) if new.node not in kept else None
+        if stop is not None:
+            waiting.append(stop)
+        else:
+            answer = kept[new.node].answer if new.node in kept else None
+            due.append(replace(new, answer=answer))
+    return replace(placed, due=tuple(due), waiting=tuple(waiting))
+
+
 def stopped(graph: GraphPlan, superstep: int, token: Token) -> Waiting | None:
     """The token as it waits before its node, if that has a breakpoint there."""
     return Waiting(token, "before", superstep) if graph.nodes[token.node].interrupt == "before" else None

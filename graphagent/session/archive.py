@@ -51,12 +51,14 @@ class Archive:
 
     Attributes:
         contents: Of a file that was read: the content of artifacts by hash.
+        redacted: The rules by which something was taken out, so that its digests don't hold any more.
     """
 
     root: SessionId
     sessions: tuple[SessionCopy, ...]
     blobs: tuple[Blob, ...]
     contents: Mapping[bytes, memoryview] = field(default_factory=dict)
+    redacted: tuple[str, ...] = ()
 
     @property
     def artifacts(self) -> dict[bytes, ArtifactRow]:
@@ -66,13 +68,15 @@ class Archive:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written to a file. `sessions`, `secret_channels` and `artifacts` are those of a `.gasession` file."""
+    """What was written to a file. `sessions`, `secret_channels` and `artifacts` are those of a `.gasession` file;
+    `redacted` are the rules by which something was taken out of it."""
 
     size: int
     digest: bytes
     sessions: int = 1
     secret_channels: tuple[str, ...] = ()
     artifacts: int = 0
+    redacted: tuple[str, ...] = ()
 
 
 # ---- fields ----------------------------------------------------------------------------------------------------------
@@ -274,9 +278,11 @@ class ArchiveWriter:
 
 def _pieces(archive: Archive) -> Iterator[bytes]:
     yield _HEAD
-    counts = {"root": str(archive.root), "sessions": len(archive.sessions), "blobs": len(archive.blobs)}
+    counts: dict[str, Any] = {"root": str(archive.root), "sessions": len(archive.sessions), "blobs": len(archive.blobs)}
     if archive.artifacts:
         counts["contents"] = sum(row.kept for row in archive.artifacts.values())
+    if archive.redacted:
+        counts["redacted"] = list(archive.redacted)
     yield _record(b"meta", encode(counts))
     for blob in sorted(archive.blobs, key=lambda b: b.hash):
         yield _record(b"blob", blob.data)
@@ -313,7 +319,7 @@ def read_archive(data: bytes, name: str) -> Archive:
     if end < len(_HEAD) or data[end:] != _record(b"hash", digest(memoryview(data)[:end])):
         raise ArchiveInvalid(f"{name} is damaged or cut off: its checksum doesn't fit", hint="copy or export it again")
     try:
-        return _Reader(data, end).archive()
+        return _Reader(data, end, name).archive()
     except (ValueError, TypeError, KeyError, RecursionError, CodecError) as error:
         raise ArchiveInvalid(f"{name} is no export that graphagent wrote: {error}") from error
 
@@ -321,12 +327,18 @@ def read_archive(data: bytes, name: str) -> Archive:
 class _Reader:
     """The records between head and checksum."""
 
-    def __init__(self, data: bytes, end: int) -> None:
+    def __init__(self, data: bytes, end: int, name: str) -> None:
         self._data, self._end, self._at, self._size = memoryview(data), end, len(_HEAD), 0
+        self._name = name
 
     def archive(self) -> Archive:
         kind, body = self._next()
         meta = decode(canonical(body.decode())) if kind == b"meta" else None
+        if isinstance(meta, dict) and "redacted" in meta:
+            rules = ", ".join(_list_of(_is(str))(meta["redacted"]))
+            what = f"{self._name} was redacted when it was exported ({rules}): its digests don't hold any more"
+            hint = "it can be read, not imported or replayed; export the session without --redact"
+            raise ArchiveInvalid(what, hint=hint)
         if not isinstance(meta, dict) or meta.keys() - {"contents"} != {"root", "sessions", "blobs"}:
             raise ValueError("it doesn't begin with what is in it")
         blobs, copies = [], []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -18,6 +18,7 @@ from graphagent.session.archive import Archive, ArchiveWriter, Exported
 from graphagent.session.documents.events import event_data
 from graphagent.session.gathering import gather
 from graphagent.session.reading import floor_of, read_events
+from graphagent.session.redaction import Redaction, Rule, redacted, redaction_of
 from graphagent.snapshot import SessionRow
 
 if TYPE_CHECKING:
@@ -28,11 +29,14 @@ PIECE: Final = 1 << 20
 Write = Callable[[bytes], object]
 
 
-async def export_session(host: Host, row: SessionRow, *, artifacts: bool = True) -> Archive:
+async def export_session(
+    host: Host, row: SessionRow, *, artifacts: bool = True, redact: Sequence[Rule] = ()
+) -> Archive:
     """A session with all that it called. Paths of graphs are those in the project; others are left out.
 
     Args:
         artifacts: False leaves the content of artifacts out; their rows say so.
+        redact: What is taken out, wherever it stands. Then the session can't be imported, and artifacts are left out.
 
     Raises:
         Conflict: it is being written too quickly.
@@ -45,7 +49,17 @@ async def export_session(host: Host, row: SessionRow, *, artifacts: bool = True)
             artifacts=tuple(replace(a, kept=a.kept and artifacts) for a in copy.artifacts),
         ) for copy in archive.sessions
     )  # fmt: skip
-    return replace(archive, sessions=tuple(copies))
+    archive = replace(archive, sessions=tuple(copies))
+    return redacted(archive, await _redaction(host, archive, redact)) if redact else archive
+
+
+async def _redaction(host: Host, archive: Archive, rules: Sequence[Rule]) -> Redaction:
+    """What rules find in a session. Raises InputInvalid."""
+    plans = {}
+    for copy in archive.sessions:
+        for hash in {copy.row.plan, *(checkpoint.plan for checkpoint in copy.checkpoints)}:
+            plans[hash] = await host.plan_at(copy.row, hash)
+    return redaction_of(host, archive, rules, plans)
 
 
 def _inside(file: str | None, root: Path) -> str | None:
@@ -55,16 +69,18 @@ def _inside(file: str | None, root: Path) -> str | None:
 
 
 async def export_to(
-    host: Host, row: SessionRow, file: Path, write: Write | None = None, *, artifacts: bool = True
-) -> Exported:
+    host: Host, row: SessionRow, file: Path, write: Write | None = None, *, artifacts: bool = True,
+    redact: Sequence[Rule] = (),
+) -> Exported:  # fmt: skip
     """Write a session to a file, in the form that its name says.
 
     Args:
         write: Takes the bytes, piece by piece, instead of the file.
         artifacts: False leaves the content of artifacts out.
+        redact: What is taken out, wherever it stands.
 
     Raises:
-        InputInvalid: the name says no form.
+        InputInvalid: the name says no form, or a rule names no channel.
         Conflict: it can't be written, or the session is being written too quickly to be read.
         StoreCorrupt: the content of an artifact is missing or damaged.
     """
@@ -72,15 +88,15 @@ async def export_to(
         hint = f"{file.name}.gasession is the whole session; .jsonl are its events"
         raise InputInvalid("-o", f"{file.name!r} must end in {' or '.join(FORMS)}", hint=hint)
     if file.suffix == ".jsonl":
-        data = await events_lines(host, row)
+        data = await events_lines(host, row, redact)
         await _write_all(file, _one(data), write)
-        return Exported(len(data), digest(data))
-    archive = await export_session(host, row, artifacts=artifacts)
+        return Exported(len(data), digest(data), redacted=tuple(map(str, redact)))
+    archive = await export_session(host, row, artifacts=artifacts, redact=redact)
     writer = ArchiveWriter(archive)
     await _write_all(file, archive_pieces(writer, host.artifacts), write)
-    secret = tuple(await secret_channels(host, archive))
+    secret = tuple(await secret_channels(host, archive, redact))
     count = sum(row.kept for row in archive.artifacts.values())
-    return Exported(writer.size, writer.digest, len(archive.sessions), secret, count)
+    return Exported(writer.size, writer.digest, len(archive.sessions), secret, count, archive.redacted)
 
 
 async def archive_pieces(writer: ArchiveWriter, kept: Artifacts) -> AsyncIterator[bytes]:
@@ -101,21 +117,26 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def events_lines(host: Host, row: SessionRow) -> bytes:
+async def events_lines(host: Host, row: SessionRow, redact: Sequence[Rule] = ()) -> bytes:
     """The committed events of a session's line, one JSON object a line."""
+    redaction = await _redaction(host, await gather(host.store, row.session), redact) if redact else Redaction()
     plan = await host.plan_of(row)
     events = await read_events(host.store, row, plan.graph, lo=await floor_of(host.store, row))
-    lines = [json.dumps(event_data(event), ensure_ascii=False, separators=(",", ":")) for event in events]
+    found = (redaction.tree(event_data(event)) if redact else event_data(event) for event in events)
+    lines = [json.dumps(data, ensure_ascii=False, separators=(",", ":")) for data in found]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-async def secret_channels(host: Host, archive: Archive) -> list[str]:
+async def secret_channels(host: Host, archive: Archive, redact: Sequence[Rule] = ()) -> list[str]:
     """The channels marked as secret whose values an archive holds."""
+    if any(rule.kind == "secrets" for rule in redact):
+        return []
+    gone = {rule.what for rule in redact if rule.kind == "channel"}
     found = set()
     for copy in archive.sessions:
         plan = await host.plan_of(copy.row)
         found |= {channel.name for channel in plan.graph.channels if channel.secret}
-    return sorted(found)
+    return sorted(found - gone)
 
 
 async def _write_all(file: Path, pieces: AsyncIterator[bytes], write: Write | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from graphagent.codec import decode, digest, encode
 from graphagent.engine.endings import waiting_reason
+from graphagent.engine.inputs import apply_inputs
 from graphagent.engine.replay import migration_of
 from graphagent.errors import Conflict, ForkDepth, InputInvalid
 from graphagent.graph.compatibility import conflicts
@@ -23,6 +24,7 @@ from graphagent.session.carrying import (
     find_call,
     new_attempts,
     next_attempts,
+    node_of,
     same_nodes,
 )
 from graphagent.session.host import Host
@@ -37,6 +39,7 @@ from graphagent.snapshot import (
     CheckpointRow,
     Control,
     EffectRow,
+    InputRow,
     LineageEntry,
     NewFork,
     NewInput,
@@ -60,6 +63,7 @@ class Options:
         fresh: Carry nothing of the superstep that it begins with: make its calls again.
         alone: Of a child session fork only that one, as a session of its own.
         before: A call `PATH:ORDINAL` of the superstep that reads the snapshot: the fork goes on right before it.
+        as_node: A node that counts as having ended with these edits: the fork goes on along its routes.
     """
 
     edits: Mapping[str, Any] | None = None
@@ -69,12 +73,18 @@ class Options:
     fresh: bool = False
     alone: bool = False
     before: str | None = None
+    as_node: str | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether the fork begins with a superstep of its own, of kind `edit`."""
+        return bool(self.edits) or self.as_node is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
     """What a fork made. `before` are the values that its edits replaced; `family` the forks of its callers with their
-    origins, from the root down."""
+    origins, from the root down; `as_node` counts as their writer, and `then` is where control is behind it."""
 
     row: SessionRow
     origin: SessionRow
@@ -82,6 +92,8 @@ class Fork:
     edits: Mapping[str, Any]
     before: Mapping[str, Any]
     family: tuple[tuple[SessionRow, SessionRow], ...] = ()
+    as_node: str | None = None
+    then: Control | None = None
 
     @property
     def root(self) -> SessionId:
@@ -121,7 +133,7 @@ async def fork(
     checked = check_edits((chosen.plan or place.plan).graph, chosen.edits or {})
     journal = await _journal(host, row, at, chosen)
     if at == row.head_superstep and not chosen.fresh:
-        check_writes(row, journal)
+        check_writes(row, [r for r in journal if node_of(r.path) != chosen.as_node])
     call_of_own = None if chosen.before is None else find_call(row, at, journal, chosen.before)
     family = await _family(host, callers, chosen)
     made = await _forked(host, place, journal, chosen, call_of_own, checked)
@@ -131,13 +143,19 @@ async def fork(
         made = replace(made, row=replace(made.row, name=chosen.name))
     names = place.plan.graph.channel_index
     before = {n: place.snapshot.values[names[n]] for n in checked if n in names}
-    result = Fork(made.row, row, at, checked, before, tuple((new.row, old) for new, old in family))
+    then = (
+        None
+        if chosen.as_node is None
+        else await _behind(host, place, made.row, chosen.plan or place.plan, made.inputs[0])
+    )
+    members = tuple((new.row, old) for new, old in family)
+    result = Fork(made.row, row, at, checked, before, members, chosen.as_node, then)
     if dry_run:
         return result
     blobs = [] if chosen.plan is None else [Blob(chosen.plan.hash, host.know(chosen.plan).document)]
     await host.store.fork([*(new for new, _ in family), made], blobs)
     for new in (*(new for new, _ in family), made):
-        await _open(host, new, edited=bool(checked) and new is made)
+        await _open(host, new, edited=chosen.edited and new is made)
     return replace(
         result, row=await host.store.session(made.row.session),
         family=tuple([(await host.store.session(new.row.session), old) for new, old in family]),
@@ -146,9 +164,10 @@ async def fork(
 
 def _check(chosen: Options) -> None:
     """Options that exclude each other."""
-    if chosen.before is not None and chosen.edits:
+    if chosen.before is not None and chosen.edited:
         hint = "an edit is a superstep of its own, which begins the one behind it anew"
-        raise InputInvalid("--before", "--set can't be given with it", hint=hint)
+        other = "--as" if chosen.as_node is not None else "--set"
+        raise InputInvalid("--before", f"{other} can't be given with it", hint=hint)
     if chosen.before is not None and chosen.fresh:
         raise InputInvalid("--before", "--fresh can't be given with it", hint="--fresh makes all calls again")
 
@@ -169,6 +188,18 @@ async def _place(host: Host, row: SessionRow, at: int) -> Place:
     graph = (await host.plan_at(row, checkpoint.plan)).graph
     snapshot = await load_snapshot(host.store, row, graph, checkpoint)
     return Place(row, at, checkpoint, await _plan_of_superstep(host, row, at, checkpoint), snapshot)
+
+
+async def _behind(host: Host, place: Place, made: SessionRow, plan: Plan, edit: NewInput) -> Control:
+    """Where control is when a node has ended with these edits. Raises InputInvalid where that can't be told."""
+    snapshot = await load_snapshot(host.store, place.row, plan.graph, place.checkpoint)
+    taken = InputRow(edit.kind, edit.message_id, edit.body)
+    return apply_inputs(plan.graph, plan.hash, snapshot, made.session, [taken], dead=False).control
+
+
+def _edit(edits: Mapping[str, Any], node: str | None) -> NewInput:
+    body = {"set": edits} if node is None else {"set": edits, "as": node}
+    return NewInput("edit", "edit", encode(body))
 
 
 async def _plan_of_superstep(host: Host, row: SessionRow, superstep: int, before: CheckpointRow) -> Plan:
@@ -206,7 +237,8 @@ async def _forked(
     session = SessionId.timed(now, os.urandom(10))
     plan = chosen.plan or place.plan
     kept = None if plan.hash == place.plan.hash else same_nodes(place.plan, plan)
-    rows = None if edits else carried(await _writer(host, row, at), at, journal, kept, call)
+    edited = bool(edits) or chosen.as_node is not None
+    rows = None if edited else carried(await _writer(host, row, at), at, journal, kept, call)
     events = await events_before(host, row, at)
     status: Literal["waiting", "done"] = "waiting" if control.due or control.waiting else "done"
     reason = None if status == "done" else "paused" if control.due else waiting_reason(control)
@@ -216,7 +248,7 @@ async def _forked(
         head=place.checkpoint.checkpoint, head_superstep=at, head_digest=place.checkpoint.digest, event_n=events,
         created_at=now, updated_at=now, graph_version=plan.version, graph_file=plan.file, carried=rows,
     )  # fmt: skip
-    inputs = [NewInput("edit", "edit", encode({"set": edits}))] if edits else []
+    inputs = [_edit(edits, chosen.as_node)] if edited else []
     if rows is not None:
         inputs = await _attempts(host, row, at, journal, rows, call)
     return NewFork(made, tuple(inputs))
@@ -262,7 +294,7 @@ async def _callers(host: Host, row: SessionRow) -> list[CallSite]:
 async def _family(host: Host, callers: Sequence[CallSite], chosen: Options) -> list[tuple[NewFork, SessionRow]]:
     """The forks of the callers and their origins, from the root down: each begins right before its call."""
     out: list[tuple[NewFork, SessionRow]] = []
-    same_plan = replace(chosen, plan=None)
+    same_plan = replace(chosen, plan=None, as_node=None)
     for i, site in enumerate(callers):
         place = await _place(host, site.row, site.superstep)
         if site.superstep == site.row.head_superstep and not chosen.fresh:

@@ -1,9 +1,9 @@
 """Retention: what of old sessions is kept, and the collection that removes the rest.
 
-A session is past its time when its last commit is older than the retention, nothing of it runs or waits, and no
-session that isn't past has inherited from it. Families of which all sessions are past are deleted. In the others, of a
-session that is past stay: its head, the checkpoints at which forks, calls and waiting tokens began, and every 100th.
-Artifacts stay as long as their session isn't past, or something that stays names them.
+A session is past its time when its last commit is older than the rule that fits it says, nothing of it runs or waits,
+and no session that isn't past has inherited from it. Families of which all sessions are past are deleted. In the
+others, of a session that is past stay: its head, the checkpoints at which forks, calls and waiting tokens began, and
+every 100th. Artifacts stay as long as their session isn't past, or something that stays names them.
 """
 
 from __future__ import annotations
@@ -19,23 +19,15 @@ from graphagent.ids import ArtifactId, CheckpointId, SessionId
 from graphagent.ports import Artifacts, Clock, Store
 from graphagent.session.artifact_names import named_by_rows, named_in
 from graphagent.session.gathering import ALL
+from graphagent.session.retention_rules import DAY_US, Retention
 from graphagent.session.strays import remove_strays
 from graphagent.session.tabled import as_stored
 from graphagent.snapshot import ArtifactRow, CheckpointRow, SessionQuery, SessionRow, Span, Sweep
 from graphagent.stores.bodies import hashes_in, readable
 
-DAY_US = 86_400_000_000
 BATCH = 500
 """Rows of about so many supersteps or blobs are removed in one transaction."""
 TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long all of a session is kept after its last commit, and of which snapshots one in so many stays then."""
-
-    older_than_us: int = 30 * DAY_US
-    keep_every: int = 100
 
 
 @dataclass(slots=True)
@@ -51,6 +43,11 @@ class Collected:
     strays: int = 0
     skipped: list[SessionId] = field(default_factory=list)
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything goes."""
+        return bool(self.deleted or self.trimmed or self.checkpoints or self.blobs or self.artifacts or self.strays)
+
 
 async def collect(
     store: Store, clock: Clock, retention: Retention | None = None, *, artifacts: Artifacts | None = None,
@@ -64,8 +61,7 @@ async def collect(
     """
     retention = retention or Retention()
     entries = await store.sessions(SessionQuery(children=True, limit=ALL))
-    before = clock.now_us() - retention.older_than_us
-    collection = _Collection(store, artifacts, before, retention.keep_every, dry_run)
+    collection = _Collection(store, artifacts, clock.now_us(), retention, dry_run)
     for family in sorted({entry.row.family for entry in entries}):
         for _ in range(TRIES):
             if await collection.family(family):
@@ -84,18 +80,18 @@ class _Collection:
 
     store: Store
     artifacts: Artifacts | None
-    before: int
-    keep_every: int
+    now_us: int
+    retention: Retention
     dry_run: bool
     found: Collected = field(default_factory=Collected)
 
     async def family(self, family: SessionId) -> bool:
         """Collect one family. False if it changed meanwhile."""
         rows = await self.store.family(family)
-        past = past_sessions(rows, self.before)
+        past = past_sessions(rows, self.retention, self.now_us)
         if len(past) == len(rows):
             return await self._delete(rows)
-        plan = await mark(self.store, rows, past, self.keep_every)
+        plan = await mark(self.store, rows, past, self.retention.keep_every)
         if not self.dry_run and not await self._sweep(rows, plan):
             return False
         found = self.found
@@ -123,12 +119,12 @@ class _Collection:
         return True
 
 
-def past_sessions(rows: Sequence[SessionRow], before: int) -> set[SessionId]:
-    """The sessions of a family whose last commit was before that time, and from which none inherits that isn't past.
+def past_sessions(rows: Sequence[SessionRow], retention: Retention, now_us: int) -> set[SessionId]:
+    """The sessions of a family whose time is over, and from which none inherits whose time isn't.
 
     What runs or waits is never past: a question may be answered after any time.
     """
-    past = {row.session for row in rows if row.updated_at < before and row.status not in ("running", "waiting")}
+    past = retention.past(rows, now_us)
     for row in rows:
         if row.session not in past:
             past -= {entry.session for entry in row.lineage}

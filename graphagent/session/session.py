@@ -238,17 +238,18 @@ class Session:
 
     async def afork(
         self, at: int | str, *, set: Mapping[str, Any] | None = None, graph: Graph | None = None,
-        before: str | None = None, fresh: bool = False, alone: bool = False, name: str | None = None,
-        same_seed: bool = False,
+        as_node: str | None = None, before: str | None = None, fresh: bool = False, alone: bool = False,
+        name: str | None = None, same_seed: bool = False,
     ) -> Session:  # fmt: skip
         """A new session whose head is that snapshot, with these channels set. It is paused: `resume` runs it.
 
         Where the origin's superstep hasn't closed, the calls already made in it aren't made again; `fresh` makes them.
+        `as_node` names a node that counts as having ended with what is set: its routes are taken, and it doesn't run.
         `before` names a call (`write:0`) of the superstep that reads the snapshot: the fork goes on right before it. A
         child session's callers are forked with it, unless `alone`; `root().resume()` runs them all.
         """
         plan = graph.compile() if graph is not None else None
-        chosen = ForkOptions(set, plan, name, same_seed, fresh, alone, before)
+        chosen = ForkOptions(set, plan, name, same_seed, fresh, alone, before, as_node)
         return await concurrency.in_trio(self._fork, at, chosen)
 
     fork = concurrency.blocking(afork)
@@ -307,25 +308,29 @@ class Session:
         plan = graph.compile() if graph is not None else None
         return Replay(await operations.replay(host, self.id, mode=mode, start_at=start, stop_at=stop, plan=plan))
 
-    async def aexport(self, path: str | Path, *, artifacts: bool = True) -> Path:
+    async def aexport(self, path: str | Path, *, artifacts: bool = True, redact: Sequence[str] = ()) -> Path:
         """Write this session, with all that it called, to a file: `.gasession`, or its events as `.jsonl`.
 
         Args:
             artifacts: False leaves the bytes of artifacts out.
+            redact: What is taken out, wherever it stands: `secrets`, `channel:NAME`, `key:PATTERN`, `text:REGEX`. A
+                file from which something was taken can't be imported.
 
         Raises:
-            InputInvalid: the name has another ending.
+            InputInvalid: the name has another ending, or a rule isn't any of these.
             Conflict: it can't be written, or the session is being written too quickly to be read.
             StoreCorrupt: the bytes of an artifact are missing or damaged.
         """
-        return await concurrency.in_trio(self._export, Path(path), artifacts)
+        return await concurrency.in_trio(self._export, Path(path), artifacts, tuple(redact))
 
     export = concurrency.blocking(aexport)
 
-    async def _export(self, path: Path, artifacts: bool) -> Path:
+    async def _export(self, path: Path, artifacts: bool, redact: Sequence[str]) -> Path:
         from graphagent.session.exporting import export_to
+        from graphagent.session.redaction import read_rules
 
-        await export_to(await self.project.host(), self.row, path, artifacts=artifacts)
+        rules = read_rules(redact)
+        await export_to(await self.project.host(), self.row, path, artifacts=artifacts, redact=rules)
         return path
 
     async def adelete(self) -> None:

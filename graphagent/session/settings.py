@@ -15,6 +15,7 @@ from graphagent.errors import InputInvalid
 from graphagent.graph.suggest import suggest
 from graphagent.llm.capabilities import Capabilities, of_models
 from graphagent.session.hooks import HookSettings, read_hooks
+from graphagent.session.retention_rules import Retention, read_retention
 from graphagent.stores.postgres_url import SCHEMES
 
 PROJECT_FILE = "graphagent.toml"
@@ -83,6 +84,12 @@ SETTINGS: Final = {
         "of a server in `.graphagent/artifacts`. `max_bytes` of one artifact (4 GiB), `max_result_bytes` of the result "
         "of an agent's tool (64 MiB)", "GRAPHAGENT_ARTIFACTS",
     ),
+    "retention": Setting(
+        dict, "for how long all of a session is kept after its last commit: `older_than` (`30d`, or `forever`); one in "
+        "`keep_every` (100) of its snapshots stays then. `[retention.graphs]` and `[retention.tags]` say so by name of "
+        "a graph and by tag; of those that fit the longest counts. With it a worker collects `every` so often "
+        "(`1h`), and `graphagent db gc` takes it for its defaults",
+    ),
     "upcasters": Setting(
         list, "modules of the project with functions `@graphagent.upcaster`, for `graphagent migrate S --to FILE`"
     ),
@@ -138,6 +145,7 @@ class Settings:
         artifact_limit: How long an artifact may be, in bytes.
         result_limit: How long the result of an agent's tool may be, in bytes.
         hooks: Functions that decide about model calls.
+        retention: For how long sessions are kept, if the project says so.
     """
 
     root: Path
@@ -156,6 +164,7 @@ class Settings:
     artifact_limit: int = ARTIFACT_LIMIT
     result_limit: int = RESULT_LIMIT
     hooks: HookSettings = field(default_factory=HookSettings)
+    retention: Retention | None = None
 
     @property
     def artifacts_folder(self) -> Path | None:
@@ -244,6 +253,7 @@ def load_settings(
         artifact_limit=artifact_limit,
         result_limit=result_limit,
         hooks=read_hooks(hooks) if hooks is not None else read_hooks(data.get("hooks") or {}, PROJECT_FILE),
+        retention=read_retention(data.get("retention") or {}, PROJECT_FILE),
     )
 
 

@@ -19,6 +19,8 @@ from graphagent.session import operations
 from graphagent.session.host import Host
 from graphagent.session.operations import Options
 from graphagent.session.parked import next_due
+from graphagent.session.placement import Placement
+from graphagent.session.retention import collect
 from graphagent.snapshot import SessionQuery, SessionRow
 
 POLL_S = 1.0
@@ -30,8 +32,8 @@ WRITES_S = 10.0
 """How long writes that are under way may still take when the time of a drain is over."""
 
 Tell = Callable[[str, Mapping[str, Any]], None]
-"""Is told what happens: `claimed`, `ended`, `refused`, `failed` or `away`, and facts about it; and in another thread
-that its loop is, or was, `blocked`."""
+"""Is told what happens: `claimed`, `ended`, `refused`, `failed`, `away` or `collected`, and facts about it; and in
+another thread that its loop is, or was, `blocked`."""
 
 
 def untold(what: str, facts: Mapping[str, Any]) -> None:
@@ -44,13 +46,13 @@ class Worker:
 
     Args:
         slots: So many sessions run at once.
-        graphs: Names of the graphs whose sessions it takes; all if there are none.
+        placement: Which sessions it takes.
         drain_s: How long open supersteps may take to end once it is drained.
     """
 
     host: Host
     slots: int = 16
-    graphs: frozenset[str] = frozenset()
+    placement: Placement = field(default_factory=Placement)
     drain_s: float = DRAIN_S
     tell: Tell = untold
     draining: bool = field(init=False, default=False)
@@ -85,6 +87,7 @@ class Worker:
             ready()
             nursery.start_soon(self._listen)
             nursery.start_soon(Watchdog(self._blocked).run)
+            nursery.start_soon(self._collect)
             while not self.draining:
                 with trio.move_on_after(POLL_S):
                     await self._wake.wait()
@@ -98,6 +101,20 @@ class Worker:
         while True:
             await self.host.store.woken()
             self._wake.set()
+
+    async def _collect(self) -> None:
+        """Collect what is past its time, now and then, if the settings say how long sessions are kept."""
+        host, retention = self.host, self.host.settings.retention
+        while retention is not None and not self.draining:
+            try:
+                found = await collect(host.store, host.clock, retention, artifacts=host.artifacts)
+                if found.anything:
+                    self.tell("collected", {"found": found})
+            except StoreUnavailable as error:
+                self.tell("away", {"error": error.message})
+            except GraphAgentError as error:
+                self.tell("failed", {"session": "retention", "error": error.message})
+            await trio.sleep(retention.every_us / 1e6)
 
     def _blocked(self, lag: Lag) -> None:
         self.tell("blocked", {"seconds": lag.seconds, "stack": lag.stack})
@@ -115,17 +132,29 @@ class Worker:
             self.tell("away", {"error": error.message})
 
     async def _claimable(self) -> list[SessionId]:
-        found = await self.host.store.claimable(limit=CLAIM_AT_ONCE)
-        sessions = [s for s in found if await self._takes(s)] if self.graphs else found
+        sessions = await self._placed_here()
         await self._schedule()
         now = self.host.clock.now_us()
         due = sorted((at, session) for session, at in self._due.items() if at <= now)
         return list(dict.fromkeys([*sessions, *(session for _, session in due)]))
 
+    async def _placed_here(self) -> list[SessionId]:
+        """What can be claimed and is for this worker, however much there is in front of it that isn't."""
+        limit, known = CLAIM_AT_ONCE, 0
+        sessions: list[SessionId] = []
+        while True:
+            found = await self.host.store.claimable(limit=limit)
+            if self.placement.everything:
+                return found
+            sessions += [s for s in found[known:] if await self._takes(s)]
+            if len(found) < limit or len(sessions) >= CLAIM_AT_ONCE:
+                return list(dict.fromkeys(sessions))
+            limit, known = 4 * limit, len(found)
+
     async def _takes(self, session: SessionId) -> bool:
-        """Whether it is of one of this worker's graphs."""
+        """Whether this worker takes it."""
         try:
-            return (await self.host.store.session(session)).graph in self.graphs
+            return self.placement.takes(await self.host.store.session(session))
         except NotFound:
             return False  # it was deleted just now
 
@@ -137,7 +166,7 @@ class Worker:
             query = SessionQuery(status="waiting", since_us=since, before_us=before, limit=500)
             entries = await self.host.store.sessions(query)
             for entry in entries:
-                if not self.graphs or entry.row.graph in self.graphs:
+                if self.placement.takes(entry.row):
                     await self._note_due(entry.row)
             if len(entries) < query.limit:
                 break

@@ -71,6 +71,12 @@ def test_a_session_moves_to_another_project_and_goes_on(asks: Path, tmp_path: Pa
     exported = call(asks, "export", "@last", "-o", "x.gasession")
     assert exported.stdout == "x.gasession\n"
     assert "secret channels key" in exported.stderr
+    less = call(asks, "export", "@last", "-o", "less.gasession", "--redact", "secrets")
+    assert "secret channels" not in less.stderr
+    assert "redacted (secrets): it can be read, not imported or replayed" in less.stderr
+    assert "without --redact" in call(there, "import", str(asks / "less.gasession"), code=7).stderr
+    assert "channel:NAME" in call(asks, "export", "@last", "-o", "no.gasession", "--redact", "word", code=2).stderr
+    assert not (asks / "no.gasession").exists()
     document = json.loads(call(asks, "export", "@last", "-o", "x.gasession", "--json").stdout)
     file = asks / "x.gasession"
     assert (document["session"], document["bytes"]) == (session, file.stat().st_size)
@@ -178,6 +184,16 @@ def test_a_store_is_checked_verified_and_collected(asks: Path) -> None:
     assert "removed 0 sessions" in call(asks, "db", "gc").stdout, "30 days"
     call(asks, "db", "gc", "--older-than", "1ms", code=7)
     call(asks, "db", "gc", "--older-than", "soon", code=2)
+    rules = asks / "graphagent.toml"
+    rules.write_text('[retention]\nolder_than = "1ms"\ntags = { audit = "forever" }\n')
+    assert "would remove 1 sessions" in call(asks, "db", "gc", "--dry-run").stdout
+    assert "removed 0 sessions" in call(asks, "db", "gc", "--older-than", "30d", "--yes").stdout, "flags go first"
+    call(asks, "sessions", "tag", "@last", "audit")
+    assert "removed 0 sessions" in call(asks, "db", "gc", "--older-than", "1ms", "--yes").stdout
+    call(asks, "sessions", "tag", "@last", "--remove", "audit")
+    rules.write_text("[retention]\nkeep_every = 0\n")
+    assert "retention.keep_every of graphagent.toml" in call(asks, "db", "gc", code=2).stderr
+    rules.unlink()
     assert "removed 1 sessions" in call(asks, "db", "gc", "--older-than", "1ms", "--yes").stdout
     assert json.loads(call(asks, "sessions", "--json").stdout)["sessions"] == []
 

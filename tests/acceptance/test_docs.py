@@ -16,7 +16,7 @@ def test_the_tutorial(tmp_path: Path) -> None:
 
 
 def test_travel_in_time(tmp_path: Path) -> None:
-    assert follow(ROOT / "docs" / "howto" / "travel-in-time.md", tmp_path, {}) == 16
+    assert follow(ROOT / "docs" / "howto" / "travel-in-time.md", tmp_path, {}) == 17
 
 
 def test_classes_as_types(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_classes_as_types(tmp_path: Path) -> None:
 
 def test_sessions_are_kept_and_moved(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
-    assert follow(ROOT / "docs" / "howto" / "keep-and-move-sessions.md", tmp_path / "here", {}) == 12
+    assert follow(ROOT / "docs" / "howto" / "keep-and-move-sessions.md", tmp_path / "here", {}) == 14
 
 
 def test_an_agent(tmp_path: Path) -> None:

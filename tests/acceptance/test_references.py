@@ -20,7 +20,8 @@ from graphagent.session.exporting import archive_bytes, export_session
 from graphagent.session.host import Host
 from graphagent.session.importing import import_session
 from graphagent.session.loading import load_snapshot
-from graphagent.session.retention import Retention, collect
+from graphagent.session.retention import collect
+from graphagent.session.retention_rules import Retention
 from graphagent.session.tabled import as_stored
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import NewInput, SessionQuery, Span

@@ -11,7 +11,8 @@ from graphagent.ports import Store
 from graphagent.session import operations as ops
 from graphagent.session.exporting import archive_bytes, export_session
 from graphagent.session.importing import import_session
-from graphagent.session.retention import Retention, collect
+from graphagent.session.retention import collect
+from graphagent.session.retention_rules import Retention
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery
 from graphagent.stores.postgres import PostgresStore

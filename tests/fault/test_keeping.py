@@ -22,7 +22,7 @@ from graphagent.session import operations as ops
 from graphagent.session.host import Host
 from graphagent.session.importing import import_session
 from graphagent.session.reading import floor_of
-from graphagent.session.retention import DAY_US
+from graphagent.session.retention_rules import DAY_US
 from graphagent.session.settings import beside
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery

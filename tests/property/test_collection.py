@@ -20,14 +20,17 @@ from graphagent.session.host import Host
 from graphagent.session.importing import check_archive
 from graphagent.session.loading import load_snapshot
 from graphagent.session.reading import checkpoint_at, floor_of
-from graphagent.session.retention import DAY_US, Retention, collect
+from graphagent.session.retention import collect
+from graphagent.session.retention_rules import DAY_US, Retention
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery, SessionRow
 from graphagent.stores.memory import MemoryStore
 from graphagent.stores.sqlite import SqliteStore
 from tests.corpus.sessions import answer, host_on, start
 
-STEPS = ("ledger", "dive", "fork", "again", "answer", "wait", "collect", "collect_some")
+STEPS = ("ledger", "dive", "fork", "again", "answer", "tag", "wait", "collect", "collect_some")
+TAGS = ("forever", "short", "long")
+KEPT = {"forever": None, "short": 4 * DAY_US, "long": 60 * DAY_US}
 Steps = list[tuple[str, int]]
 
 
@@ -107,21 +110,26 @@ class Life:
             if not await ops.open_interrupts(self.host, row.session):
                 await ops.resume(self.host, row.session)  # a fork calls its child again, which asks
             await answer(self.host, row.session)
+        elif step == "tag":
+            await self.store.label(row.session, None, [] if n % 4 == 3 else [TAGS[n % 4]])
         elif step == "again" and row.status == "done" and row.graph == "ledger":
             await ops.run_again(self.host, row.session, {"rounds": n % 4 + 1})
 
     async def collect(self, store: Any, n: int) -> None:
         before = {row.session: row for row in await self.rows()}
-        found = await collect(store, self.clock, Retention(30 * DAY_US, keep_every=3 + n % 5))
+        rules = Retention(30 * DAY_US, 3 + n % 5, {"dive": 20 * DAY_US} if n % 2 else {}, KEPT)
+        found = await collect(store, self.clock, rules)
         after = {row.session for row in await self.rows()}
         assert before.keys() - after == set(found.deleted)
         for session in found.deleted:
             family = [row for row in before.values() if row.family == before[session].family]
-            assert all(row.updated_at < self.clock.now - 30 * DAY_US for row in family)
+            assert rules.past(family, self.clock.now) == {row.session for row in family}
             assert not any(row.status in ("running", "waiting") for row in family)
+            assert not any(row.updated_at >= self.clock.now - 4 * DAY_US or "forever" in row.tags for row in family)
         self.known = {key: value for key, value in self.known.items() if key[0] in after}
         self.gone += len(found.deleted) + found.checkpoints + found.blobs
-        again = await collect(self.store, self.clock, Retention(30 * DAY_US, keep_every=3 + n % 5))
+        assert not any("forever" in before[session].tags for session in found.trimmed)
+        again = await collect(self.store, self.clock, rules)
         if store is self.store:
             assert (again.deleted, again.trimmed, again.checkpoints, again.blobs) == ([], [], 0, 0)
 
@@ -184,7 +192,9 @@ def histories(draw: st.DrawFn) -> Steps:
         steps += [(draw(st.sampled_from(["ledger", "dive"])), draw(NUMBERS)), ("answer", draw(NUMBERS))]
         steps += draw(st.lists(st.tuples(st.sampled_from(STEPS), NUMBERS), max_size=4))
         steps += [("wait", draw(st.sampled_from([3, 31, 31, 39])))]
-        steps += draw(st.lists(st.tuples(st.sampled_from(["fork", "again", "answer", "fork"]), NUMBERS), max_size=2))
+        steps += draw(
+            st.lists(st.tuples(st.sampled_from(["fork", "again", "answer", "fork", "tag"]), NUMBERS), max_size=2)
+        )
         steps += [(draw(st.sampled_from(["collect", "collect", "collect_some"])), draw(NUMBERS))]
     return steps
 
@@ -202,7 +212,7 @@ def test_nothing_that_is_kept_loses_anything(steps: Steps) -> None:
 
 HISTORY: Steps = [
     ("ledger", 3), ("answer", 0), ("fork", 4), ("dive", 5), ("wait", 20), ("again", 0), ("fork", 7), ("wait", 20),
-    ("collect", 1), ("fork", 10), ("wait", 31), ("collect_some", 1), ("collect_some", 4), ("answer", 1), ("collect", 4),
+    ("tag", 0), ("collect", 1), ("fork", 10), ("tag", 5), ("wait", 31), ("collect_some", 1), ("collect_some", 4), ("answer", 1), ("collect", 4),
     ("ledger", 2), ("answer", 3), ("wait", 39), ("fork", 0), ("collect", 0), ("answer", 0), ("wait", 39), ("collect", 2),
 ]  # fmt: skip
 

@@ -24,6 +24,9 @@ def changes_of(record: Record) -> list[Change]:
     for task in record.body.get("tasks", []):
         for channel in task[3].get("writes", []):
             writers.setdefault(channel, []).append(task[0])
+    for kind, data in record.body.get("begin", []):
+        if kind == "x.session.edited" and "as" in data:
+            writers |= {channel: [data["as"]] for channel in data["channels"]}
     out = []
     for channel in record.after.graph.channels:
         entry = record.after.entries.get(channel.name)

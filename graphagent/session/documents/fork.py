@@ -50,7 +50,7 @@ async def fork_document(
     return ForkDocument(
         row.session if created else None, created, origin, graph_ref(row, host.settings.root), edits, head,
         [_family(new, old) for new, old in made.family] if created else [],
-        await preview(host, made), run,
+        await preview(host, made), run, made.as_node,
     )  # fmt: skip
 
 
@@ -64,8 +64,9 @@ async def preview(host: Host, made: Fork) -> Preview:
     checkpoint = await checkpoint_at(host.store, made.origin, made.snapshot)
     state = (await states_of(host, made.origin, [checkpoint]))[0]
     graph = (await host.plan_of(made.row)).graph
-    due = [state.graph.nodes[t.node].name for t in state.control.due]
-    parked = [state.graph.nodes[w.token.node].name for w in state.control.waiting]
+    nodes, control = (state.graph.nodes, state.control) if made.then is None else (graph.nodes, made.then)
+    due = [nodes[t.node].name for t in control.due]
+    parked = [nodes[w.token.node].name for w in control.waiting]
     kept = made.row.carried.keys if made.row.carried is not None else frozenset()
     found = await host.store.effects(made.origin.spans(made.snapshot))
     after = [r for r in found if r.superstep > made.snapshot or r.key[1:] not in kept]

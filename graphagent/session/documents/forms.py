@@ -235,7 +235,7 @@ class FamilyFork(Part):
 
 @dataclass(frozen=True, slots=True)
 class ForkDocument(Document):
-    """A fork, or with `created` false what it would be."""
+    """A fork, or with `created` false what it would be. `as_node` counts as the writer of its edits."""
 
     schema: Literal["graphagent/fork@1"] = field(default="graphagent/fork@1", init=False)
     session: SessionId | None
@@ -247,6 +247,7 @@ class ForkDocument(Document):
     family: list[FamilyFork]
     preview: Preview
     run: RunDocument | None
+    as_node: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,7 +426,8 @@ class SentDocument(Document):
 @dataclass(frozen=True, slots=True)
 class ExportDocument(Document):
     """A session that was written to a file. `sessions` counts those that it called too; `secret_channels` are the
-    channels marked as secret whose values the file holds, `artifacts` counts those whose content it holds."""
+    channels marked as secret whose values the file holds, `artifacts` counts those whose content it holds. With
+    rules in `redacted` something was taken out of it, so it can't be imported."""
 
     schema: Literal["graphagent/export@1"] = field(default="graphagent/export@1", init=False)
     session: SessionId
@@ -435,6 +437,7 @@ class ExportDocument(Document):
     sessions: int
     secret_channels: list[str]
     artifacts: int
+    redacted: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ from graphagent.snapshot import SessionRow
 def export_document(session: SessionId, file: str, done: Exported) -> ExportDocument:
     """A session that was written to a file."""
     digest = show_digest(done.digest)
-    return ExportDocument(session, file, done.size, digest, done.sessions, list(done.secret_channels), done.artifacts)
+    return ExportDocument(
+        session, file, done.size, digest, done.sessions, list(done.secret_channels), done.artifacts, list(done.redacted)
+    )
 
 
 async def import_document(store: Store, row: SessionRow, file: str) -> ImportDocument:

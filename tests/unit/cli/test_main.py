@@ -103,3 +103,11 @@ def test_version() -> None:
     screen = terminal()
     assert main(["--version"], screen) == 0
     assert re.fullmatch(r"graphagent \d+\.\d+\.\d+\n", out(screen))
+
+
+def test_a_bad_label_of_a_worker_is_a_mistake_in_use(tmp_path: Path) -> None:
+    screen = terminal(project=str(tmp_path))
+    assert main(["worker", "--label", "gpu"], screen) == 2
+    assert "'gpu' is no label k=v" in err(screen)
+    assert "did you mean gpu=VALUE?" in err(screen)
+    assert not (tmp_path / ".graphagent").exists()

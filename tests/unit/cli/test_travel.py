@@ -151,6 +151,22 @@ def test_a_fork_before_a_call(hub: tuple[Path, str, str]) -> None:
     assert "work:0, work:1" in command(project, "fork", child, "--at", "1", "--before", "x:0")[2]
 
 
+def test_a_fork_as_a_node_goes_on_along_its_routes(project: Path) -> None:
+    session = started(project)
+    preview = command(project, "fork", session, "--at", "1", "--set", "i=3", "--as", "step", "--dry-run")[1]
+    assert "as        step, which doesn't run: its routes are taken" in preview
+    assert "due       tell" in preview
+    made = document(project, "fork", session, "--at", "1", "--set", "i=3", "--as", "step", "--run")
+    assert (made["as_node"], made["run"]["outputs"]) == ("step", {"text": "wrote 0"})
+    assert made["preview"]["due"] == ["tell"]
+    shown = document(project, "show", f"{made['session']}@2", "--changed")
+    assert [(c["channel"], c["writers"]) for c in shown["changes"]] == [("i", ["step"])]
+    code, _, told = command(project, "fork", session, "--at", "1", "--as", "stepp")
+    assert code == 2
+    assert "did you mean 'step'" in told
+    assert document(project, "fork", session, "--at", "1")["as_node"] is None
+
+
 def test_show_tells_of_nodes_changes_and_calls(hub: tuple[Path, str, str]) -> None:
     project, session, child = hub
     code, text, _ = command(project, "show", child, "--node", "work")

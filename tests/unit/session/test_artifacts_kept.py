@@ -20,7 +20,8 @@ from graphagent.session.archive import read_archive
 from graphagent.session.exporting import archive_bytes, export_session, export_to
 from graphagent.session.host import Host
 from graphagent.session.importing import import_session
-from graphagent.session.retention import DAY_US, Retention, collect
+from graphagent.session.retention import collect
+from graphagent.session.retention_rules import DAY_US, Retention
 from graphagent.session.verifying import verify_store
 from graphagent.snapshot import ArtifactRow, EffectRow, EffectState
 from graphagent.stores.memory import MemoryStore

@@ -15,7 +15,7 @@ PAGE = {
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
     "interrupts error usage effects artifacts",
     "channel": "schema name type reducer scope version changed writers size value value_ref",
-    "fork": "schema session created origin graph edits head family preview run",
+    "fork": "schema session created origin graph edits head family preview run as_node",
     "replay": "schema session mode from to floor identical supersteps effects first_difference wall_ms",
     "diff": "schema a b common same first_difference pairs changes outputs_same delta graph_patch",
     "validate": "schema ok files diagnostics counts",
