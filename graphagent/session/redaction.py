@@ -1,7 +1,7 @@
 """Redaction of exports: what rules name is looked up in a session, and taken out of the file wherever it stands.
 
-A rule finds texts and numbers: those that a channel has held at any time, or that stand below a key. They go by value
-from every row, since what a channel holds stands in prompts, answers, results and events too. The channels themselves
+A rule finds texts and numbers: those that a channel has held at any time, or that stand below a key. They go by value,
+out of every row, since what a channel holds stands in prompts, answers, results and events too. The channels themselves
 go whole. Hashes of what is gone would tell it to whoever guesses, so a channel's entries go with their hashes; the
 file's digests don't hold any more, and nobody can import it.
 """
