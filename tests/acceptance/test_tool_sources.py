@@ -15,6 +15,7 @@ import pytest
 
 import graphagent as ga
 from graphagent.llm.scripted import ScriptedModel, Turn
+from tests import warm
 from tests.unit.tools.web import Given, Web
 
 ROOT = Path(__file__).parents[2]
@@ -153,9 +154,9 @@ def test_a_command_that_nobody_allowed_is_not_started(
 
 def test_the_tools_are_listed_and_none_is_called(tmp_path: Path, project: ga.Project, web: Web, mcp_url: str) -> None:
     file = write_graph(tmp_path, web, mcp_url)
-    command = [sys.executable, "-m", "graphagent", "tools", str(file)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True, env=env)
+    done = warm.graphagent(["tools", str(file), "--json"], ROOT, env)
+    assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     tools = {tool["name"]: tool for tool in document["tools"]}
     assert {"api.getOrder", "local.add", "remote.weather", "remote.fail", "shout", "twice"} <= set(tools)
@@ -166,7 +167,7 @@ def test_the_tools_are_listed_and_none_is_called(tmp_path: Path, project: ga.Pro
     assert tools["twice"]["returns"]["required"] == ["said"]
     assert (document["problems"], web.asked) == ([], [])
     (tmp_path / "graphagent.toml").write_text("")
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
+    shown = warm.graphagent(["tools", str(file)], ROOT, env).stdout
     assert "✖ local: the command of the MCP server 'local' isn't allowed" in shown
     assert "✖ remote: 127.0.0.1 is at 127.0.0.1, which isn't public" in shown
     assert "Shouts." in shown
