@@ -138,6 +138,7 @@ async def test_a_write_that_failed(world: World) -> None:
 @scenario
 async def test_36b_two_writes_in_doubt_are_settled_separately(world: World) -> None:
     """Two tasks, a map's item among them: an answer to one leaves the other open, and calls nothing."""
+    world.replays_call = True  # not a replay, but a thread of the dead process, however late it comes
     world.functions(FUNCTIONS)
     session = await world.create("""
         outputs: { n: int, ns: "list[int]" }
