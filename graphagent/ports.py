@@ -217,6 +217,10 @@ class Store(Protocol):
         """
         ...
 
+    async def workers(self) -> int:
+        """How many processes live that have sessions here, this one included: at least 1."""
+        ...
+
     async def children(self, session: SessionId) -> list[SessionRow]:
         """The child sessions that `session` called, oldest first."""
         ...

@@ -15,6 +15,15 @@ SETS: Final[dict[str, str | None]] = {
     "std.todos": "todos",
 }
 """Each set, and the channel that the graph has to declare for it."""
+TOOLS: Final[dict[str, tuple[str, ...]]] = {
+    "std.files": ("ls", "read_file", "write_file", "edit_file", "delete_file", "glob", "grep"),
+    "std.finish": ("finish",),
+    "std.human": ("ask_human",),
+    "std.sessions": ("start", "check", "collect"),
+    "std.skills": ("read_skill",),
+    "std.todos": ("write_todos",),
+}
+"""What the model sees of each set."""
 CHANNELS: Final = {
     "files": ("dict[str, any]", "merge"),
     "sessions": ("dict[str, any]", "merge"),

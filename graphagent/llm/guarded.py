@@ -50,17 +50,24 @@ class SharedGuards:
     """
 
     def __init__(self, rates: SharedRates | None = None) -> None:
-        self._rates = rates
+        self._rates, self._workers = rates, 1
         self._guards: dict[tuple[str, ...], Guards] = {}
 
     def around(self, model: Model, base_url: str, api_key: str, rates: Rates) -> GuardedModel:
         """The model behind its guards."""
         return GuardedModel(model, self, (model.info.provider, base_url, api_key, model.info.name), rates)
 
+    def split(self, workers: int) -> None:
+        """So many workers live: without Redis each takes its part of the rate limits."""
+        self._workers = workers
+        for guards in self._guards.values():
+            guards.limiter.split(workers)
+
     def get(self, key: tuple[str, ...], rates: Rates) -> Guards:
         """Those that belong together; the first call makes them."""
         if key not in self._guards:
             self._guards[key] = Guards.of(key[-1], rates, self._rates, "\0".join(key))
+            self._guards[key].limiter.split(self._workers)
         return self._guards[key]
 
 

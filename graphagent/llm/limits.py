@@ -3,8 +3,8 @@
 A bucket holds a sixth of its limit and is refilled with the rest over a minute, so no window of 60 s passes more than
 the limit. A debit that is larger than the bucket goes when it is full, and leaves it below zero.
 
-Workers that share a Redis share the buckets. While it doesn't answer, each keeps to its share of the limit, evenly
-paced, so no window passes more than the limit when Redis goes away or comes back.
+Each of several workers takes an equal part. Workers that share a Redis share the buckets. While it doesn't answer, each
+keeps to its part, evenly paced, so no window passes more than the limit when Redis goes away or comes back.
 
 What the provider says comes on top: nobody passes before the end of a `Retry-After`, and a reported remainder only
 lowers. Time is trio's, so that `MockClock` drives it.
@@ -41,6 +41,7 @@ class Bucket:
     def __init__(self, limit: int) -> None:
         self.capacity = max(limit / SHARE, 1.0)
         self.rate = max(limit - self.capacity, 1.0) / WINDOW_S
+        self._whole = self.capacity, self.rate
         self._level = self.capacity
         self._at = trio.current_time()
 
@@ -64,6 +65,12 @@ class Bucket:
         """There is no more than this."""
         self._level = min(self.level, remaining)
 
+    def resize(self, workers: int) -> None:
+        """Be one of so many equal parts of it from now on."""
+        self._level = self.level
+        self.capacity, self.rate = max(self._whole[0] / workers, 1.0), self._whole[1] / workers
+        self._level = min(self._level, self.capacity)
+
     def share(self, workers: int) -> Bucket:
         """What one of so many workers has of it while they can't share it: nothing now, and no more than 1 at once."""
         out = Bucket(1)
@@ -85,6 +92,7 @@ class RateLimiter:
         self._rates, self._shared, self._key = rates, shared, key
         self._buckets = (_bucket_of_all(rates.requests), _bucket_of_all(rates.tokens))
         self._workers, self._alone = 1, False
+        self._split = 1
         self._requests = None if rates.requests is None else Bucket(rates.requests)
         self._tokens = None if rates.tokens is None else Bucket(rates.tokens)
         self._turn = trio.StrictFIFOLock()
@@ -97,6 +105,7 @@ class RateLimiter:
         Raises:
             ModelError: `rate_limit`, the wait would pass the deadline; nothing was taken.
         """
+        self._resize()
         needed = self._wait(tokens, self._ahead_requests, self._ahead_tokens)
         if needed > deadline_s:
             raise self._too_long(needed)
@@ -166,6 +175,17 @@ class RateLimiter:
                 await self.close_for(reset_s)
         if self._shared is not None and (self._requests is not None or self._tokens is not None):
             await self._shared.lower(self._key, *self._buckets, (quota.requests, quota.tokens))
+
+    def split(self, workers: int) -> None:
+        """So many workers live. Without Redis each takes an equal part of the limits."""
+        self._workers = workers
+
+    def _resize(self) -> None:
+        if self._shared is None and self._workers != self._split:
+            self._split = self._workers
+            for bucket in (self._requests, self._tokens):
+                if bucket is not None:
+                    bucket.resize(self._split)
 
     def _go_alone(self) -> None:
         """Keep to this worker's share, from now on until the limit can be shared again."""

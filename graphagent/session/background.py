@@ -24,13 +24,19 @@ from graphagent.snapshot import SessionQuery, SessionRow, Snapshot
 if TYPE_CHECKING:
     from graphagent.session.host import Host
 
+TAG: Final = "by:"
 _OPEN: Final = ("idle", "running", "waiting")
 _beside: ContextVar[trio.Nursery | None] = ContextVar("graphagent_beside", default=None)
 
 
 def started_by(session: SessionId) -> str:
     """The tag of the sessions that this one has started."""
-    return f"by:{session}"
+    return f"{TAG}{session}"
+
+
+def in_background(row: SessionRow) -> bool:
+    """Whether another session has started this one."""
+    return any(tag.startswith(f"{TAG}ses_") for tag in row.tags)
 
 
 @asynccontextmanager

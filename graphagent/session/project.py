@@ -11,6 +11,7 @@ from graphagent import concurrency, registry
 from graphagent.errors import NotFound
 from graphagent.ids import SessionId
 from graphagent.ports import Artifacts, Model, Store
+from graphagent.session.background import in_background
 from graphagent.session.host import Host
 from graphagent.session.services import Models, SystemClock
 from graphagent.session.settings import MEMORY, beside, load_settings
@@ -165,10 +166,16 @@ class Project:
 
     async def _newest(self, host: Host, text: str) -> SessionId:
         back = 1 if text == "@last" else -int(text[1:]) if text[1:].lstrip("-").isdigit() else 0
-        entries = await host.store.sessions(SessionQuery(limit=max(back, 1)))
-        if back < 1 or len(entries) < back:
-            raise NotFound(f"no session {text!r} in {host.store.name}", hint="graphagent sessions")
-        return entries[back - 1].row.session
+        limit = max(back, 1)
+        while back > 0:
+            entries = await host.store.sessions(SessionQuery(limit=limit))
+            found = [entry.row.session for entry in entries if not in_background(entry.row)]
+            if len(found) >= back:
+                return found[back - 1]
+            if len(entries) < limit:
+                break
+            limit *= 4
+        raise NotFound(f"no session {text!r} in {host.store.name}", hint="graphagent sessions")
 
 
 _default: dict[Path, Project] = {}

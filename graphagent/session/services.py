@@ -44,6 +44,7 @@ class Models:
         self._open: dict[str, Model] = {}
         self._script: Any = None
         self._guards: Any = None
+        self._workers = 1
 
     async def get(self, plan: Plan, name: str) -> Model:
         """The model that this plan calls `name`, after the project's overrides."""
@@ -60,7 +61,9 @@ class Models:
         from graphagent.llm.guarded import SharedGuards
         from graphagent.llm.script_file import load_script
 
-        self._guards = self._guards or SharedGuards(self.rates)
+        if self._guards is None:
+            self._guards = SharedGuards(self.rates)
+            self._guards.split(self._workers)
 
         if self._script is None and self.settings.scripted is not None:
             self._script = load_script(self.settings.scripted)
@@ -76,6 +79,12 @@ class Models:
             raise ModelError(error.message, kind="auth", retryable=False, hint=error.hint) from error
         except MissingExtra as error:
             raise ModelError(error.message, kind="invalid_input", retryable=False, hint=error.hint) from error
+
+    def split(self, workers: int) -> None:
+        """Keep to one of so many parts of the rate limits, where they aren't kept together."""
+        self._workers = workers
+        if self._guards is not None:
+            self._guards.split(workers)
 
     def resolve(self, plan: Plan, name: str) -> ModelPlan:
         """The plan's model with the override for its name, or for all, applied."""

@@ -62,8 +62,7 @@ SETTINGS: Final = {
     ),
     "rates": Setting(
         dict,
-        "by `provider/model`: `requests_per_minute` and `tokens_per_minute` of one process, or of all that share a "
-        "`redis`; calls wait for them",
+        "by `provider/model`: `requests_per_minute` and `tokens_per_minute` of all workers; calls wait for them",
     ),
     "prices": Setting(
         dict, "by `provider/model`: `input`, `output` and `cached_input` in dollars per million model tokens; the cost "

@@ -25,6 +25,8 @@ from graphagent.snapshot import SessionQuery, SessionRow
 
 POLL_S = 1.0
 CLAIM_AT_ONCE = 50
+COUNT_S = 5.0
+"""So often it counts the workers that it shares the rate limits with."""
 DRAIN_S = 25.0
 LEAST_PAUSE_S, MOST_PAUSE_S = 5.0, 300.0
 """How long a session is left alone that couldn't be run; twice as long each time."""
@@ -61,6 +63,7 @@ class Worker:
     """How often in a row a session couldn't be run, and until when it is left alone, in seconds of trio's clock."""
     _running: dict[SessionId, trio.CancelScope] = field(init=False, default_factory=dict)
     _looked_us: int = field(init=False, default=0)
+    _counted: float = field(init=False, default=-COUNT_S)
     _wake: trio.Event = field(init=False, default_factory=trio.Event)
 
     def drain(self) -> None:
@@ -122,6 +125,7 @@ class Worker:
     async def _look(self, nursery: trio.Nursery) -> None:
         """Claim what there is to do, as far as slots are free."""
         try:
+            await self._count()
             for session in await self._claimable():
                 if len(self._running) >= self.slots:
                     return
@@ -130,6 +134,12 @@ class Worker:
                     nursery.start_soon(self._drive, session)
         except StoreUnavailable as error:
             self.tell("away", {"error": error.message})
+
+    async def _count(self) -> None:
+        """Take an equal part of the rate limits of models."""
+        if trio.current_time() - self._counted >= COUNT_S:
+            self._counted = trio.current_time()
+            self.host.models.split(await self.host.store.workers())
 
     async def _claimable(self) -> list[SessionId]:
         sessions = await self._placed_here()

@@ -404,6 +404,9 @@ class MemoryStore:
             for s in found[: query.limit]
         ]
 
+    async def workers(self) -> int:
+        return 1  # it is in this process
+
     async def claimable(self, *, limit: int = 50) -> list[SessionId]:
         found = [
             s for s in self._sessions.values()

@@ -360,6 +360,10 @@ class PostgresStore:
             limit=query.limit,
         )  # fmt: skip
 
+    async def workers(self) -> int:
+        (living,) = await self._rows(lambda r: int(r[0]), "living_workers")
+        return max(living, 1)
+
     async def claimable(self, *, limit: int = 50) -> list[SessionId]:
         return await self._rows(lambda r: SessionId.of(r[0]), "claimable", limit=limit)
 

@@ -44,14 +44,19 @@ class Counts:
 
 
 class Redis:
-    """A connection to Redis, or to anything that speaks its protocol, with a breaker before it."""
+    """A connection to Redis, or to anything that speaks its protocol, with a breaker before it.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        patience_s: How long a call may take.
+    """
+
+    def __init__(self, url: str, patience_s: float = PATIENCE_S) -> None:
         try:
             from redis.asyncio import Redis as Client
         except ImportError as error:
             raise MissingExtra("redis", "redis") from error
-        self._client: Any = Client.from_url(url, socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
+        self._patience_s = patience_s
+        self._client: Any = Client.from_url(url, socket_timeout=patience_s, socket_connect_timeout=patience_s)
         self._waiting: Any = Client.from_url(url)
         self._rests_until = 0.0
         self.counts = Counts()
@@ -61,7 +66,7 @@ class Redis:
         if trio.current_time() < self._rests_until:
             return None
         try:
-            with trio.fail_after(PATIENCE_S):
+            with trio.fail_after(self._patience_s):
                 return await aio(fn, *args)
         except Exception:  # whatever it is, the store knows the answer
             self.counts.failures += 1

@@ -213,6 +213,9 @@ class SqliteStore:
                   int(query.children), query.limit)  # fmt: skip
         return await self._read_long(lambda db: [session_entry(r) for r in db.execute(SQL["list_sessions"], values)])
 
+    async def workers(self) -> int:
+        return 1  # one process serves a file
+
     async def claimable(self, *, limit: int = 50) -> list[SessionId]:
         def read(db: apsw.Connection) -> list[SessionId]:
             dead: dict[bytes | None, bool] = {None: True}

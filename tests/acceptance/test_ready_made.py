@@ -88,3 +88,19 @@ def test_it_is_told_and_drawn(name: str) -> None:
 
 def test_every_graph_but_the_demo_has_runs() -> None:
     assert {name for name, *_ in (param.values for param in RUNS)} == set(NAMES) - {"summarize"}
+
+
+def test_the_newest_session_is_one_that_somebody_ran(tmp_path: Path) -> None:
+    """What it has started in the background changed later, and isn't meant."""
+    project = ga.Project(
+        tmp_path, store="memory:", scripted=GRAPHS / "background.script.yaml", models={"*": "scripted/recorded"}
+    )
+    try:
+        graph = ga.load("graphagent:background.graph.yaml")
+        first = graph.run({"message": "Please count the bees."}, project=project).session.id
+        assert len(project.sessions().data()["sessions"]) == 2
+        assert project.session("@last").id == first
+        with pytest.raises(ga.NotFound):
+            project.session("@-2")
+    finally:
+        project.close()

@@ -17,7 +17,7 @@ from graphagent.session.verifying import verify_store
 from graphagent.snapshot import SessionQuery
 from graphagent.stores.postgres import PostgresStore
 from tests.contract.keeping import KEEPING
-from tests.contract.store import CASES, Case, HandClock, checkpoint_row, run_input, session_row
+from tests.contract.store import CASES, Case, HandClock, World, checkpoint_row, run_input, session_row
 from tests.corpus.sessions import FOLDER, host_on
 
 
@@ -34,6 +34,23 @@ class PostgresWorld:
     async def die(self, store: Store, worker: WorkerId) -> None:
         # A process that dies closes its sockets; what a real kill leaves behind is tested beside the store.
         await store.aclose()
+
+
+def test_living_workers_are_counted(postgres: str) -> None:
+    """Those that have taken a session over; one that has ended is one less."""
+
+    async def case(world: World) -> None:
+        stores = [await world.open() for _ in range(3)]
+        assert await stores[0].workers() == 1
+        rows = [session_row(number) for number in range(3)]
+        for number, (store, row) in enumerate(zip(stores, rows, strict=True)):
+            await store.create(row, checkpoint_row(row, -1), (), [run_input()])
+            await store.takeover(row.session, WorkerId.of(bytes([number] * 16)))
+        assert [await store.workers() for store in stores] == [3, 3, 3]
+        await stores[2].aclose()
+        assert await stores[0].workers() == 2
+
+    concurrency.run_sync(run, case, PostgresWorld(postgres))
 
 
 async def run(case: Case, world: PostgresWorld) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from graphagent import concurrency
 from graphagent.codec import encode
 from graphagent.errors import ModelError
+from graphagent.graph.standard import SETS, TOOLS
 from graphagent.ids import SessionId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session import operations as ops
@@ -302,3 +303,21 @@ def test_what_it_needs_is_checked(tmp_path: Path) -> None:
     first = next(i for i, line in enumerate(lines) if "delegates:" in line)
     alone = "\n".join([*lines[:first], *lines[first + 2 :]])
     assert "GA103" in [code for code, _ in world.findings(alone)]
+    assert "GA507" in [code for code, _ in world.findings(graph.replace("count: {", "check: {"))]
+
+
+def test_the_names_of_all_tool_sets_are_known(tmp_path: Path) -> None:
+    """What the checks know of the sets is what a model is shown."""
+
+    async def case(world: World) -> None:
+        world.models["m"] = model = saying(["Done."])
+        sets = [name for name in SETS if name != "std.skills"]  # which has no tool without files
+        names = ", ".join(sets)
+        hub = (HUB % "").replace("tools: [std.sessions]", f"tools: [{names}]")
+        more = "\n      todos: { type: 'list[dict[str, str]]', default: [] }\n      files: { type: 'dict[str, any]', reducer: merge }"
+        await world.start(hub.replace("    channels:", f"    channels:{more}", 1) + WAITS)
+        assert TOOLS.keys() == SETS.keys()
+        shown = [tool["name"] for tool in model.requests[0].tools]
+        assert sorted(shown) == sorted([*(name for one in sets for name in TOOLS[one]), "count"])
+
+    concurrency.run_sync(play, case, World(tmp_path))

@@ -183,6 +183,34 @@ def test_what_the_provider_says_only_lowers() -> None:
     at_once(main)
 
 
+def test_each_of_three_workers_takes_a_third() -> None:
+    """From the next call on; together they pass no more than the limit, and one that is left alone has all of it."""
+
+    async def main() -> None:
+        limiters = [RateLimiter(Rates(requests=180), "m") for _ in range(3)]
+        times: list[float] = []
+
+        async def work(limiter: RateLimiter) -> None:
+            limiter.split(3)
+            for _ in range(70):
+                await limiter.enter(1, FOREVER)
+                times.append(trio.current_time())
+
+        async with trio.open_nursery() as nursery:
+            for limiter in limiters:
+                nursery.start_soon(work, limiter)
+        times.sort()
+        assert all(sum(begin <= at < begin + 60 - SLACK for at in times) <= 180 for begin in times)
+        assert times[-1] - times[0] == pytest.approx((210 - 30) / 2.5, rel=0.05), "and not much less"
+        limiters[0].split(1)
+        begun = trio.current_time()
+        for _ in range(25):
+            await limiters[0].enter(1, FOREVER)
+        assert trio.current_time() - begun == pytest.approx(25 / 2.5, rel=0.1)
+
+    at_once(main)
+
+
 def test_what_was_not_used_is_given_back() -> None:
     async def main() -> None:
         limiter = RateLimiter(Rates(tokens=600), "m")

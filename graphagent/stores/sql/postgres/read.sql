@@ -89,6 +89,9 @@ select ga_hold(:worker, :address, :ttl)
 -- name: renew
 update workers set lease_until = ga_now() + :ttl::interval where worker = any(:workers::bytea[])
 
+-- name: living_workers
+select count(*) from workers where lease_until > ga_now()
+
 -- name: let_go
 delete from workers where worker = any(:workers::bytea[])
 
