@@ -129,6 +129,8 @@ async def order(item: str, ctx: Context) -> str:
     found = await ctx.elicit(f"Which size of {item}?", Size)
     if found.action != "accept":
         return f"no {item}: {found.action}"
+    if found.data.note == "die":
+        os._exit(3)
     return f"{item} of size {found.data.size}"
 
 

@@ -169,3 +169,16 @@ def test_calls_of_one_turn_are_each_given_their_own_answer(tmp_path: Path, write
     assert result.outputs == {"got": "Done."}
     told = [str(message["content"]) for message in last.requests[0].messages if message["role"] == "tool"]
     assert told == ["shoe of size 1", "hat of size 2", "glove of size 3"]
+
+
+def test_a_write_whose_server_dies_after_the_answer_is_in_doubt(tmp_path: Path, write: Write) -> None:
+    """Its first call was broken off and is settled; the second was begun, and nobody knows how it ended."""
+    graph = ga.load(write(OLD, effects="write", node=TOOL.replace("    on_error:", "    # on_error:")))
+    with closing(ga.Project(tmp_path, store="memory:")) as project:
+        doubtful = graph.run(project=project).session.answer({"size": 3, "note": "die"})
+        assert [question["kind"] for question in asked(doubtful)] == ["in_doubt"]
+        assert len((tmp_path / "orders").read_text().splitlines()) == 2
+        done = doubtful.session.answer({"decision": "done", "value": "it came"})
+        assert done.outputs == {"got": "it came"}
+        assert len((tmp_path / "orders").read_text().splitlines()) == 2, "it isn't called again by itself"
+        done.session.replay().check()
