@@ -16,11 +16,15 @@ Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Micro-dollars per million model tokens. `cached_input` None is priced like `input`."""
+    """Micro-dollars per million model tokens. `cached_input` None is priced like `input`.
+
+    `date` is that of the table that says so, `2026-11-01`; None where it has none.
+    """
 
     input: int
     output: int
     cached_input: int | None = None
+    date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

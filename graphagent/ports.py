@@ -669,6 +669,8 @@ class ToolCall:
         sent: Set by the source as soon as the call may have an effect: until then nothing is in doubt.
         artifacts: Where it may put and read artifacts.
         result_limit: How long its result may be in canonical bytes, in place of the source's own limit.
+        answers: What people have answered to questions of the peer, by their digests; None where nobody can be asked.
+        first_key: The key under which the call was made before its peer asked something.
     """
 
     session: str
@@ -680,11 +682,13 @@ class ToolCall:
     sent: bool = False
     artifacts: ArtifactAccess | None = None
     result_limit: int | None = None
+    answers: Mapping[str, Mapping[str, Any]] | None = None
+    first_key: str | None = None
 
     @property
     def idempotency_key(self) -> str:
-        """What the peer is given: the author's key, else that of the effect."""
-        return self.key if self.key is not None else self.effect.write_key.hex()
+        """What the peer is given: the author's key, else that of the effect by which it was first called."""
+        return self.key or self.first_key or self.effect.write_key.hex()
 
 
 class ToolSource(Protocol):

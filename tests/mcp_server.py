@@ -1,6 +1,7 @@
 """An MCP server for tests: `python -m tests.mcp_server` speaks stdio, with `--http` streamable HTTP on a free port.
 
-Over HTTP it writes its URL as the first line of stdout. Both end when their stdin is closed.
+Over HTTP it writes its URL as the first line of stdout. Both end when their stdin is closed. With `--old` it
+speaks the protocol of 2025 over stdio.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Annotated
 
 import anyio
 import pydantic
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, Elicit, MCPServer, Resolve
+from mcp.server.runner import serve_loop
+from mcp.server.stdio import stdio_server
 
 server = MCPServer("tests", instructions="For tests.")
 calls: list[str] = []
@@ -112,6 +115,35 @@ def process() -> str:
     return str(os.getpid())
 
 
+class Size(pydantic.BaseModel):
+    size: Annotated[int, pydantic.Field(ge=1, le=50)]
+    note: str | None = None
+
+
+@server.tool(structured_output=False)
+async def order(item: str, ctx: Context) -> str:
+    """Orders something, and asks for its size; the variable ORDERS names a file with every call of it."""
+    if "ORDERS" in os.environ:
+        with open(os.environ["ORDERS"], "a", encoding="utf-8") as file:
+            print(item, key(ctx), file=file)
+    found = await ctx.elicit(f"Which size of {item}?", Size)
+    if found.action != "accept":
+        return f"no {item}: {found.action}"
+    if found.data.note == "die":
+        os._exit(3)
+    return f"{item} of size {found.data.size}"
+
+
+async def ask_size(item: str) -> Elicit[Size]:
+    return Elicit(f"How large is {item}?", Size)
+
+
+@server.tool(structured_output=False)
+async def measure(item: str, size: Annotated[Size, Resolve(ask_size)]) -> str:
+    """Asks in the way of newer servers: the call ends, and is made again with the answer."""
+    return f"{item} is {size.size}"
+
+
 def serve_http() -> None:
     """Serve until stdin is closed."""
     import uvicorn
@@ -130,8 +162,17 @@ def serve_http() -> None:
     web.run([listener])
 
 
+async def serve_old() -> None:
+    """Serve stdio as servers of 2025 do, which send their questions beside their calls."""
+    inner = server._lowlevel_server
+    async with stdio_server() as (reading, writing), inner.lifespan(inner) as state:
+        await serve_loop(inner, reading, writing, lifespan_state=state)
+
+
 if __name__ == "__main__":
     if "--http" in sys.argv:
         serve_http()
+    elif "--old" in sys.argv:
+        anyio.run(serve_old)
     else:
         server.run("stdio")

@@ -107,6 +107,10 @@ def answer_given(terminal: Terminal, question: Mapping[str, Any], value: str | N
     if question["kind"] == "in_doubt" and flags["choose"] is not None and not any(flags[f] for f in OTHERS):
         extra = {} if value is None else {"value": parse_json(read_text(value, "VALUE"), "VALUE")}
         return {"decision": flags["choose"], **extra}
+    if question["kind"] == "elicitation" and value is None and sum(flag is not None for flag in flags.values()) == 1:
+        chosen = "decline" if flags["reject"] else flags["choose"]
+        if chosen in ("decline", "cancel"):
+            return {"action": chosen}
     ways = [f"--{name}" for name, flag in flags.items() if flag is not None] + ["VALUE"] * (value is not None)
     if len(ways) > 1:
         raise InputInvalid("answer", f"{' and '.join(ways)} can't both be given")
@@ -143,6 +147,7 @@ def ways_for(question: Mapping[str, Any]) -> str:
         "form": "VALUE is a JSON object with the fields " + ", ".join(form_fields(question)),
         "edit": "VALUE is the new value as JSON, or --edit",
         "tool_approval": "--approve, --reject, --edit, or VALUE: {decision: respond, content}",
+        "elicitation": "VALUE is a JSON object with the fields that are asked for; --reject, or --choose cancel",
         "in_doubt": "--choose done VALUE, the JSON that it returned; --choose retry, or --choose fail",
     }.get(question["kind"], "VALUE is JSON")
 

@@ -61,6 +61,8 @@ def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
             return {"form": form(terminal, fields.get("form", {}))}
         case "edit":
             return edit(terminal, interrupt["payload"])
+        case "elicitation":
+            return elicited(terminal, interrupt["payload"], fields.get("value", {}))
         case "tool":
             return result(terminal, interrupt["payload"], fields.get("value", {}))
         case "tool_approval":
@@ -68,6 +70,20 @@ def ask(terminal: Terminal, interrupt: Mapping[str, Any]) -> Any:
         case "in_doubt":
             return settle(terminal, fields.get("value", {}))
     raise Later
+
+
+def elicited(terminal: Terminal, payload: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server gets that asks in the middle of a call."""
+    terminal.tell(f"  asked by {harmless(payload['tool'])}", "dim")
+    while True:
+        word = read_line(terminal, "  answer / decline / cancel / later? ").lower()
+        if word in LATER:
+            raise Later
+        if word in ("a", "answer"):
+            return {"action": "accept", "value": form(terminal, schema)}
+        if word in ("decline", "cancel"):
+            return {"action": word}
+        terminal.tell("  type answer, decline, cancel or later", "dim")
 
 
 def result(terminal: Terminal, payload: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,12 +82,11 @@ def beginning(
     from graphagent.session import operations
 
     row = work.row(session) if session is not None else None
-    if row is not None:
-        same_graph(row, plan)
 
     async def begin(host: Host, observer: Observer) -> Outcome:
         if row is not None:
             host.know(plan)
+            same_graph(row, plan, await host.plan_of(row))
             return await operations.run_again(host, row.session, inputs, options, observer)
         return await operations.start(host, plan, inputs, options, observer)
 
@@ -102,10 +101,11 @@ def warn(terminal: Terminal, file: GraphFile) -> None:
         tell_diagnostics(terminal, file.frames)
 
 
-def same_graph(row: SessionRow, plan: Plan) -> None:
-    """A session stays with its graph. Raises Conflict."""
+def same_graph(row: SessionRow, plan: Plan, bound: Plan) -> None:
+    """A session stays with its graph, and with the prompts that it was begun with in its place. Raises Conflict."""
     from graphagent.errors import Conflict
+    from graphagent.graph.overriding import original_hash
 
-    if row.plan != plan.hash:
+    if original_hash(bound) != plan.hash:
         hint = f"graphagent fork {row.session} --at {row.head_superstep} --graph FILE"
         raise Conflict(f"{row.session} is bound to another text of {row.graph!r}", hint=hint)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from graphagent.codec import decode, encode, freeze
+from graphagent.codec import decode, digest, encode, freeze
 from graphagent.errors import GraphInvalid, InputInvalid
 from graphagent.graph.analysis import Analysis, GraphAnalysis
 from graphagent.graph.compile import load_plan, written
@@ -57,6 +57,16 @@ def with_prompts(plan: Plan, given: Given) -> Plan:
         graph["prompts"][name] = overridden(base[name], by).data()
     document = encode(freeze({**data, "graph": graph, "overridden": before}))
     return replace(load_plan(document, _Known(plan)), version=plan.version, file=plan.file)
+
+
+def original_hash(plan: Plan) -> bytes:
+    """The hash of the plan as the graph has it, without what a caller has replaced."""
+    if not plan.overridden:
+        return plan.hash
+    data = decode(plan.document)
+    before = data.pop("overridden")
+    graph = {**data["graph"], "prompts": {**data["graph"]["prompts"], **before}}
+    return digest(encode(freeze({**data, "graph": graph})))
 
 
 class _Known(dict[tuple[Any, ...], Position]):

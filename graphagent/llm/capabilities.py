@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Final, Literal
 
 from graphagent.errors import InputInvalid
@@ -14,7 +16,8 @@ SIZES: Final = ("context_window", "max_output")
 EMULATIONS: Final = ("two_step", "one_step")
 KEYS: Final = (*FLAGS, *SIZES, "emulation")
 RATES: Final = ("requests_per_minute", "tokens_per_minute")
-PRICES: Final = ("input", "output", "cached_input")
+DATE: Final = "date"
+PRICES: Final = ("input", "output", "cached_input", DATE)
 MICRO: Final = 1_000_000
 
 
@@ -69,18 +72,33 @@ def read_rates(given: Any, path: str, file: str = "") -> Rates:
     return Rates(given.get("requests_per_minute"), given.get("tokens_per_minute"))
 
 
-def read_price(given: Any, path: str, file: str = "") -> Price:
-    """The price in a settings table, dollars per million model tokens. Raises InputInvalid."""
+def read_price(given: Any, path: str, file: str = "", day: str | None = None) -> Price:
+    """The price in a settings table, dollars per million model tokens. Raises InputInvalid.
+
+    Args:
+        day: The date of the whole table, for a price without one.
+    """
     for key, value in _table(given, path, PRICES, file).items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MICRO:
+        if key == DATE:
+            day = read_date(value, f"{path}.{key}{file}")
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MICRO:
             raise InputInvalid(f"{path}.{key}{file}", "dollars per million model tokens are expected")
     missing = [key for key in ("input", "output") if key not in given]
     if missing:
         raise InputInvalid(f"{path}.{missing[0]}{file}", "is missing", hint="a price has `input` and `output`")
     cached = given.get("cached_input")
-    return Price(
-        round(given["input"] * MICRO), round(given["output"] * MICRO), None if cached is None else round(cached * MICRO)
-    )
+    micro = None if cached is None else round(cached * MICRO)
+    return Price(round(given["input"] * MICRO), round(given["output"] * MICRO), micro, day)
+
+
+def read_date(given: Any, path: str) -> str:
+    """A day, as TOML has it or as text. Raises InputInvalid."""
+    if isinstance(given, str):
+        with suppress(ValueError):
+            return date.fromisoformat(given).isoformat()
+    if type(given) is date:
+        return given.isoformat()
+    raise InputInvalid(path, f"{given!s} is no day", hint="write it like 2026-11-01")
 
 
 def _table(given: Any, path: str, keys: tuple[str, ...], file: str) -> Mapping[str, Any]:
@@ -99,6 +117,9 @@ def of_models(tables: Mapping[str, Mapping[str, Any]], file: str) -> dict[str, C
         out[use] = read_capabilities(table, f"$.capabilities.{use}", f" of {file}")
     for use, table in tables["rates"].items():
         out[use] = replace(out.get(use, NOTHING_SAID), rates=read_rates(table, f"$.rates.{use}", f" of {file}"))
-    for use, table in tables["prices"].items():
-        out[use] = replace(out.get(use, NOTHING_SAID), price=read_price(table, f"$.prices.{use}", f" of {file}"))
+    prices = dict(tables["prices"])
+    day = read_date(prices.pop(DATE), f"$.prices.{DATE} of {file}") if DATE in prices else None
+    for use, table in prices.items():
+        price = read_price(table, f"$.prices.{use}", f" of {file}", day)
+        out[use] = replace(out.get(use, NOTHING_SAID), price=price)
     return out

@@ -20,6 +20,8 @@ from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
 
 LARGER = "larger"
+PRICE_DATE = "price_date"
+"""The date of the table by which a reply's cost was computed."""
 LATER_S = 1.0
 """A call's deadline is that much after its node's timeout, which ends it. It is for waits that would pass both."""
 REPAIRS = 1
@@ -92,8 +94,9 @@ class ModelCalls:
         """What the first of these models answers that can be reached; those before it are taken off the list.
 
         The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
-        arguments as the model wrote them. It has passed the operator's hooks, and so have the messages. What is too
-        long is packed `again`, once, before a larger model is asked.
+        arguments as the model wrote them, and `price_date` where its cost is by a table with a date. It has passed the
+        operator's hooks, and so have the messages. What is too long is packed `again`, once, before a larger model is
+        asked.
         """
         hooked = Hooked(task, models[0].name, self.sources)
         return await hooked.after(await self.reached(task, wanted, models, hooked, again))
@@ -147,7 +150,8 @@ class ModelCalls:
             "model", model.name, "read", wanted.request(model), execute, made_of=self.sources
         )
         call = task.last_call
-        task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call})
+        dated = {PRICE_DATE: reply[PRICE_DATE]} if PRICE_DATE in reply else {}
+        task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call, **dated})
         return reply
 
     def summariser(self, task: Task, spent: Callable[[Usage], None], models: list[ModelPlan]) -> Summarise:
@@ -268,6 +272,9 @@ async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: st
     reply: dict[str, Any] = {"text": "".join(pieces), "finish": done.finish, "usage": usage.data()}
     if calls.parts:
         reply["tool_calls"] = calls.whole()
+    price = model.info.price
+    if price is not None and price.date is not None and usage.cost_micro is not None:
+        reply[PRICE_DATE] = price.date
     return reply
 
 

@@ -9,10 +9,13 @@ from typing import Any, Final
 
 from graphagent.calling import call, failure
 from graphagent.codec import freeze
+from graphagent.elicitation import asked_by
 from graphagent.errors import NodeError
 from graphagent.faults import fault
 from graphagent.graph.spec import ToolSpec
 from graphagent.graph.values import Value
+from graphagent.nodes.elicitation import QUESTIONS, question, too_many
+from graphagent.nodes.elicitation import given as answer_given
 from graphagent.ports import EffectCall, Execute, Task, ToolCall
 from graphagent.snapshot import EffectClass
 
@@ -42,18 +45,38 @@ class DeclaredCall:
     async def effect(self, task: Task, given: dict[str, Any], run: Callable[[ToolCall], Awaitable[Any]]) -> Any:
         """One effect of the tool's class; what `run` gives is its outcome.
 
-        A write that was begun and has no outcome is asked for by the tool's `check`, if it has one.
+        A write that was begun and has no outcome is asked for by the tool's `check`, if it has one. Where a server asks
+        in the middle of it, that effect is over: a person is asked, and the call is another effect with the answer.
         """
         key = self.key_of(task, given)
+        answers: dict[str, Mapping[str, Any]] = {}
+        first_key: str | None = None
+        for _ in range(QUESTIONS):
+            try:
+                return await self._once(task, given, run, key, answers, first_key)
+            except NodeError as error:
+                asked = asked_by(error) if self.spec.mcp is not None else None
+                if asked is None:
+                    raise
+            elicitation, first_key = asked
+            answer = await task.ask(question(self.name, elicitation))
+            answers = {**answers, elicitation.digest: answer_given(answer)}
+        raise too_many(self.name)
 
+    async def _once(
+        self, task: Task, given: dict[str, Any], run: Callable[[ToolCall], Awaitable[Any]], key: str | None,
+        answers: Mapping[str, Mapping[str, Any]], first_key: str | None,
+    ) -> Any:  # fmt: skip
         async def execute(effect: EffectCall) -> Any:
             fault("effect.during")
-            return await run(self.call(task, effect, key))
+            call = self.call(task, effect, key)
+            call.answers, call.first_key = answers, first_key
+            return await run(call)
 
         request = {"tool": self.name, "with": given}  # the key may hold the run's id, and two equal runs are equal
         return await task.effect(
-            "tool", self.name, self.effects, request, execute, keyed=key is not None,
-            check=self._check(task, given, key),
+            "tool", self.name, self.effects, {**request, "answers": answers} if answers else request, execute,
+            keyed=key is not None, check=self._check(task, given, key),
         )  # fmt: skip
 
     def call(self, task: Task, effect: EffectCall, key: str | None) -> ToolCall:

@@ -20,7 +20,7 @@ def canonical(interrupt: InterruptRow, plan: Plan, value: Any, by: str | None, n
 
     Args:
         value: Canonical, or short: a bool for `approve`, a text for `choose`, a mapping for `form`, any for `edit`,
-            `retry` or `fail` for `in_doubt`.
+            `retry` or `fail` for `in_doubt`; the fields or a no for `elicitation`.
 
     Raises:
         InputInvalid: it doesn't fit; the path says where.
@@ -49,6 +49,8 @@ def _long(mode: str, value: Any) -> dict[str, Any]:
         return {"choice": value}
     if mode == "in_doubt" and isinstance(value, str) and value in DECISIONS:
         return {"decision": value}
+    if mode == "elicitation":
+        return _elicited(value)
     keys = {"approve": "decision", "choose": "choice", "form": "form", "edit": "value", "in_doubt": "decision",
             "tool": "value", "tool_approval": "decision"}  # fmt: skip
     key = keys[mode]
@@ -75,6 +77,9 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
     if mode == "in_doubt":
         _check_settled(interrupt, plan, answer)
         return
+    if mode == "elicitation":
+        _check_elicited(question, answer)
+        return
     if mode == "tool":
         _check_result(interrupt, plan, answer)
         return
@@ -93,6 +98,40 @@ def _check(mode: str, question: Mapping[str, Any], interrupt: InterruptRow, plan
         if len(roots) == 1 and not roots[0][1] and roots[0][0] in graph.channel_index:
             channel = graph.channels[graph.channel_index[roots[0][0]]]
             answer["value"] = checked("$.value", channel.check, answer["value"])
+
+
+def _elicited(value: Any) -> dict[str, Any]:
+    """The long form of an answer to a server: `{value}` accepts, and so does a mapping of the fields themselves."""
+    if value is False or value == "decline":
+        return {"action": "decline"}
+    if value == "cancel":
+        return {"action": "cancel"}
+    if isinstance(value, Mapping) and "action" in value:
+        return dict(value)
+    if isinstance(value, Mapping) and set(value) <= {"value", "note"} and "value" in value:
+        return {"action": "accept", **value}
+    if isinstance(value, Mapping):
+        return {"action": "accept", "value": value}
+    raise InputInvalid("$", "{value} with the fields that are asked for, false, `decline` or `cancel` is expected")
+
+
+def _check_elicited(question: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    """A value comes with `accept`, and fits what the server asks for."""
+    from graphagent.tools.arguments import path_of
+    from graphagent.tools.checking import problems
+
+    action = answer["action"]
+    if action not in question["options"]:
+        raise InputInvalid("$.action", f"one of {', '.join(map(repr, question['options']))} is expected")
+    if action != "accept":
+        if "value" in answer:
+            raise InputInvalid("$.value", f"`{action}` has no value")
+        return
+    if not isinstance(answer.get("value"), Mapping):
+        raise InputInvalid("$.value", "`accept` needs an object with the fields that are asked for")
+    schema = {"additionalProperties": False, **question["answer_schema"]["properties"]["value"]}
+    for place, message in problems(answer["value"], schema):
+        raise InputInvalid(f"$.value{path_of(place)[1:]}", message)
 
 
 def _check_result(interrupt: InterruptRow, plan: Plan, answer: dict[str, Any]) -> None:

@@ -66,7 +66,7 @@ SETTINGS: Final = {
     ),
     "prices": Setting(
         dict, "by `provider/model`: `input`, `output` and `cached_input` in dollars per million model tokens; the cost "
-        "of a model without a price is unknown"
+        "of a model without a price is unknown. `date` of the table or of a price is kept with each call"
     ),
     "redis": Setting(
         str,

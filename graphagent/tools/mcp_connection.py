@@ -19,6 +19,7 @@ import trio
 
 from graphagent.errors import MissingExtra, NodeError
 from graphagent.tools.http import HttpPolicy
+from graphagent.tools.mcp_questions import Questions
 
 CLOSE_S: Final = 8.0
 """The library gives a server 2 s to end, 2 s more after SIGTERM and 2 s after SIGKILL."""
@@ -50,6 +51,7 @@ class Connection:
         self.place, self.policy = place, policy
         self.client: Any = None
         self.tools: tuple[Any, ...] | None = None
+        self.questions = Questions()
         self._said: deque[str] = deque(maxlen=3)
         self._lost = False
         self._failure: BaseException | None = None
@@ -114,8 +116,10 @@ class Connection:
             from graphagent.tools.mcp_http import transport
 
             await self.policy.check(self.place.url)
-            return Client(self._watched(await transport(stack, self.place.url, self.place.headers, self.policy)))
-        return Client(self._watched(await self._started(stack, self.place)))
+            inner = await transport(stack, self.place.url, self.place.headers, self.policy)
+        else:
+            inner = await self._started(stack, self.place)
+        return Client(self._watched(inner), elicitation_callback=self.questions.answer)
 
     @asynccontextmanager
     async def _watched(self, transport: Any) -> AsyncIterator[Any]:

@@ -37,7 +37,7 @@ def test_guarding_model_calls(tmp_path: Path) -> None:
 
 
 def test_ready_made_graphs(tmp_path: Path) -> None:
-    assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 4
+    assert follow(ROOT / "docs" / "howto" / "use-ready-made-graphs.md", tmp_path, {}) == 5
 
 
 def test_artifacts(tmp_path: Path) -> None:

@@ -171,6 +171,8 @@ def answer_commands(interrupt: Interrupt) -> list[str]:
         import shlex
 
         return [f"{answer} --choose {shlex.quote(interrupt.options[0])}"]
+    if interrupt.kind == "elicitation":
+        return [answer, f"{answer} --reject"]
     if interrupt.kind == "in_doubt":  # `done` needs a value that nobody here knows
         return [f"{answer} --choose retry", f"{answer} --choose fail"]
     return [answer]

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from graphagent.cli.answer import answer_given
 from graphagent.cli.ask import ask, type_name, value_of
 from graphagent.errors import InputInvalid
 from tests.unit.cli.screen import err, terminal
@@ -49,3 +50,22 @@ def test_the_result_of_a_tool_that_runs_out_here(monkeypatch: pytest.MonkeyPatch
     assert ask(screen, interrupt) == {"value": 5}
     assert 'locate {"precise": true}' in err(screen)
     assert "integer is wanted" in err(screen)
+
+
+def test_a_question_of_a_server_is_answered_field_by_field_or_declined(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = {"properties": {"size": {"type": "integer"}, "note": {"type": "string"}}, "required": ["size"]}
+    interrupt = {
+        "kind": "elicitation", "node": "order", "prompt": "Which size?", "payload": {"tool": "shop.order"},
+        "answer_schema": {"properties": {"value": schema}},
+    }  # fmt: skip
+    monkeypatch.setattr(sys, "stdin", io.StringIO("what\nanswer\nlarge\n5\n\n"))
+    screen = terminal(tty=True)
+    assert ask(screen, interrupt) == {"action": "accept", "value": {"size": 5}}
+    assert "asked by shop.order" in err(screen)
+    assert "type answer, decline, cancel or later" in err(screen)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("decline\n"))
+    assert ask(terminal(tty=True), interrupt) == {"action": "decline"}
+    given = answer_given(
+        terminal(), interrupt, None, {"approve": None, "reject": None, "choose": "cancel", "edit": None}
+    )
+    assert given == {"action": "cancel"}

@@ -10,6 +10,7 @@ import pytest
 
 import graphagent as ga
 from graphagent.errors import Conflict, GraphInvalid, InputInvalid, NotFound, ReplayDivergence
+from graphagent.graph.overriding import original_hash
 from graphagent.session.documents.prompts import prompts_document
 from graphagent.session.graph_file import read_graph_file
 from graphagent.testing import ScriptedModel
@@ -192,6 +193,8 @@ def test_an_override_of_an_imports_prompt_is_checked_too(tmp_path: Path) -> None
     with pytest.raises(GraphInvalid, match=r"unknown template variable `topc`"):
         graph.with_prompts({"one.rules": {"blocks": {"tone": "{{ topc }}"}}})
     before = graph.compile()
+    assert original_hash(graph.with_prompts({"one.rules": {"blocks": {"tone": "Hi."}}}).compile()) == before.hash
     after = graph.with_prompts({"one.rules": "Hi."}).compile()
     assert after.hash != before.hash
+    assert original_hash(after) == before.hash == original_hash(before)
     assert after.graphs["one"].nodes[0].position == before.graphs["one"].nodes[0].position is not None

@@ -104,6 +104,21 @@ def test_rates_and_prices_of_models(tmp_path: Path) -> None:
     assert said.of(ModelInfo("m", "openai")).price == said.price
 
 
+def test_prices_have_the_date_of_their_table_or_their_own(tmp_path: Path) -> None:
+    text = """
+        [prices]
+        date = 2026-11-01
+        "a/b" = { input = 1, output = 2 }
+        "a/c" = { input = 1, output = 2, date = "2026-12-01" }
+        """
+    (tmp_path / PROJECT_FILE).write_text(text)
+    said = load_settings(tmp_path).capabilities
+    assert {use: one.price and one.price.date for use, one in said.items()} == {
+        "a/b": "2026-11-01",
+        "a/c": "2026-12-01",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
@@ -112,6 +127,9 @@ def test_rates_and_prices_of_models(tmp_path: Path) -> None:
         ('rates."a/b" = { per_minute = 1 }', "$.rates.a/b.per_minute"),
         ('prices."a/b" = { input = 1 }', "$.prices.a/b.output"),
         ('prices."a/b" = { input = -1, output = 1 }', "$.prices.a/b.input"),
+        ('prices."a/b" = { input = 1, output = 1, date = "soon" }', "$.prices.a/b.date"),
+        ("prices.date = 2026", "$.prices.date"),
+        ("prices.date = 2026-11-01T10:00:00", "$.prices.date"),
     ],
 )
 def test_rates_and_prices_that_make_no_sense(tmp_path: Path, text: str, path: str) -> None:
