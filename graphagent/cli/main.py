@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("graphagent.cli.run:run", "Run a graph in a new session, or once more in an old one."),
     "resume": ("graphagent.cli.resume:resume", "Run on from a session's newest checkpoint."),
     "answer": ("graphagent.cli.answer:answer", "Answer a question of a waiting session, and run on."),
+    "inbox": ("graphagent.cli.inbox:inbox", "List what people are asked, oldest first."),
     "send": ("graphagent.cli.send:send", "Post an event to a session, and run on."),
     "sessions": ("graphagent.cli.sessions:sessions", "List sessions."),
     "sessions cancel": ("graphagent.cli.sessions:cancel", "Cancel the current run of a session."),

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from graphagent.cli.arguments import SessionArgument
+from graphagent.cli.arguments import SessionArgument, WatchOption
 from graphagent.cli.flags import terminal_of
 
 if TYPE_CHECKING:
     from graphagent.ids import SessionId
     from graphagent.session.documents.forms import SessionsDocument
     from graphagent.session.host import Host
+    from graphagent.session.project import Project
     from graphagent.snapshot import SessionRow
 
 
@@ -30,6 +31,7 @@ def sessions(
         str | None, typer.Option(metavar="D", help="Only sessions that changed in the last 30m, 12h or 7d.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 50,
+    watch: WatchOption = False,
 ) -> int:
     """List sessions."""
     from dataclasses import replace
@@ -47,10 +49,14 @@ def sessions(
     if since is not None and age is None:
         raise InputInvalid("--since", f"{since!r} is no duration", hint="such as 12h or 30d")
 
-    async def listed(host: Host) -> SessionsDocument:
+    async def listed(host: Host, project: Project | None = None) -> SessionsDocument:
         since_us = None if age is None else host.clock.now_us() - age.ms * 1000
         return await sessions_document(host, replace(wanted, since_us=since_us))
 
+    if watch:
+        from graphagent.cli.redraw import watched
+
+        return watched(terminal, listed, lambda found: str(found) if found.sessions else "no sessions")
     with Work(terminal) as work:
         document = work.call(listed) if work.stored else SessionsDocument([], None)
     if terminal.flags.json:

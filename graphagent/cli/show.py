@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from graphagent.cli.arguments import WatchOption
 from graphagent.cli.flags import terminal_of
 
 if TYPE_CHECKING:
     from graphagent.session.documents.forms import ChannelDocument, ShowDocument
     from graphagent.session.host import Host
+    from graphagent.session.project import Project
     from graphagent.snapshot import SessionRow
 
 TARGET_HELP = "A session, with @N at snapshot N: ses_..., @last, @last@4, @last@-1."
@@ -31,49 +35,91 @@ def show(
         bool, typer.Option("--artifacts", help="Also the artifacts that the session had put by then.")
     ] = False,
     full: Annotated[bool, typer.Option("--full", help="Show large values whole.")] = False,
+    watch: WatchOption = False,
 ) -> int:
     """Show the state of a session at any snapshot."""
     from graphagent.cli.diffs import paint_diff
     from graphagent.cli.targets import split_target
     from graphagent.cli.work import Work
     from graphagent.errors import InputInvalid
-    from graphagent.session.documents import channel_document, last_snapshot_of, show_document
-    from graphagent.session.show_text import step_text, with_effects
 
     terminal = terminal_of(ctx)
     if channel is not None and (node is not None or changed or effects or artifacts):
         raise InputInvalid("--channel", "--node, --changed, --effects and --artifacts can't be given with it")
     name, at = split_target(target)
+    if watch and at is not None:
+        raise InputInvalid("--watch", f"snapshot {at} doesn't change", hint=f"graphagent show {name} --watch")
+    wanted = Wanted(name, at, channel, node, changed, effects or node is not None, artifacts, full)
 
-    async def read(host: Host) -> ShowDocument | ChannelDocument:
-        row = await work.project.resolve(name)
-        number = await snapshot_of(host, row, at)
-        if channel is not None:
-            return await channel_document(host, row, number, channel)
-        if node is not None and at is None:
-            number = await last_snapshot_of(host, row, node)
-        return await show_document(
-            host,
-            row,
-            number,
-            full=full,
-            changed=changed,
-            node=node,
-            effects=effects or node is not None,
-            artifacts=artifacts,
-        )
+    def text(document: ShowDocument | ChannelDocument) -> str:
+        return text_of(document, wanted)
 
+    if watch:
+        from graphagent.cli.redraw import watched
+
+        return watched(terminal, wanted.sticking(), text)
     with Work(terminal) as work:
-        document = work.call(read)
+        document = work.call(wanted.read, work.project)
     if terminal.flags.json:
         terminal.document(document.data())
     elif channel is not None:
-        terminal.result(bare(document.data().get("value")))
+        terminal.result(text(document))
     elif changed or node is not None:
-        paint_diff(terminal, terminal.plain(step_text(document, node=node), terminal.out))  # type: ignore[arg-type]
+        paint_diff(terminal, terminal.plain(text(document), terminal.out))
     else:
-        terminal.table(with_effects(document))  # type: ignore[arg-type]
+        terminal.table(text(document))
     return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a session is wanted."""
+
+    session: str
+    at: str | None
+    channel: str | None
+    node: str | None
+    changed: bool
+    effects: bool
+    artifacts: bool
+    full: bool
+
+    async def read(self, host: Host, project: Project) -> ShowDocument | ChannelDocument:
+        """The document."""
+        from graphagent.session.documents import channel_document, last_snapshot_of, show_document
+
+        row = await project.resolve(self.session)
+        number = await snapshot_of(host, row, self.at)
+        if self.channel is not None:
+            return await channel_document(host, row, number, self.channel)
+        if self.node is not None and self.at is None:
+            number = await last_snapshot_of(host, row, self.node)
+        return await show_document(
+            host, row, number, full=self.full, changed=self.changed, node=self.node, effects=self.effects,
+            artifacts=self.artifacts,
+        )  # fmt: skip
+
+    def sticking(self) -> Callable[[Host, Project], Awaitable[ShowDocument | ChannelDocument]]:
+        """`read` of one session, whichever becomes the last one meanwhile."""
+        found: list[Wanted] = []
+
+        async def read(host: Host, project: Project) -> ShowDocument | ChannelDocument:
+            if not found:
+                found.append(replace(self, session=(await project.resolve(self.session)).session))
+            return await found[0].read(host, project)
+
+        return read
+
+
+def text_of(document: ShowDocument | ChannelDocument, wanted: Wanted) -> str:
+    """The document as people see it."""
+    from graphagent.session.show_text import step_text, with_effects
+
+    if wanted.channel is not None:
+        return bare(document.data().get("value"))
+    if wanted.changed or wanted.node is not None:
+        return step_text(document, node=wanted.node)  # type: ignore[arg-type]
+    return with_effects(document)  # type: ignore[arg-type]
 
 
 def bare(value: object) -> str:

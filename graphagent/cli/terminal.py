@@ -121,7 +121,12 @@ class Terminal:
     def table(self, text: str) -> None:
         """Write a result that was made for people, with its state symbols in colour."""
         text = self.plain(text, self.out)
-        self.result(tint(text) if self.colored(self.out) else text)
+        if not self.colored(self.out):
+            self.result(text)
+            return
+        text = tint(harmless(text) if self.out.isatty() else text)
+        self.out.write(text if text.endswith("\n") else text + "\n")
+        self.out.flush()
 
     def document(self, data: Mapping[str, Any]) -> None:
         """Write one JSON document and a newline."""

@@ -68,7 +68,9 @@ def _due(checkpoint: CheckpointRow, path: str, born: int) -> bool:
 
 
 def _failed(journal: Sequence[EffectRow], path: str, attempt: int) -> bool:
+    """Whether the task of a call has a failed attempt; a delegate's call stands deeper than its agent's task."""
+    task = path.partition("/")[0]
     return any(
-        r.path == path and r.attempt == attempt and r.ordinal == TASK_ORDINAL and r.state is EffectState.FAILED
+        r.path == task and r.attempt == attempt and r.ordinal == TASK_ORDINAL and r.state is EffectState.FAILED
         for r in journal
     )

@@ -16,7 +16,13 @@ from graphagent.session.documents.parts import Change, ChannelState, Error, Supe
 from graphagent.snapshot import Unset
 
 if TYPE_CHECKING:
-    from graphagent.session.documents.forms import HistoryDocument, ReplayDocument, SessionsDocument, ShowDocument
+    from graphagent.session.documents.forms import (
+        HistoryDocument,
+        InboxDocument,
+        ReplayDocument,
+        SessionsDocument,
+        ShowDocument,
+    )
 
 SYMBOLS = {
     "idle": "○", "queued": "◌", "running": "●", "done": "✔", "replayed": "⟲", "skipped": "\N{EN DASH}", "failed": "✖",
@@ -135,6 +141,20 @@ def sessions_table(document: SessionsDocument) -> Rows:
 def sessions_text(document: SessionsDocument) -> str:
     """The listing as people read it."""
     return table(sessions_table(document)) if document.sessions else "no sessions"
+
+
+def inbox_text(document: InboxDocument) -> str:
+    """The questions as people read them."""
+    rows = [["question", "state", "graph", "node", "asks", "asked"]]
+    for entry in document.interrupts:
+        status = "waiting" if entry.status == "open" else "done" if entry.status == "answered" else "cancelled"
+        word = f"{SYMBOLS[status]} {entry.status}" + (f" for {entry.assignee}" if entry.assignee else "")
+        prompt = plain(" ".join(entry.prompt.split()))
+        short = prompt if len(prompt) <= CELL_LIMIT else prompt[: CELL_LIMIT - 1] + "…"
+        rows.append(
+            [entry.id, word, entry.graph.name, entry.node, short, entry.opened_at[:19].replace("T", " ") + " UTC"]
+        )
+    return table(rows) if document.interrupts else "nobody is asked anything"
 
 
 def show_table(document: ShowDocument) -> Rows:

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from graphagent.cli.main import main
 from tests import warm
 from tests.acceptance.test_cli import ASK, calls, environment, graph, one, pasted
+from tests.unit.cli.screen import terminal
 
 LOUD = 'kind: code, python: "nodes:loud", writes: { said: "${ out }" }'
 SLOW = 'kind: code, python: "nodes:slow", with: { name: "${ inputs.name }" }, writes: { said: "${ out }" }'
@@ -195,3 +197,31 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     )
     assert done.stderr == "[]\n"
     assert "visualize" in done.stdout
+
+
+def test_a_watched_list_is_drawn_anew_until_ctrl_c(tmp_path: Path) -> None:
+    """On a terminal over the picture before; in a pipe as a document a line, each time something has changed."""
+    graph(tmp_path, ASK)
+    run = ["run", str(tmp_path / "g.graph.yaml"), "-i", "name=bee"]
+    screen = Screen(tmp_path, "sessions", "--watch")
+    screen.until("there is no session yet")
+    piped = subprocess.Popen(
+        [sys.executable, "-m", "graphagent", "sessions", "--watch", "--json"], cwd=tmp_path, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert main([*run, "--name", "first"], terminal(project=str(tmp_path))) == 4
+    assert "\x1b[J" not in screen.until("first")
+    assert piped.stdout is not None
+    while [row["name"] for row in json.loads(piped.stdout.readline())["sessions"]] != ["first"]:
+        pass
+    assert main([*run, "--name", "second"], terminal(project=str(tmp_path))) == 4
+    assert "\x1b[J" in screen.until("second")
+    while len(json.loads(piped.stdout.readline())["sessions"]) < 2:
+        pass
+    for process in (screen.process, piped):
+        process.send_signal(signal.SIGINT)
+    code, seen = screen.close()
+    assert (code, piped.wait(timeout=60)) == (130, 130)
+    assert "Traceback" not in seen
+    assert "\N{REPLACEMENT CHARACTER}" not in seen
+    piped.stdout.close()

@@ -11,6 +11,7 @@ from graphagent.session.documents.diff import diff_document
 from graphagent.session.documents.fork import fork_document
 from graphagent.session.documents.forms import DOCUMENTS
 from graphagent.session.documents.history import history_document
+from graphagent.session.documents.inbox import InboxQuery, inbox_document
 from graphagent.session.documents.prompts import prompts_document
 from graphagent.session.documents.replay import replay_document
 from graphagent.session.documents.run import run_document
@@ -28,8 +29,29 @@ from graphagent.session.documents.validate import (
 )
 
 __all__ = [
-    "DOCUMENTS", "CheckedFile", "answer_document", "channel_document", "diagnostic_parts", "diff_document",
-    "error_document", "error_of", "exception_part", "fork_document", "graph_ref", "history_document", "interrupt_in",
-    "interrupt_part", "last_snapshot_of", "prompts_document", "replay_document", "run_document", "sent_document",
-    "sessions_document", "show_document", "tools_document", "validate_document",
+    "DOCUMENTS",
+    "CheckedFile",
+    "InboxQuery",
+    "answer_document",
+    "channel_document",
+    "diagnostic_parts",
+    "diff_document",
+    "error_document",
+    "error_of",
+    "exception_part",
+    "fork_document",
+    "graph_ref",
+    "history_document",
+    "inbox_document",
+    "interrupt_in",
+    "interrupt_part",
+    "last_snapshot_of",
+    "prompts_document",
+    "replay_document",
+    "run_document",
+    "sent_document",
+    "sessions_document",
+    "show_document",
+    "tools_document",
+    "validate_document",
 ]  # fmt: skip

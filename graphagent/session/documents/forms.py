@@ -404,6 +404,25 @@ class SessionsDocument(Document):
 
 
 @dataclass(frozen=True, slots=True)
+class InboxEntry(Interrupt):
+    """A question of any session of the store."""
+
+    graph: GraphRef
+    session_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxDocument(Document):
+    """Questions to people, oldest first. `next` is the cursor of the next page."""
+
+    table = "tables_text:inbox_text"
+
+    schema: Literal["graphagent/inbox@1"] = field(default="graphagent/inbox@1", init=False)
+    interrupts: list[InboxEntry]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerDocument(Document):
     """The receipt of an answer."""
 
@@ -548,6 +567,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "diff": DiffDocument,
     "validate": ValidateDocument,
     "sessions": SessionsDocument,
+    "inbox": InboxDocument,
     "answer": AnswerDocument,
     "sent": SentDocument,
     "export": ExportDocument,
@@ -564,12 +584,48 @@ DOCUMENTS: dict[str, type[Document]] = {
 """By the name in `schema`."""
 
 __all__ = [
-    "DOCUMENTS", "AnswerDocument", "ChannelDocument", "CollectDocument", "Counts", "Damaged", "DeletedDocument",
-    "Diagnostic", "DiffDocument", "DigestPair", "Edit", "EditedChannel", "ErrorDocument", "ExportDocument",
-    "FamilyFork", "Fingerprints", "FirstDifference", "Fix", "ForkDocument", "HistoryDocument", "ImportDocument",
-    "InterruptId", "JsonDifference", "LabelsDocument", "Note", "OpenSuperstep", "Preview", "PromptsDocument",
-    "Reachable", "ReplayDocument", "ReplayEffects", "ReplayedSuperstep", "RunDocument", "SessionEntry",
+    "DOCUMENTS",
+    "AnswerDocument",
+    "ChannelDocument",
+    "CollectDocument",
+    "Counts",
+    "Damaged",
+    "DeletedDocument",
+    "Diagnostic",
+    "DiffDocument",
+    "DigestPair",
+    "Edit",
+    "EditedChannel",
+    "ErrorDocument",
+    "ExportDocument",
+    "FamilyFork",
+    "Fingerprints",
+    "FirstDifference",
+    "Fix",
+    "ForkDocument",
+    "HistoryDocument",
+    "ImportDocument",
+    "InboxDocument",
+    "InboxEntry",
+    "InterruptId",
+    "JsonDifference",
+    "LabelsDocument",
+    "Note",
+    "OpenSuperstep",
+    "Preview",
+    "PromptsDocument",
+    "Reachable",
+    "ReplayDocument",
+    "ReplayEffects",
+    "ReplayedSuperstep",
+    "RunDocument",
+    "SessionEntry",
     "SessionsDocument",
-    "ShowDocument", "SideEffect", "StoreDocument", "ToolsDocument", "ValidateDocument", "ValidatedFile",
+    "ShowDocument",
+    "SideEffect",
+    "StoreDocument",
+    "ToolsDocument",
+    "ValidateDocument",
+    "ValidatedFile",
     "VerifyDocument",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ PAGE = {
     "diff": "schema a b common same first_difference pairs changes outputs_same delta graph_patch",
     "validate": "schema ok files diagnostics counts",
     "sessions": "schema sessions next",
+    "inbox": "schema interrupts next",
     "answer": "schema interrupt accepted",
     "error": "schema error diagnostics",
 }
