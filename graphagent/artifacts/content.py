@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import aclosing, nullcontext
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -13,6 +13,8 @@ from graphagent.errors import OutputTooLarge
 from graphagent.ports import Content, Stored
 
 PIECE: Final = 1 << 20
+JOINED: Final = 1 << 16
+"""Parts are joined until they are so many bytes."""
 
 
 class Meter:
@@ -35,30 +37,57 @@ class Meter:
 
 
 async def pieces(content: Content) -> AsyncGenerator[bytes, None]:
-    """The content in pieces, to be used in `aclosing`. What isn't asynchronous, such as a file, is read in threads.
+    """The content in pieces, to be used in `aclosing`. What isn't asynchronous, such as a file, is read in threads;
+    what comes in small parts is joined, since the way to a thread and back takes longer than such a part.
 
     Raises:
         TypeError: it gives something else than bytes.
     """
+    small: list[bytes] = []
+    size = 0
+    async with aclosing(_parts(content)) as parts:
+        async for part in parts:
+            if size + len(part) > PIECE:
+                yield b"".join(small)
+                small, size = [], 0
+            small.append(part)
+            size += len(part)
+            if size >= JOINED:
+                yield b"".join(small)
+                small, size = [], 0
+    if small:
+        yield b"".join(small)
+
+
+async def _parts(content: Content) -> AsyncGenerator[bytes, None]:
     if isinstance(content, bytes | bytearray | memoryview):
-        for piece in _cut(content):
-            yield piece
+        for part in _cut(content):
+            yield part
         return
     if isinstance(content, AsyncIterable):
         async with aclosing(content) if isinstance(content, AsyncGenerator) else nullcontext():
-            async for part in content:
-                for piece in _cut(part):
-                    yield piece
+            async for given in content:
+                for part in _cut(given):
+                    yield part
         return
     read = getattr(content, "read", None)
-    parts: Iterator[bytes] = iter(lambda: read(PIECE), b"") if read is not None else iter(content)
-    while (found := await trio.to_thread.run_sync(_next, parts)) is not None:
-        for piece in _cut(found):
-            yield piece
+    source: Iterator[Any] = iter(lambda: read(PIECE), b"") if read is not None else iter(content)
+    while found := await trio.to_thread.run_sync(_some, source):
+        for given in found:
+            for part in _cut(given):
+                yield part
 
 
-def _next(parts: Iterator[bytes]) -> bytes | None:
-    return next(parts, None)
+def _some(source: Iterator[Any]) -> list[Any]:
+    """The next of what a source gives, enough for a piece; nothing at its end."""
+    found: list[Any] = []
+    size = 0
+    for part in source:
+        found.append(part)
+        size += len(part) if isinstance(part, bytes) else JOINED
+        if size >= JOINED:
+            break
+    return found
 
 
 def _cut(part: bytes | bytearray | memoryview) -> Iterator[bytes]:
