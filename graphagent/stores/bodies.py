@@ -23,6 +23,7 @@ LEAST_REPEATED = 256
 """The same for rows that repeat what others hold: values that are written anew, and long ones."""
 LONG = 16 * 1024
 _ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
+_SIGN: Final = b'"role":"'
 _KEY: Final = "\0"
 _FAMILY, _HEAD = len(MARK) + 16, len(MARK) + 24
 _REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"((?:,\d+,"(?:[^"\\]|\\.)*")*)\]\}')
@@ -44,6 +45,11 @@ def take_out(data: bytes, family: SessionId, bodies: dict[bytes, bytes], least: 
     return data if short is None else marked(short, family)
 
 
+def may_hold_bodies(data: bytes) -> bool:
+    """Whether a row with these bytes, or with those that they were made of, may be stored with references or whole."""
+    return data.startswith(MARK) or _SIGN in data
+
+
 def marked(short: bytes, family: SessionId) -> bytes:
     """A row with references."""
     return MARK + family.raw + digest(short)[:8] + short
@@ -51,7 +57,7 @@ def marked(short: bytes, family: SessionId) -> bytes:
 
 def shorten(data: bytes, bodies: dict[bytes, bytes], least: int) -> bytes | None:
     """Canonical bytes with references in place of messages; None if there is nothing to take out."""
-    if len(data) < least or b'"role":"' not in data or ambiguous(data):
+    if len(data) < least or _SIGN not in data or ambiguous(data):
         return None
     tree = decode(data)
     found: dict[bytes, bytes] = {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, wraps
 from hashlib import sha256
 from typing import Any, ParamSpec, TypeVar, get_args
@@ -39,7 +39,7 @@ from graphagent.snapshot import (
     SuperstepKind,
     Writer,
 )
-from graphagent.stores.bodies import fits
+from graphagent.stores.bodies import fits, may_hold_bodies
 from graphagent.stores.packing import pack, unpack
 
 Row = Sequence[Any]
@@ -293,9 +293,15 @@ def effects_values(session: SessionId, rows: Sequence[EffectRow]) -> list[tuple[
     """Rows of `effects` that are stored together.
 
     What a task left mostly repeats what its first call gave, whose outcome never changes; so it is packed against that.
+    Not against one that may hold messages: it may be there already in another form, whole where this has references.
     """
     firsts = {r.key: r.outcome for r in rows if r.ordinal == 0 and r.state is EffectState.DONE} if len(rows) > 1 else {}
-    return [_effect_values(session, row, firsts.get(_first_call(row.key)) if _task_row(row) else None) for row in rows]
+    return [_effect_values(session, row, _like(firsts, row) if _task_row(row) else None) for row in rows]
+
+
+def _like(firsts: Mapping[tuple[int, str, int, int], bytes | None], row: EffectRow) -> bytes | None:
+    first = firsts.get(_first_call(row.key))
+    return None if first is None or may_hold_bodies(first) else first
 
 
 def _task_row(row: EffectRow) -> bool:

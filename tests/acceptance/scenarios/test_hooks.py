@@ -15,6 +15,7 @@ from graphagent.session.hooks import read_hooks
 from graphagent.snapshot import EffectRow, EffectState
 from tests.acceptance.scenarios.test_agents import call, calls, saying
 from tests.acceptance.scenarios.test_doubts import drive_and_die
+from tests.acceptance.scenarios.test_overflow import TALK, asks, error, sized
 from tests.acceptance.scenarios.world import World, scenario, scenario_of_calls
 
 FUNCTIONS = """
@@ -437,3 +438,24 @@ async def test_what_was_blocked_stays_so_after_a_crash(world: World) -> None:
     assert [e["verdict"] for e in await world.kinds(session, "PreHookCompleted")] == ["block"]
     kinds = [e.kind for e in await world.events(session) if e.node == "a"]
     assert kinds[-4:] == ["x.task.started", "PreHookStarted", "PreHookCompleted", "x.task.finished"]
+
+
+@scenario
+async def test_what_is_packed_again_passes_again(world: World) -> None:
+    """A conversation that the provider refuses as too long: the shorter one is a request of its own, as is its summary."""
+    hooked(world, before=["fns:mask"], after=["fns:soften"])
+    long = "damn 4711 " * 300
+    turns = [
+        Turn(text=long, match=asks("one"), repeat=True), Turn(text="4711 in short", match=asks("Summarise"), repeat=True),
+        Turn(error=error(), match=asks("two"), repeat=True),
+    ]  # fmt: skip
+    world.models["m"] = first = sized(ScriptedModel(turns), 1_000)
+    world.models["large"] = second = sized(ScriptedModel([Turn(text="done", match=asks("two"), repeat=True)]), 9_000)
+    session = (await world.start(TALK, {"say": "one 4711"})).row.session
+    await world.run_again(session, {"say": "one more"})
+    assert (await world.run_again(session, {"say": "two"})).outputs == {"answer": "done"}
+    assert len(await world.kinds(session, "x.memory.repacked")) == 1
+    requests = [*first.requests, *second.requests]
+    assert {"****" in str(r.messages) for r in requests} == {True}
+    assert not [r for r in requests if "4711" in str(r.messages) or "damn" in str(r.messages)]
+    assert "4711" in str((await world.values(session))["talk"]), "what people said is kept as they said it"

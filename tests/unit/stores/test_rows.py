@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphagent.codec import digest
+from graphagent.codec import digest, encode
 from graphagent.ids import CheckpointId
 from graphagent.snapshot import Binding, Blob, Carried, Past, Writer
+from graphagent.stores.bodies import take_out
 from graphagent.stores.packing import pack, unpack
 from graphagent.stores.rows import (
     Damage,
@@ -52,6 +53,20 @@ def test_what_a_task_left_costs_little_beside_what_its_call_gave() -> None:
         effect_rows([stored[0], stored[2]])
     alone = effects_values(session, [left])
     assert effect_rows(alone) == [left]
+
+
+def test_what_a_task_left_can_be_read_whichever_form_its_call_is_stored_in() -> None:
+    """A call that is appended ahead of its barrier is stored whole. The commit may send it again with a reference in
+    place of its message, which changes nothing, together with what the task left."""
+    row = contract.session_row()
+    said = encode({"value": [{"role": "user", "content": "hello " * 300}]})
+    short = take_out(said, row.session, {})
+    assert short != said
+    call, left = contract.effect_row(outcome=said), contract.effect_row(ordinal=-1, kind="task", outcome=short + b" ")
+    for first, second in ((said, short), (short, said)):
+        appended = effects_values(row.session, [replace(call, outcome=first)])
+        _, committed = effects_values(row.session, [replace(call, outcome=second), left])
+        assert effect_rows([*appended, committed]) == [replace(call, outcome=first), left]
 
 
 def test_an_answered_interrupt_is_read_back() -> None:
