@@ -14,7 +14,7 @@ from graphagent.frozen import replace
 from graphagent.ids import SessionId
 from graphagent.snapshot import Blob, CheckpointRow, Commit, Delta, EffectRow, EventBatch, InputRow
 from graphagent.stores import bodies
-from graphagent.stores.bodies import ambiguous, marked, shorten, take_out
+from graphagent.stores.bodies import SIGN, ambiguous, marked, shorten, take_out
 
 FIELDS: Final = {CheckpointRow: "manifest", Delta: "items", EffectRow: "outcome", EventBatch: "body", InputRow: "body"}
 """Where a row may hold messages."""
@@ -106,18 +106,15 @@ class Taking:
         return Conversation(blob.hash, blob.data, whole, frozenset(found))
 
 
-_SIGN: Final = b'"role":"'
-
-
 def holds_bodies(commit: Commit) -> bool:
     """Whether a row of a commit may hold a body."""
-    if commit.checkpoint is not None and _SIGN in commit.checkpoint.manifest:
+    if commit.checkpoint is not None and SIGN in commit.checkpoint.manifest:
         return True
-    if commit.events is not None and _SIGN in commit.events.body:
+    if commit.events is not None and SIGN in commit.events.body:
         return True
     if not (commit.blobs or commit.deltas or commit.effects):
         return False
     datas = [blob.data for blob in commit.blobs]
     datas += [delta.items for delta in commit.deltas]
     datas += [effect.outcome for effect in commit.effects if effect.outcome is not None]
-    return any(_SIGN in data for data in datas)
+    return any(SIGN in data for data in datas)

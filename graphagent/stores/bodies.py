@@ -23,7 +23,8 @@ LEAST_REPEATED = 256
 """The same for rows that repeat what others hold: values that are written anew, and long ones."""
 LONG = 16 * 1024
 _ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
-_SIGN: Final = b'"role":"'
+SIGN: Final = b'"role":"'
+"""What every message holds, and little else."""
 _KEY: Final = "\0"
 _FAMILY, _HEAD = len(MARK) + 16, len(MARK) + 24
 _REFERENCE: Final = re.compile(rb'\{"\\u0000":\["([0-9a-f]{64})"((?:,\d+,"(?:[^"\\]|\\.)*")*)\]\}')
@@ -47,7 +48,7 @@ def take_out(data: bytes, family: SessionId, bodies: dict[bytes, bytes], least: 
 
 def may_hold_bodies(data: bytes) -> bool:
     """Whether a row with these bytes, or with those that they were made of, may be stored with references or whole."""
-    return data.startswith(MARK) or _SIGN in data
+    return data.startswith(MARK) or SIGN in data
 
 
 def marked(short: bytes, family: SessionId) -> bytes:
@@ -57,7 +58,7 @@ def marked(short: bytes, family: SessionId) -> bytes:
 
 def shorten(data: bytes, bodies: dict[bytes, bytes], least: int) -> bytes | None:
     """Canonical bytes with references in place of messages; None if there is nothing to take out."""
-    if len(data) < least or _SIGN not in data or ambiguous(data):
+    if len(data) < least or SIGN not in data or ambiguous(data):
         return None
     tree = decode(data)
     found: dict[bytes, bytes] = {}
