@@ -138,7 +138,7 @@ async def fork(
     family = await _family(host, callers, chosen)
     made = await _forked(host, place, journal, chosen, call_of_own, checked)
     if family:
-        made = replace(made, row=called(made.row, family[-1][0].row, callers[-1]))
+        made = replace(made, row=called(made.row, family[-1].new.row, callers[-1]))
     elif chosen.name is not None:
         made = replace(made, row=replace(made.row, name=chosen.name))
     names = place.plan.graph.channel_index
@@ -148,18 +148,15 @@ async def fork(
         if chosen.as_node is None
         else await _behind(host, place, made.row, chosen.plan or place.plan, made.inputs[0])
     )
-    members = tuple((new.row, old) for new, old in family)
+    members = tuple((member.new.row, member.origin) for member in family)
     result = Fork(made.row, row, at, checked, before, members, chosen.as_node, then)
     if dry_run:
         return result
     blobs = [] if chosen.plan is None else [Blob(chosen.plan.hash, host.know(chosen.plan).document)]
-    await host.store.fork([*(new for new, _ in family), made], blobs)
-    for new in (*(new for new, _ in family), made):
-        await _open(host, new, edited=chosen.edited and new is made)
-    return replace(
-        result, row=await host.store.session(made.row.session),
-        family=tuple([(await host.store.session(new.row.session), old) for new, old in family]),
-    )  # fmt: skip
+    await host.store.fork([*(member.new for member in family), made], blobs)
+    rows = [await _opened(host, member.new, waits=member.waits) for member in family]
+    new_row = await _opened(host, made, waits=bool(place.snapshot.control.waiting), edited=chosen.edited)
+    return replace(result, row=new_row, family=tuple((r, m.origin) for r, m in zip(rows, family, strict=True)))
 
 
 def _check(chosen: Options) -> None:
@@ -291,9 +288,18 @@ async def _callers(host: Host, row: SessionRow) -> list[CallSite]:
     return found
 
 
-async def _family(host: Host, callers: Sequence[CallSite], chosen: Options) -> list[tuple[NewFork, SessionRow]]:
-    """The forks of the callers and their origins, from the root down: each begins right before its call."""
-    out: list[tuple[NewFork, SessionRow]] = []
+@dataclass(frozen=True, slots=True)
+class Member:
+    """The fork of a caller; `waits` says whether tokens wait where it begins."""
+
+    new: NewFork
+    origin: SessionRow
+    waits: bool
+
+
+async def _family(host: Host, callers: Sequence[CallSite], chosen: Options) -> list[Member]:
+    """The forks of the callers, from the root down: each begins right before its call."""
+    out: list[Member] = []
     same_plan = replace(chosen, plan=None, as_node=None)
     for i, site in enumerate(callers):
         place = await _place(host, site.row, site.superstep)
@@ -301,8 +307,8 @@ async def _family(host: Host, callers: Sequence[CallSite], chosen: Options) -> l
             check_writes(site.row, [r for r in site.journal if not site.call.undoes(r)])
         journal = [] if chosen.fresh else site.journal
         new = await _forked(host, place, journal, same_plan, site.call, {})
-        row = replace(new.row, name=chosen.name) if i == 0 else called(new.row, out[-1][0].row, callers[i - 1])
-        out.append((replace(new, row=row), site.row))
+        row = replace(new.row, name=chosen.name) if i == 0 else called(new.row, out[-1].new.row, callers[i - 1])
+        out.append(Member(replace(new, row=row), site.row, bool(place.snapshot.control.waiting)))
     return out
 
 
@@ -312,23 +318,18 @@ def called(row: SessionRow, caller: SessionRow, site: CallSite) -> SessionRow:
     return replace(row, session=session, caller=caller.session, caller_superstep=site.born, caller_path=site.call.path)
 
 
-async def _open(host: Host, new: NewFork, *, edited: bool) -> None:
-    """Apply edits, and ask again what waiting tokens wait for."""
-    row = await host.store.session(new.row.session)
-    if not edited and (row.commit_n > 0 or not await _waits(host, row)):
-        return
+async def _opened(host: Host, new: NewFork, *, waits: bool, edited: bool = False) -> SessionRow:
+    """The row of a fork that is stored, after its edits are applied and what waiting tokens wait for is asked again."""
+    row = new.row if not (edited or waits or new.inputs) else await host.store.session(new.row.session)
+    if not edited and (not waits or row.commit_n > 0):
+        return row
     line = await host.open(row.session)
     try:
         if edited:
             await line.take_inputs()
     finally:
         await host.release(line)
-
-
-async def _waits(host: Host, row: SessionRow) -> bool:
-    """Whether tokens wait at the head."""
-    checkpoint = await host.store.checkpoint(row.head) if row.head is not None else None
-    return checkpoint is not None and bool(decode(checkpoint.manifest)["control"].get("waiting"))
+    return await host.store.session(row.session)
 
 
 # ---- what forks have in common ---------------------------------------------------------------------------------------
