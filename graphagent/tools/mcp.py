@@ -80,14 +80,14 @@ class McpSource:
             call.sent = True
             return await connection.client.call_tool(wanted, dict(arguments), progress_callback=progress, meta=meta)
 
-        again, answer = True, None
-        while again:
+        while True:
+            answer: Any = None
             async with connection.questions.call(call.answers) as mine:
                 answer = await self._asked(connection, made)
-            again = mine.again
-        if mine.question is not None:
-            raise mine.question.error(call.idempotency_key)
-        return result_of(answer)
+            if answer is not None:
+                return result_of(answer)
+            if mine.question is not None:
+                raise mine.question.error(call.idempotency_key)
 
     async def close(self, session: str) -> None:
         """See `ports.ToolSource`."""

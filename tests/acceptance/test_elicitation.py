@@ -99,19 +99,11 @@ def test_the_answer_of_another_process_reaches_the_server(tmp_path: Path, write:
     assert len((tmp_path / "orders").read_text().splitlines()) == 2, "a replay calls nobody"
 
 
-def test_a_no_from_the_command_line(write: Write) -> None:
-    write(OLD)
-    (question,) = cli("run", "shop.graph.yaml", code=4)["interrupts"]
-    assert cli("answer", question["id"], "--reject")["outputs"] == {"got": "no shoe: decline"}
-
-
 @pytest.mark.parametrize(
     ("answer", "got"),
     [
         ({"action": "accept", "value": {"size": 7, "note": "red"}}, "shoe of size 7"),
-        ({"value": {"size": 7}}, "shoe of size 7"),
         (False, "no shoe: decline"),
-        ({"action": "decline"}, "no shoe: decline"),
         ("cancel", "no shoe: cancel"),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_question_of_a_server_is_answered_field_by_field_or_declined(monkeypat
     schema = {"properties": {"size": {"type": "integer"}, "note": {"type": "string"}}, "required": ["size"]}
     interrupt = {
         "kind": "elicitation", "node": "order", "prompt": "Which size?", "payload": {"tool": "shop.order"},
-        "answer_schema": {"properties": {"value": schema}},
+        "answer_schema": {"properties": {"value": schema}}, "options": ["accept", "decline", "cancel"],
     }  # fmt: skip
     monkeypatch.setattr(sys, "stdin", io.StringIO("what\nanswer\nlarge\n5\n\n"))
     screen = terminal(tty=True)
@@ -65,7 +65,8 @@ def test_a_question_of_a_server_is_answered_field_by_field_or_declined(monkeypat
     assert "type answer, decline, cancel or later" in err(screen)
     monkeypatch.setattr(sys, "stdin", io.StringIO("decline\n"))
     assert ask(terminal(tty=True), interrupt) == {"action": "decline"}
-    given = answer_given(
-        terminal(), interrupt, None, {"approve": None, "reject": None, "choose": "cancel", "edit": None}
-    )
-    assert given == {"action": "cancel"}
+    none = {"approve": None, "reject": None, "choose": None, "edit": None}
+    assert answer_given(terminal(), interrupt, None, {**none, "choose": "cancel"}) == {"action": "cancel"}
+    assert answer_given(terminal(), interrupt, None, {**none, "reject": True}) == {"action": "decline"}
+    with pytest.raises(InputInvalid, match="--approve doesn't answer a question of kind elicitation"):
+        answer_given(terminal(), interrupt, None, {**none, "approve": True})

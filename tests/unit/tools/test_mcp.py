@@ -15,6 +15,7 @@ import pytest
 import trio
 
 from graphagent import concurrency
+from graphagent.elicitation import asked_by
 from graphagent.errors import InDoubt, NodeError, OutputTooLarge, Timeout
 from graphagent.ports import ToolInfo
 from graphagent.snapshot import EffectClass
@@ -308,3 +309,32 @@ def test_without_the_package_the_error_names_the_extra(where: Place, monkeypatch
     with pytest.raises(NodeError, match="mcp is not installed") as caught:
         called(where, "add", {"a": 1})
     assert caught.value.hint == "pip install 'graphagent[mcp]'"
+
+
+def test_a_call_that_is_asked_something_is_broken_off_and_made_again(place: Place) -> None:
+    """On one connection; a server that was asked before has to ask again, and gets the answer to the same question."""
+
+    async def main() -> tuple[str, list[str]]:
+        source = tools(place)
+        answers: dict[str, dict[str, Any]] = {}
+        asked: list[str] = []
+        try:
+            for _ in range(2):
+                try:
+                    return await source.call("srv.measure", {"item": "it"}, tool_call(answers=answers)), asked
+                except NodeError as error:
+                    found = asked_by(error)
+                    assert found is not None
+                    asked.append(found[0].message)
+                    answers[found[0].digest] = {"action": "accept", "value": {"size": 3}}
+            raise AssertionError(asked)
+        finally:
+            await source.close("ses_1")
+
+    assert trio.run(main) == ("it is 3", ["How large is it?"])
+
+
+def test_a_call_in_which_nobody_can_be_asked_fails(place: Place) -> None:
+    with pytest.raises(NodeError, match="nobody can be asked in this call") as caught:
+        called(place, "measure", {"item": "it"})
+    assert caught.value.kind == "tool_failed"
