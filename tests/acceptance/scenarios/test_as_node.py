@@ -207,3 +207,50 @@ async def test_inside_a_child_session(world: World) -> None:
     assert made.row.status == "done"
     assert (await world.resume(made.root)).outputs == {"said": "by hand"}
     assert world.noted() == called
+
+
+RACE = """
+    outputs: { log: "list[str]" }
+    channels: { log: { type: "list[str]", reducer: append } }
+    start: split
+    nodes:
+      split: { kind: set, next: [{ to: [one, two, three] }] }
+      one: { kind: human, mode: approve, prompt: one, writes: { log: [one] }, next: met }
+      two: { kind: human, mode: approve, prompt: two, writes: { log: [two] }, next: met }
+      three: { kind: human, mode: approve, prompt: three, writes: { log: [three] }, next: met }
+      met: { kind: set, join: { at_least: 2, cancel: siblings }, writes: { log: [met] }, next: end }
+"""
+
+
+@scenario
+async def test_a_race_is_won_by_hand(world: World) -> None:
+    """The node counts for the join that its branch belongs to; what the join withdraws asks nobody any more."""
+    outcome = await world.start(RACE)
+    session, head = outcome.row.session, outcome.row.head_superstep
+    first = await world.fork(session, head, {"log": ["by hand"]}, as_node="one")
+    assert set(await world.asked(first.row.session)) == {"two", "three"}
+    second = await world.fork(first.row.session, first.row.head_superstep, as_node="three")
+    assert await world.open(second.row.session) == []
+    assert (await world.resume(second.row.session)).outputs == {"log": ["by hand", "met"]}
+    again = await world.fork(session, head, {"log": ["anew"]}, as_node="split")
+    assert await world.open(again.row.session) == []
+    await world.resume(again.row.session)
+    asked = await world.asked(again.row.session)
+    assert set(asked) == {"one", "two", "three"}
+    for name in ("one", "three"):
+        await world.answer(asked[name], True)
+    assert (await world.drive(again.row.session)).outputs == {"log": ["anew", "one", "three", "met"]}
+    assert set(await world.asked(session)) == {"one", "two", "three"}
+
+
+@scenario_of_calls
+async def test_with_another_graph(world: World) -> None:
+    """The routes are those of the new graph, on channels in its order."""
+    world.functions(WORK)
+    session = (await world.start(ROUTED)).row.session
+    other = ROUTED.replace("channels: { ", "channels: { extra: { type: int, default: 7 }, ")
+    other = other.replace("to: right", "to: LEFT").replace("to: left", "to: right").replace("LEFT", "left")
+    plan = world.plan(other)
+    made = await world.fork(session, 1, {"label": "right"}, plan=plan, as_node="classify")
+    assert (await fork_document(world.host, made)).preview.due == ["left"]
+    assert (await world.resume(made.row.session)).outputs == {"label": "right", "said": "l", "count": 10}
