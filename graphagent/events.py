@@ -59,7 +59,10 @@ class RunContent(Payload):
 
 @dataclass(frozen=True, slots=True)
 class RunContentCompleted(Payload):
-    """A model's stream has ended. `cost` is in dollars, None if a price is unknown."""
+    """A model's stream has ended; told before output hooks run.
+
+    `message_id` is that of its `RunContent` pieces and the `step` of the call; `content_hash` is the SHA-256 of its
+    whole text. `cost` is in dollars, None if a price is unknown."""
 
     message_id: str
     content_hash: str
@@ -154,20 +157,31 @@ class PostHookCompleted(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStarted(Payload):
-    """Arguments are valid and approved; before execution."""
+    """Arguments are valid and approved; before execution.
+
+    `args` are inline up to 64 KiB; above that they are None, and `args_ref` is `{value_ref: {digest, size, preview}}`.
+    `approval`: approve or edit where a person was asked. `source`: python, mcp, openapi, graph, client or std."""
 
     call_id: str
     tool: str
     source: str
-    args: Mapping[str, Any]
+    args: Mapping[str, Any] | None
     effects: str
     approval: str | None
+    args_ref: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallCompleted(Payload):
-    """Once per call, also for calls that never ran. `status`: ok, error, timeout or denied. `artifacts` are those that
-    the task has put so far; `step` is the id of the task's last effect."""
+    """Once per call, also for calls that never ran: those have no `ToolCallStarted`.
+
+    `status`: ok, error, denied, timeout, deferred (its caller or its child session has it; another pair with this
+    `call_id` follows), in_doubt or cancelled (its attempt was abandoned).
+
+    `result_ref` is `{value}` for a result up to 4 KiB, `{value_ref: {digest, size, preview}}` for a larger one, None
+    where the call gave none. `artifacts` are those that the task has put so far. `step` is the id of the effect that
+    the call was, `duration_ms` the recorded time of that; None where nothing outside was called. `child_session` is the
+    session of a delegate or of a graph as a tool."""
 
     call_id: str
     tool: str
@@ -175,18 +189,23 @@ class ToolCallCompleted(Payload):
     error: Mapping[str, Any] | None
     artifacts: list[str]
     step: str | None = None
+    result_ref: Mapping[str, Any] | None = None
+    duration_ms: int | None = None
+    child_session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningStarted(Payload):
-    """The first reasoning piece of a model call."""
+    """The first reasoning piece of a model call.
+
+    Pieces are shown as `x.model.reasoning_delta`, always provisional."""
 
     message_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningStep(Payload):
-    """One finished reasoning block."""
+    """One finished reasoning block. `text_ref` is `{value}`, or `{value_ref: {digest, size, preview}}` over 64 KiB."""
 
     message_id: str
     index: int
@@ -196,11 +215,14 @@ class ReasoningStep(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningCompleted(Payload):
-    """Before the first text, or at the end of the stream."""
+    """Before the first text, or at the end of the stream.
+
+    `model_tokens` is None in the provisional form, which comes before the model has counted; where it doesn't count,
+    they are estimated from the text."""
 
     message_id: str
     steps: int
-    model_tokens: int
+    model_tokens: int | None
 
 
 CORE: dict[str, type[Payload]] = {
@@ -212,15 +234,10 @@ CORE: dict[str, type[Payload]] = {
     )
 }  # fmt: skip
 """The 17 core kinds in the order of the reference."""
-RESERVED = frozenset({
-    "RunContentCompleted", "ReasoningStarted", "ReasoningStep", "ReasoningCompleted",
-})  # fmt: skip
+RESERVED: frozenset[str] = frozenset()
 """Core kinds whose names and fields are settled, and which this release doesn't send yet."""
 for _name, _cls in CORE.items():
     _cls.kind = _name
-
-LASTING = {"PreHookStarted": "PreHookCompleted", "PostHookStarted": "PostHookCompleted"}
-"""Kinds that a failed attempt leaves, and which closes which."""
 
 TERMINAL = frozenset({"RunCompleted", "RunError", "RunCancelled", "RunPaused"})
 """Kinds that end a segment of a run."""

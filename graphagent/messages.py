@@ -163,9 +163,10 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """A piece of what the model thought before it answered."""
+    """A piece of what the model thought before it answered. Pieces of one `block` belong together."""
 
     text: str
+    block: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -483,6 +483,8 @@ class Task(ArtifactAccess, Protocol):
     path: str
     attempt: int
     superstep: int
+    born: int
+    """The superstep that placed the task's token."""
     env: Mapping[str, Any]
     seen: Mapping[str, Any]
     """`env` with what this task's own calls have written."""
@@ -611,7 +613,15 @@ class Task(ArtifactAccess, Protocol):
         ...
 
     def emit(self, kind: str, data: Any) -> None:
-        """An event that is committed with the superstep; an attempt that fails takes its events with it."""
+        """An event that is committed with the superstep, and shown at once to whoever watches.
+
+        What only tells how the task goes is kept where its last attempt fails; `x.user` events go with the attempt.
+        The marks `call` and `child` in the data of other kinds become ids (`engine.emitted`).
+        """
+        ...
+
+    def preview(self, kind: str, data: Any, ahead: int) -> None:
+        """Show now what is emitted later, as the event after the `ahead` next ones."""
         ...
 
     def now(self) -> datetime:

@@ -6,6 +6,7 @@ Pages come from the tables and docstrings of the code, pictures from our own dra
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import json
 import os
@@ -190,7 +191,7 @@ def events() -> str:
     out = [NOTE, "# Events\n\nExtensions are called `x.<area>.<name>`; `graphagent schema event` prints the schema.\n"]
     for name, payload in CORE.items():
         about = " ".join((payload.__doc__ or "").split())
-        fields = ", ".join(f"`{field}`" for field in payload.__dataclass_fields__)
+        fields = ", ".join(f"`{field.name}`" for field in dataclasses.fields(payload))
         unsent = "\n**Not sent by this release.**\n" if name in RESERVED else ""
         out.append(f"\n## {name}\n{unsent}\n{about}\n\nData: {fields}\n")
     return "".join(out)

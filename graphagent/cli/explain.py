@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -64,9 +66,9 @@ def page_of(code: str) -> str | None:
         return f"exit code {int(code)}: {MEANING[Exit(int(code))]}"
     for name, payload in CORE.items():
         if name.lower() == code.lower():
-            fields = "\n".join(f"  {field}" for field in payload.__dataclass_fields__)
+            names = "\n".join(f"  {field.name}" for field in fields(payload))
             unsent = "\n\nNot sent by this release." if name in RESERVED else ""
-            return f"event {name}: {(payload.__doc__ or '').strip()}{unsent}\n\nFields of its data:\n{fields}"
+            return f"event {name}: {cleandoc(payload.__doc__ or '')}{unsent}\n\nFields of its data:\n{names}"
     return _key(code)
 
 

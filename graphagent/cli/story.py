@@ -75,6 +75,7 @@ class Story:
     def __init__(self) -> None:
         self.sessions: dict[str, SessionView] = {}
         self.root: SessionView | None = None
+        self._counted: set[str] = set()
 
     def feed(self, event: Event) -> SessionView:
         """Take in one event; the view of its session."""
@@ -101,7 +102,9 @@ class Story:
             case "x.interrupt.opened":
                 view.interrupts.append(event.data)
             case "x.model.completed":
-                self._spend(view, event.data["usage"])
+                if event.event_id not in self._counted:  # it comes twice: when it happens, and committed
+                    self._counted.add(event.event_id)
+                    self._spend(view, event.data["usage"])
             case _ if event.task is not None and event.superstep is not None:
                 self._task(view, event)
         return view

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import pairwise
 from typing import Any, NoReturn
 
 from graphagent.codec import decode, encode, freeze
@@ -14,16 +13,16 @@ from graphagent.engine.artifacts import Shelf, note, put_by, value_of
 from graphagent.engine.branches import Work, gather
 from graphagent.engine.call_ids import background_id, child_id, write_key
 from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
+from graphagent.engine.emitted import Said, end_of, shown, without_end
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import dump_error, load_error, redact_error
 from graphagent.engine.journal import request_hash
 from graphagent.engine.late import evidence
 from graphagent.engine.spending import cost_of, of_rows
-from graphagent.engine.step import ChildCall, Step
+from graphagent.engine.step import ChildCall, LiveEvent, Step
 from graphagent.engine.superstep import evaluate_writes
 from graphagent.engine.waiting import Held, Limited
 from graphagent.errors import EffectOrder, InDoubt, NodeError, OutputTooLarge, ReplayDivergence
-from graphagent.events import LASTING
 from graphagent.faults import fault
 from graphagent.graph.plan import NodePlan, Writes
 from graphagent.ids import ArtifactId, InterruptId, StepId, digest128, encode128
@@ -40,9 +39,9 @@ class TaskContext:
     """One attempt of one task. Calls are numbered as they are made: that number is their place in the journal."""
 
     __slots__ = (
-        "_branches", "_call", "_calls", "_counter", "_made", "_open", "answer", "artifacts", "attempt", "born",
-        "doubtful", "env", "error", "events", "failed", "items", "last_call", "node", "opened_at", "over", "path",
-        "put", "root", "seen", "services", "step", "superstep", "writing", "written",
+        "_branches", "_call", "_calls", "_counter", "_made", "_open", "_said", "_seen_live", "answer", "artifacts",
+        "attempt", "born", "doubtful", "env", "error", "events", "failed", "items", "last_call", "node", "opened_at",
+        "over", "path", "put", "root", "seen", "services", "step", "superstep", "writing", "written",
     )  # fmt: skip
 
     def __init__(self, step: Step, node: NodePlan, path: str, attempt: int, env: Mapping[str, Any], born: int) -> None:
@@ -55,8 +54,8 @@ class TaskContext:
         self.opened_at = step.opened_at
         self.error: Mapping[str, Any] | None = None
         self.answer: Mapping[str, Any] | None = None
-        self.events: list[tuple[str, Any]] = []
-        self.items: dict[int, list[tuple[str, Any]]] = {}
+        self.events: list[Said] = []
+        self.items: dict[int, list[Said]] = {}
         """The events of a map's items; these end in any order."""
         self.failed: EffectRow | None = None
         self.writing: EffectRow | None = None
@@ -71,6 +70,8 @@ class TaskContext:
         self._calls = 0
         self._open = False
         self._counter = 0
+        self._said = 0
+        self._seen_live: dict[int, tuple[str, Any]] = {}
         self._made: dict[bytes, int] = {}
         self._branches: Sequence[TaskContext] = ()
 
@@ -402,6 +403,7 @@ class TaskContext:
         self._in_time()
         ordinal = self._calls
         self._calls += 1
+        self.last_call = [self.path, self.attempt, ordinal]
         interrupt = InterruptId.derive(self.step.session, self.superstep, self.path, self.attempt, ordinal)
         journal = self.step.journal
         asked = freeze(dict(question))
@@ -609,11 +611,11 @@ class TaskContext:
         """See `ports.Task.say`."""
         if self.step.sink is not None:
             data = {"message_id": message_id, "index": index, "delta": text, "content_type": "text"}
-            self.step.show("RunContent", self.node, self.path, self.attempt, data)
+            self.step.show("RunContent", self.root, self.attempt, data)
 
     def show(self, kind: str, data: Mapping[str, Any]) -> None:
         """See `ports.Task.show`."""
-        self.step.show(kind, self.node, self.path, self.attempt, data)
+        self.step.show(kind, self.root, self.attempt, data)
 
     def message_id(self, ordinal: int) -> str:
         """See `ports.Task.message_id`."""
@@ -621,19 +623,58 @@ class TaskContext:
 
     def emit(self, kind: str, data: Any) -> None:
         """See `ports.Task.emit`."""
-        if not self.over:
-            self.events.append((kind, freeze(data)))
+        if self.over:
+            return
+        said = Said(kind, freeze(data), self.path, self.attempt, self._said)
+        self._said += 1
+        self.events.append(said)
+        if self.step.sink is not None and not said.chained and self._seen_live.get(said.n) != (kind, said.data):
+            self._show_said(said)
 
-    def said(self) -> list[tuple[str, Any]]:
+    def preview(self, kind: str, data: Any, ahead: int) -> None:
+        """See `ports.Task.preview`."""
+        if self.step.sink is None or self.over:
+            return
+        said = Said(kind, freeze(data), self.path, self.attempt, self._said + ahead)
+        self._seen_live[said.n] = (kind, said.data)
+        self._show_said(said)
+
+    def _show_said(self, said: Said) -> None:
+        """The provisional form of an event."""
+        assert self.step.sink is not None
+        data, step = shown(said, self.step.session, self.superstep, self._find)
+        place = (said.path, said.n)
+        node = self.root.partition("[")[0]
+        self.step.sink(LiveEvent(said.kind, self.superstep, node, self.root, self.attempt, data, place, step))
+
+    def _find(self, path: str, attempt: int, ordinal: int) -> EffectRow | None:
+        return self.step.journal.find(self.superstep, path, attempt, ordinal)
+
+    def abandon(self, status: str, error: Mapping[str, Any] | None = None) -> None:
+        """The attempt leads to no result: whatever it has begun, and its branches have, ends with this status."""
+        if self.over:
+            return
+        self.events += self._left_open()
+        for start in list(without_end(self.events)):
+            n = 1 + max(s.n for s in self.events if s.path == start.path)
+            said = Said(*end_of(start, status, error), start.path, self.attempt, n)
+            self.events.append(said)
+            if self.step.sink is not None:
+                self._show_said(said)
+
+    def _left_open(self) -> list[Said]:
+        """What was said in branches that never came together again."""
+        found = [said for branch in self._branches for said in (*branch.events, *branch._left_open())]
+        for branch in self._branches:
+            branch.end()
+        self._branches = ()
+        return found
+
+    def said(self) -> list[Said]:
         """The events of this attempt in the order in which they are kept."""
         if not self.items:
             return self.events
         return [*self.events, *(event for index in sorted(self.items) for event in self.items[index])]
-
-    def lasting(self) -> list[tuple[str, Any]]:
-        """The events that stay although this attempt failed: what hooks decided, in its branches too."""
-        said = [*self.said(), *(event for branch in self._branches for event in branch.lasting())]
-        return [e for began, ended in pairwise(said) if LASTING.get(began[0]) == ended[0] for e in (began, ended)]
 
     def now(self) -> datetime:
         """See `ports.Task.now`."""

@@ -12,12 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 from graphagent.codec import decode, encode, show_digest
+from graphagent.engine.emitted import PURE, Find, Said, duration_ms, event_id, moments, shown
 from graphagent.engine.failures import view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.events import Event
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import END, FAIL, GraphPlan
-from graphagent.ids import EventId, RunId, SessionId, StepId
+from graphagent.ids import RunId, SessionId, StepId
 from graphagent.snapshot import CheckpointRow, EventBatch
 
 Entry = list[Any]
@@ -28,8 +29,8 @@ class Batch:
     """A batch while it is made.
 
     `begin` and `end` hold run events `[kind, data]` that are chained; `opening` and `closing` the unchained ones
-    before and after them. `notes` are unchained task events `[task position, kind, data]`, `at` are
-    `[start offset, length]` in milliseconds by task. `dead` says that the inputs met a run that had failed.
+    before and after them. `notes` are unchained task events (`Note`), `at` are `[start offset, length]` in milliseconds
+    by task. `dead` says that the inputs met a run that had failed.
     """
 
     begin: list[Entry]
@@ -94,7 +95,12 @@ def _list(part: list[Entry]) -> bytes:
 
 
 _ENDS = {END: "end", FAIL: "fail"}
-CHAINED_TASK_EVENTS = ("x.user.", "x.interrupt.")
+SUPERSTEP_STARTED = "x.superstep.started"
+SHOWN_OF_AN_ERROR = (
+    "kind", "cause", "class", "message", "hint", "retryable", "source", "node", "superstep", "task", "attempt",
+    "fingerprint",
+)  # fmt: skip
+"""What the readers of events see of an error record: details, frames and inner errors are the operator's."""
 
 
 def task_entry(graph: GraphPlan, result: TaskResult, taken: Taken | None) -> Entry:
@@ -113,7 +119,7 @@ def task_entry(graph: GraphPlan, result: TaskResult, taken: Taken | None) -> Ent
     if token.answer is not None:
         data["answered"] = True
     status = "waiting" if result.status in ("parked", "open") else result.status
-    own = [[kind, d] for kind, d in result.events if kind.startswith(CHAINED_TASK_EVENTS)] if result.events else []
+    own = [[said.kind, said.data] for said in result.events if said.chained] if result.events else []
     return [node.name, result.attempt, status, data, own]
 
 
@@ -125,9 +131,35 @@ def causes(graph: GraphPlan, result: TaskResult) -> list[str]:
     return names or ["@start"]
 
 
-def task_notes(position: int, result: TaskResult) -> list[Entry]:
-    """The unchained events of one task."""
-    return [[position, kind, d] for kind, d in result.events if not kind.startswith(CHAINED_TASK_EVENTS)]
+def task_notes(position: int, name: str, result: TaskResult, find: Find, start_us: int) -> list[Entry]:
+    """The unchained events of one task.
+
+    Each is `[task position, kind, data, number, milliseconds since the start or null]`, and the path and attempt of who
+    said it where these aren't the task's own. The data has times where they are known, and marks in place of ids.
+
+    Args:
+        find: Gives the rows of its calls.
+        start_us: When the superstep started.
+    """
+    said = [s for s in result.events if not s.chained]
+    out = []
+    for one, moment in zip(said, moments(said, find, start_us), strict=True):
+        data = one.data
+        if one.kind == "ToolCallCompleted":
+            data = {**data, "duration_ms": _duration(one, result, find)}
+            if result.status == "cancelled" and data["status"] == "deferred":
+                data["status"] = "cancelled"  # nobody waits for it any more
+        whose = [] if (one.path, one.attempt) == (name, result.attempt) else [one.path, one.attempt]
+        out.append([position, one.kind, data, one.n, moment, *whose])
+    return out
+
+
+def _duration(said: Said, result: TaskResult, find: Find) -> int | None:
+    """How long a call took. A pure tool has no row: its call is the whole of its task."""
+    call = said.mark("call")
+    if call is not None and call[2] == PURE:
+        return max(result.ended_us - result.started_us, 0) // 1000
+    return duration_ms(said, find)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +194,21 @@ class _Draft:
     attempt: int | None = None
     offset_ms: int = 0
     step: str | None = None
+    place: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    said: Said
+    at_ms: int | None
+
+    @classmethod
+    def read(cls, note: Sequence[Any], task: Sequence[Any]) -> _Note:
+        """A stored note. Those of earlier releases have no number and no time."""
+        _, kind, data, *rest = note
+        n, at_ms, *whose = rest or (-1, None)
+        path, attempt = whose or (task[0], task[1])
+        return cls(Said(kind, data, path, attempt, n), at_ms)
 
 
 def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterator[_Draft]:
@@ -170,14 +217,14 @@ def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterato
         yield _Draft(kind, data)
     row = place.checkpoint
     if row is not None:
-        yield _Draft("x.superstep.started", {"due": [t[0] for t in tasks], "kind": row.kind})
+        yield _Draft(SUPERSTEP_STARTED, {"due": [t[0] for t in tasks], "kind": row.kind})
     at = tree.get("at", [])
     wall = 0
     for i, task in enumerate(tasks):
         offset, length = at[i] if i < len(at) else (0, 0)
         wall = max(wall, offset + length)
-        mine = [(kind, d) for position, kind, d in tree.get("notes", []) if position == i]
-        yield from _task_events(task, [_note(kind, d, batch, place) for kind, d in mine], offset, length)
+        mine = [_Note.read(note, task) for note in tree.get("notes", ()) if note[0] == i]
+        yield from _task_events(task, [_note(note, offset + length, batch, place) for note in mine], offset, length)
     if row is not None:
         data = {
             "checkpoint": row.checkpoint, "digest": show_digest(row.digest), "seq_from": batch.first,
@@ -187,32 +234,40 @@ def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterato
     for kind, data in [*tree.get("end", []), *tree.get("closing", [])]:
         if "checkpoint" in data and row is not None:
             data = {**data, "checkpoint": row.checkpoint}
+        if kind == "RunError":
+            data = {**data, "error": error_shown(data["error"])}
         yield _Draft(kind, data, offset_ms=wall)
 
 
-def _note(kind: str, data: Mapping[str, Any], batch: EventBatch, place: Place) -> tuple[str, Mapping[str, Any]]:
-    """An unchained event of a task, with the step id in place of the call that it follows from."""
-    if "call" not in data:
-        return kind, data
-    step = StepId.derive(place.session, batch.superstep, *data["call"])
-    return kind, {**{k: v for k, v in data.items() if k != "call"}, "step": step}
+def error_shown(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """An error record as the readers of events see it."""
+    return None if error is None else {key: error[key] for key in SHOWN_OF_AN_ERROR if key in error}
 
 
-def _task_events(
-    task: Sequence[Any], notes: Sequence[tuple[str, Mapping[str, Any]]], offset: int, length: int
-) -> Iterator[_Draft]:
+def _note(note: _Note, otherwise_ms: int, batch: EventBatch, place: Place) -> _Draft:
+    """An unchained event of a task, with ids in place of its marks."""
+    said = note.said
+    data, step = shown(said, place.session, batch.superstep)
+    task = said.path.partition("/")[0]
+    return _Draft(
+        said.kind, data, task.partition("[")[0], task, said.attempt,
+        otherwise_ms if note.at_ms is None else note.at_ms, step, (said.path, said.n),
+    )  # fmt: skip
+
+
+def _task_events(task: Sequence[Any], notes: Sequence[_Draft], offset: int, length: int) -> Iterator[_Draft]:
     path, attempt, status, data, own = task
     at = {"node": path, "task": path, "attempt": attempt}
-    yield _Draft("x.task.started", {"causes": [_cause(c) for c in data["from"]]}, **at, offset_ms=offset)
-    for kind, d in notes:
-        yield _Draft(kind, d, **at, offset_ms=offset + length, step=d.get("step"))
-    for kind, d in own:
-        yield _Draft(kind, d, **at, offset_ms=offset + length)
+    causes = {"causes": [_cause(c) for c in data["from"]]}
+    yield _Draft("x.task.started", causes, **at, offset_ms=offset, place=(path, 0))
+    yield from notes
+    for i, (kind, d) in enumerate(own):
+        yield _Draft(kind, d, **at, offset_ms=offset + length, place=(path, i))
     finished = {
         "status": status, "routes": data.get("to", []), "via": data.get("via", "next"),
         "writes": data.get("writes", []), "wall_ms": length, "error": data.get("error"),
     }  # fmt: skip
-    yield _Draft("x.task.finished", finished, **at, offset_ms=offset + length)
+    yield _Draft("x.task.finished", finished, **at, offset_ms=offset + length, place=(path, 0))
 
 
 def _cause(name: str) -> dict[str, Any]:
@@ -231,7 +286,8 @@ def _writers(tasks: Sequence[Any]) -> list[dict[str, Any]]:
 
 def _event(index: int, draft: _Draft, run: RunId | None, batch: EventBatch, place: Place) -> Event:
     of_run = not draft.kind.startswith("x.superstep") and draft.task is None
-    identity = EventId.derive(place.session, batch.superstep, draft.task or "", draft.attempt or 0, draft.kind, index)
+    path, n = draft.place or ("", 0 if draft.kind == SUPERSTEP_STARTED else batch.first + index)
+    identity = event_id(place.session, batch.superstep, path, draft.attempt or 0, draft.kind, n)
     return Event(
         seq=batch.first + index,
         event_id=identity,

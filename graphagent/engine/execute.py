@@ -14,6 +14,7 @@ from graphagent.engine.artifacts import left_by, note, rows_data
 from graphagent.engine.caching import Reuse, keep, reused
 from graphagent.engine.context import TaskContext
 from graphagent.engine.doubt import takes_doubt
+from graphagent.engine.emitted import Said, rows_of, said_in
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
 from graphagent.engine.journal import task_row
@@ -28,7 +29,10 @@ from graphagent.graph.plan import NodePlan, RetryPlan
 from graphagent.graph.types import TypeMismatch
 from graphagent.ids import InterruptId, digest128
 from graphagent.ports import Finished, ItemEnd, Node, Parked
-from graphagent.snapshot import EffectState, Token, Waiting
+from graphagent.snapshot import EffectRow, EffectState, Token, Waiting
+
+EVENTS = "events"
+"""The key under which a task row holds what the task said."""
 
 
 async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
@@ -75,11 +79,11 @@ def run_immediate(step: Step, token: Token) -> TaskResult:
     if before is not None and attempt != step.resumed.get(node.name, 0):
         attempt -= 1  # it failed for good; a replay computes that again
         if not step.replaying:
-            return _stored_failure(step, node, node.name, token, attempt, decode(before.outcome or b"{}"))
+            return _stored_failure(step, node.name, token, attempt, before)
     context = TaskContext(step, node, node.name, attempt, task_env(step, token), token.placed)
     context.error, context.answer = token.error, token.answer
     started = step.clock.now_us()
-    step.show("x.task.started", node, node.name, attempt, {})
+    step.show("x.task.started", node.name, attempt, {})
     try:
         outcome = kind.run_now(context)
         if isinstance(outcome, Parked):
@@ -104,7 +108,10 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
     result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
     if result.events:
-        parent.items[index] = [(k, {**d, "item": index} if isinstance(d, dict) else d) for k, d in result.events]
+        parent.items[index] = [
+            said._replace(data={**said.data, "item": index}) if isinstance(said.data, dict) else said
+            for said in result.events
+        ]
     for artifact in result.artifacts:
         parent.note_artifact(artifact)
     if result.status == "done":
@@ -134,7 +141,7 @@ async def _attempts(
     if before is not None and attempt != base:
         error = decode(before.outcome or b"{}")
         if step.replaying or not _more(node.retry, error, attempt - base):
-            return _stored_failure(step, node, path, token, attempt - 1, error)
+            return _stored_failure(step, path, token, attempt - 1, before)
     while True:
         result = await _attempt(step, node, path, env, token, kind, attempt)
         if result.status != "failed" or result.error is None:
@@ -145,19 +152,17 @@ async def _attempts(
         await step.journal.flush()
         wait_s = _backoff(step, node.retry, result.error, path, attempt, done)
         notice = {"task": path, "attempt": attempt, "seq_to": None}
-        step.show("x.superstep.rolled_back", node, path, attempt, notice)
-        step.show("x.task.retry", node, path, attempt, {"cause": result.error["kind"], "wait_ms": round(wait_s * 1000)})
+        step.show("x.superstep.rolled_back", path, attempt, notice)
+        step.show("x.task.retry", path, attempt, {"cause": result.error["kind"], "wait_ms": round(wait_s * 1000)})
         await trio.sleep(wait_s)
         attempt += 1
 
 
-def _stored_failure(
-    step: Step, node: NodePlan, path: str, token: Token, attempt: int, error: dict[str, Any]
-) -> TaskResult:
+def _stored_failure(step: Step, path: str, token: Token, attempt: int, row: EffectRow) -> TaskResult:
     """A failure of this superstep that was final before the process died."""
-    error = dict(error)
-    events = [(e[0], e[1]) for e in error.pop("events", ())]
-    return TaskResult(token, "failed", attempt, {"error": view(error)}, events=events, error=error, journaled=True,
+    error = decode(row.outcome or b"{}")
+    said = said_in(error.pop(EVENTS, ()), path, attempt)
+    return TaskResult(token, "failed", attempt, {"error": view(error)}, error=error, journaled=True, events=said,
                       started_us=step.opened_at, ended_us=step.opened_at)  # fmt: skip
 
 
@@ -185,7 +190,7 @@ async def _attempt(
     row = None if step.replaying else step.journal.find(step.superstep, path, attempt, -1)
     if row is not None and row.outcome is not None:
         step.journal.replayed += 1
-        result = _from_journal(step, node, env, token, attempt, decode(row.outcome), item=item)
+        result = _from_journal(step, node, env, token, row, item=item)
         if node.cache is not None and not kind.immediate:
             context = TaskContext(step, node, path, attempt, env, token.placed)
             keep(context, node.cache, Reuse.of(node.cache, context), result)
@@ -196,7 +201,7 @@ async def _attempt(
     if context.failed is not None and context.failed.ended_at:
         context.opened_at = max(step.opened_at, context.failed.ended_at)
     started = step.clock.now_us()
-    step.show("x.task.started", node, path, attempt, {})
+    step.show("x.task.started", path, attempt, {})
     result = await _run_kind(context, token, kind, started, item=item)
     if result.status == "done" and node.effects != "pure":
         _keep(context, result)
@@ -204,7 +209,7 @@ async def _attempt(
         keep_failure(context, result)
     if result.status in ("done", "failed"):
         data = {"status": result.status, "error": result.error}
-        step.show("x.task.finished", node, path, attempt, data)
+        step.show("x.task.finished", path, attempt, data)
         fault("task.done")
     return result
 
@@ -230,14 +235,25 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
             keep(context, cache, reuse, result)
         return result
     except (Held, Limited):
-        return TaskResult(token, "open", context.attempt)
+        return _open(context, token)
     except InDoubt as error:
         result = failed(context, token, error, started)
         return result if takes_doubt(node, context.step.env, result.error or {}) else doubted(context, token, error)
     except (NodeError, EvaluationError, TypeMismatch, CodecError, EffectOrder) as error:
         return failed(context, token, error, started)
     finally:
+        context.abandon("cancelled")
         context.end()
+
+
+def _open(context: TaskContext, token: Token) -> TaskResult:
+    """A task that waits inside its superstep. What it said counts only where a limit closes the superstep over it."""
+    context.abandon("deferred")
+    return TaskResult(token, "open", context.attempt, events=_unchained(context))
+
+
+def _unchained(context: TaskContext) -> list[Said]:
+    return [said for said in context.said() if not said.chained]
 
 
 async def _timed(context: TaskContext, kind: Node, timeout_s: float) -> Finished | Parked:
@@ -303,16 +319,23 @@ def failed(context: TaskContext, token: Token, error: Exception, started: int) -
                       hint=getattr(error, "hint", None))  # fmt: skip
     if token.error is not None:
         data["causes"] = [dict(token.error)]
+    data = context.services.redact(data)  # what an effect said of its failure is redacted already, all else isn't
+    context.abandon("timeout" if _is_the_call(node, data) else "cancelled", view(data))
     return TaskResult(
-        token, "failed", context.attempt, {"error": view(data)}, events=context.lasting(), error=data,
-        started_us=started, ended_us=context.step.clock.now_us(),
+        token, "failed", context.attempt, {"error": view(data)}, error=data, started_us=started,
+        ended_us=context.step.clock.now_us(), events=_unchained(context),
     )  # fmt: skip
+
+
+def _is_the_call(node: NodePlan, error: Mapping[str, Any]) -> bool:
+    """Whether the time of the node that is over was that of its one call."""
+    return node.kind == "tool" and bool(error["kind"] == "timeout")
 
 
 def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
     """The result of a task that waits, with the interrupt that becomes durable with the barrier."""
     if outcome.reason == "open":
-        return TaskResult(token, "open", context.attempt)
+        return _open(context, token)
     step = context.step
     expires = None if outcome.timeout_s is None else round(outcome.timeout_s * 1e6)
     if outcome.reason == "interrupt":
@@ -320,23 +343,25 @@ def parked(context: TaskContext, token: Token, outcome: Parked) -> TaskResult:
         interrupt = InterruptId.derive(step.session, step.superstep, context.path, context.attempt, 0)
         step.opened.append(context.interrupt_row(interrupt, outcome.question, expires))
     elif context.path != context.node.name:
-        return TaskResult(token, "open", context.attempt)
+        return _open(context, token)
     due = None if outcome.due_s is None else round(outcome.due_s * 1e6)
     waiting = Waiting(
         replace(token, answer=None), outcome.reason, step.superstep, context.attempt, 0, expires, due, outcome.until_us
     )
+    context.abandon("deferred")
     return TaskResult(token, "parked", context.attempt, waiting=waiting, events=context.events)
 
 
 def doubted(context: TaskContext, token: Token, error: InDoubt) -> TaskResult:
     """A task whose write has an unknown outcome and no route that takes it: the session parks and asks."""
     context.ask_about(error)
-    return TaskResult(token, "open", context.attempt)
+    return _open(context, token)
 
 
 def _keep(context: TaskContext, result: TaskResult) -> None:
     """Note what a finished task left, so that it never runs again in this superstep."""
-    left: dict[str, Any] = {"scope": result.scope, "events": [list(e) for e in result.events]}
+    said = rows_of(result.events, context.path, context.attempt)
+    left: dict[str, Any] = {"scope": result.scope, EVENTS: said}
     if result.history is not None:
         left["history"] = list(result.history)
     if result.own:
@@ -357,7 +382,7 @@ def keep_failure(context: TaskContext, result: TaskResult) -> None:
         return
     left = dict(result.error or {})
     if result.events:
-        left["events"] = [list(e) for e in result.events]
+        left[EVENTS] = rows_of(result.events, context.path, context.attempt)
     step.journal.record(
         task_row(step.superstep, context.path, context.attempt, context.node.name, context.node.effects, left,
                  (result.started_us, result.ended_us), failed=True, fingerprint=step.services.fingerprint(context.node))
@@ -365,19 +390,19 @@ def keep_failure(context: TaskContext, result: TaskResult) -> None:
 
 
 def _from_journal(
-    step: Step, node: NodePlan, env: Mapping[str, Any], token: Token, attempt: int, left: Mapping[str, Any], *,
-    item: bool,
-) -> TaskResult:  # fmt: skip
+    step: Step, node: NodePlan, env: Mapping[str, Any], token: Token, row: EffectRow, *, item: bool
+) -> TaskResult:
     """The result of a task that finished before the process died; only its expressions are evaluated again."""
-    scope = left["scope"]
+    left: Mapping[str, Any] = decode(row.outcome or b"{}")
+    path, attempt, scope = row.path, row.attempt, left["scope"]
     writes = [] if item else evaluate_writes(step.graph, node.writes, with_scope(env, scope))
     if not item:
         before = [left["history"]] if "history" in left else []
         writes = [*((write[0], write[1]) for write in (*before, *left.get("own", ()))), *writes]
     artifacts = left_by(left, step.session, step.superstep)
-    for row in artifacts:
-        note(step.artifacts, row)
+    for artifact in artifacts:
+        note(step.artifacts, artifact)
     return TaskResult(
-        token, "done", attempt, scope, writes, events=[(e[0], e[1]) for e in left["events"]], journaled=True,
+        token, "done", attempt, scope, writes, events=said_in(left[EVENTS], path, attempt), journaled=True,
         started_us=step.opened_at, ended_us=step.opened_at, artifacts=artifacts,
     )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any, Literal
 
+from graphagent.engine.emitted import Said
 from graphagent.frozen import dataclass
 from graphagent.graph.plan import RoutePlan
 from graphagent.snapshot import ArtifactRow, Token, Waiting
@@ -27,7 +28,7 @@ class TaskResult:
     writes: Sequence[tuple[int, Any]] = ()
     error: dict[str, Any] | None = None
     waiting: Waiting | None = None
-    events: list[tuple[str, Any]] = field(default_factory=list)
+    events: list[Said] = field(default_factory=list)
     journaled: bool = False
     started_us: int = 0
     ended_us: int = 0

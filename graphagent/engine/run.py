@@ -53,6 +53,7 @@ from graphagent.snapshot import (
     CachedResult,
     Commit,
     Control,
+    EffectRow,
     EventBatch,
     InputRow,
     InterruptRow,
@@ -335,10 +336,14 @@ class Line:
             resumed, answers, budget=budget_of(self.graph, snap.control, bounds), shelf=self.shelf,
         )  # fmt: skip
 
+    def _find(self, path: str, attempt: int, ordinal: int) -> EffectRow | None:
+        """A call of the open superstep."""
+        return self.journal.find(self.snapshot.superstep, path, attempt, ordinal)
+
     # ---- commits -----------------------------------------------------------------------------------------------
 
     async def _commit_superstep(self, step: Step, closed: Closed, rows: Sequence[Any], *, cut: bool = False) -> None:
-        batch, results = Batch.empty(), closed.results
+        batch, results, find = Batch.empty(), closed.results, self._find
         start = min([r.started_us for r in results], default=0)
         for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
             entry = task_entry(self.graph, result, taken)
@@ -346,7 +351,7 @@ class Line:
                 entry[4] += asked_entries(step.opened, entry[0])
             batch.tasks.append(entry)
             if result.events:
-                batch.notes += task_notes(i, result)
+                batch.notes += task_notes(i, entry[0], result, find, start)
             length = max(result.ended_us - result.started_us, 0)
             batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
         status, reason = self._end(closed, batch)
@@ -580,14 +585,12 @@ class Line:
     async def _stuck(self, step: Step, stuck: Stuck, limit: Limit | None) -> None:
         """Park: the open superstep keeps its journal, the head stays where it is. A failure counts before a limit."""
         batch = Batch.empty()
-        for result in stuck.results:
-            if result.status == "failed":
-                batch.tasks.append(task_entry(self.graph, result, None))
-                batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
         failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]
-        for i, result in enumerate([r for r in stuck.results if r.status == "failed"]):
-            if any(result is f for f in failed):  # what others leave comes with the barrier
-                batch.notes += task_notes(i, result)
+        for result in failed:  # any other one that failed is told with the barrier
+            entry = task_entry(self.graph, result, None)
+            batch.notes += task_notes(len(batch.tasks), entry[0], result, self._find, result.started_us)
+            batch.tasks.append(entry)
+            batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
         error = stuck.conflict or (failed[0].error if failed else None)
         if error is None and limit is not None:
             batch.closing.append(["x.limit.reached", limit.data])

@@ -11,8 +11,8 @@ from graphagent.engine.environment import Env
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Budget, Limit
 from graphagent.frozen import dataclass
-from graphagent.graph.plan import GraphPlan, NodePlan, Plan
-from graphagent.ids import ArtifactId, InterruptId, SessionId
+from graphagent.graph.plan import GraphPlan, Plan
+from graphagent.ids import ArtifactId, InterruptId, SessionId, StepId
 from graphagent.ports import Clock, ItemEnd, Node, TaskServices
 from graphagent.snapshot import ArtifactRow, CachedResult, InterruptRow, Spent
 
@@ -73,7 +73,10 @@ class ChildCall:
 
 @dataclass(frozen=True, slots=True)
 class LiveEvent:
-    """Something that happens now, for whoever watches. It may vanish."""
+    """Something that happens now, for whoever watches. It may vanish.
+
+    `place` is the path of who said it and its number there, of what is committed later under the same id.
+    """
 
     kind: str
     superstep: int | None
@@ -81,6 +84,8 @@ class LiveEvent:
     task: str | None
     attempt: int | None
     data: Mapping[str, Any]
+    place: tuple[str, int] | None = None
+    step: StepId | None = None
 
 
 Sink = Callable[[LiveEvent], None]
@@ -129,7 +134,7 @@ class Step:
     artifacts: dict[ArtifactId, ArtifactRow] = field(default_factory=dict)
     """What was put in this superstep; the barrier commits it."""
 
-    def show(self, kind: str, node: NodePlan, path: str, attempt: int, data: Mapping[str, Any]) -> None:
+    def show(self, kind: str, path: str, attempt: int, data: Mapping[str, Any]) -> None:
         """Send a live event, if anybody watches."""
         if self.sink is not None:
-            self.sink(LiveEvent(kind, self.superstep, node.name, path, attempt, data))
+            self.sink(LiveEvent(kind, self.superstep, path.partition("[")[0], path, attempt, data))

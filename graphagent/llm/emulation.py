@@ -30,7 +30,17 @@ from graphagent.llm.tool_prompt import (
     plain_messages,
     text_of,
 )
-from graphagent.messages import Done, Model, ModelInfo, ModelPart, ModelRequest, TextDelta, ToolCallDelta, Usage
+from graphagent.messages import (
+    Done,
+    Model,
+    ModelInfo,
+    ModelPart,
+    ModelRequest,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 
 Mode = Literal["two_step", "one_step"]
 MODES: Final[tuple[Mode, ...]] = ("two_step", "one_step")
@@ -68,7 +78,10 @@ class EmulatedTools:
                     async for part in parts:
                         yield part
                 return
-        chosen = await self._choose(request)
+        thoughts: list[ReasoningDelta] = []
+        chosen = await self._choose(request, thoughts)
+        for thought in thoughts:
+            yield thought
         if chosen.name == REPLY:
             yield TextDelta(chosen.said(request))
         else:
@@ -81,9 +94,11 @@ class EmulatedTools:
         """Close the model below."""
         await self.inner.aclose()
 
-    async def _choose(self, request: ModelRequest) -> _Chosen:
+    async def _choose(self, request: ModelRequest, thoughts: list[ReasoningDelta]) -> _Chosen:
+        """What the model wants; what it thought meanwhile is added to `thoughts`, the blocks of one question after
+        those of another."""
         tools = _allowed(request)
-        asking = _Asking(self.inner, request, self._messages(request, tools))
+        asking = _Asking(self.inner, request, self._messages(request, tools), thoughts)
         reply = _reply(request, self._max_reply)
         may_reply = not tools or (request.tool_choice in ("auto", "none"))
         options = ([reply] if may_reply else []) + tools
@@ -179,8 +194,11 @@ def _repeated(request: ModelRequest, chosen: _Chosen) -> bool:
 class _Asking:
     """The constrained questions of one request."""
 
-    def __init__(self, inner: Model, request: ModelRequest, messages: Sequence[Mapping[str, Any]]) -> None:
-        self.inner, self.request, self.messages = inner, request, tuple(messages)
+    def __init__(
+        self, inner: Model, request: ModelRequest, messages: Sequence[Mapping[str, Any]],
+        thoughts: list[ReasoningDelta],
+    ) -> None:  # fmt: skip
+        self.inner, self.request, self.messages, self.thoughts = inner, request, tuple(messages), thoughts
         self.spent = Usage()
         self.tries = 0
         self._end = None if request.deadline_s is None else trio.current_time() + request.deadline_s
@@ -223,10 +241,13 @@ class _Asking:
         )  # fmt: skip
         pieces: list[str] = []
         done: Done | None = None
+        first = 1 + self.thoughts[-1].block if self.thoughts else 0
         async with aclosing(self.inner.stream(sent)) as parts:
             async for part in parts:
                 if isinstance(part, TextDelta):
                     pieces.append(part.text)
+                elif isinstance(part, ReasoningDelta):
+                    self.thoughts.append(replace(part, block=first + part.block))
                 elif isinstance(part, Done):
                     done = part
         if done is None:

@@ -12,6 +12,8 @@
         pace_s: 0.01                   # before each further piece
       - error: {kind: rate_limit, message: slow down, retry_after_s: 1}
       - tool_calls: [{name: search, arguments: {q: bees}}]
+      - reasoning: [First this., Then that.]   # what it thinks before it answers: a text, or one for each block
+        text: Done.
     models:                            # turns of single models, by NAME of `scripted/NAME` or of the graph's model
       critic: [{value: accept}]
 
@@ -30,7 +32,7 @@ from typing import Any
 from graphagent.errors import ERROR_KINDS, InputInvalid, ModelError, NotFound
 from graphagent.llm.scripted import UNSET, Match, ScriptedModel, Turn
 
-_KEYS = {"text", "value", "error", "tool_calls", "match", "delay_s", "pace_s", "repeat"}
+_KEYS = {"text", "value", "error", "tool_calls", "reasoning", "match", "delay_s", "pace_s", "repeat"}
 _ERROR_KEYS = {"kind", "cause", "message", "hint", "retry_after_s", "retryable"}
 
 
@@ -109,6 +111,7 @@ def _turn(data: Any, path: str) -> Turn:
             value=data.get("value", UNSET),
             error=_error(data["error"], f"{path}.error") if "error" in data else None,
             tool_calls=tuple(_call(c, path) for c in _typed(data, "tool_calls", list, path) or ()),
+            reasoning=_reasoning(data.get("reasoning"), f"{path}.reasoning"),
             match=_match(data.get("match"), f"{path}.match"),
             delay_s=_seconds(data, "delay_s", path),
             pace_s=_seconds(data, "pace_s", path),
@@ -147,6 +150,13 @@ def _call(data: Any, path: str) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("name"), str):
         raise InputInvalid(f"{path}.tool_calls", "each call is a mapping with name and arguments")
     return data
+
+
+def _reasoning(data: Any, path: str) -> tuple[str, ...]:
+    blocks = [] if data is None else [data] if isinstance(data, str) else data
+    if isinstance(blocks, list) and all(isinstance(block, str) for block in blocks):
+        return tuple(blocks)
+    raise InputInvalid(path, "a text or a list of texts is wanted")
 
 
 def _error(data: Any, path: str) -> ModelError:

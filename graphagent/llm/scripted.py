@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import trio
@@ -22,7 +22,17 @@ from graphagent.errors import ModelError
 from graphagent.llm.chat import estimate_input
 from graphagent.llm.example import example_of
 from graphagent.llm.structured import needs_wrapping
-from graphagent.messages import Done, ModelInfo, ModelPart, ModelRequest, Price, TextDelta, ToolCallDelta, Usage
+from graphagent.messages import (
+    Done,
+    ModelInfo,
+    ModelPart,
+    ModelRequest,
+    Price,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 
 Match = str | re.Pattern[str] | Callable[[ModelRequest], bool]
 UNSET: Any = object()
@@ -39,6 +49,7 @@ class Turn:
         value: A structured answer, any JSON value.
         error: Raised in place of an answer.
         tool_calls: `{name, arguments}` each.
+        reasoning: What it thinks before: a text, or one for each block.
         match: Text that the prompt holds, a regular expression that is found in it, or a predicate on the request.
         delay_s: Time before the first piece.
         pace_s: Time before each further piece.
@@ -49,6 +60,7 @@ class Turn:
     value: Any = UNSET
     error: ModelError | None = None
     tool_calls: tuple[Mapping[str, Any], ...] = ()
+    reasoning: str | Sequence[str] = ()
     match: Match | None = None
     delay_s: float = 0.0
     pace_s: float = 0.0
@@ -60,8 +72,16 @@ class Turn:
         )
         if answers != 1:
             raise ValueError("a turn needs exactly one of text, value, error and tool_calls")
+        if self.reasoning and self.error is not None:
+            raise ValueError("a turn with error has no reasoning")
         if self.repeat and self.match is None:
             raise ValueError("a turn with repeat needs a match, or no later turn could ever answer")
+
+    @property
+    def blocks(self) -> Sequence[str]:
+        """What it thinks, block by block; empty ones are none."""
+        blocks = [self.reasoning] if isinstance(self.reasoning, str) else self.reasoning
+        return [block for block in blocks if block]
 
     def fits(self, request: ModelRequest) -> bool:
         """Whether `match` fits; a turn without one fits nothing here."""
@@ -86,8 +106,10 @@ class ScriptedModel:
     """
 
     def __init__(self, turns: Sequence[AnyTurn], name: str = "scripted") -> None:
-        self.info = ModelInfo(name, "scripted", reasoning=False, price=Price(0, 0))
+        self.info = ModelInfo(name, "scripted", price=Price(0, 0))
         self._turns = [_turn(t) for t in turns]
+        if any(turn.reasoning for turn in self._turns):
+            self.info = replace(self.info, reasoning=True)
         self._used = [0] * len(self._turns)
         self.requests: list[ModelRequest] = []
         """Every request so far, in order of arrival."""
@@ -107,17 +129,22 @@ class ScriptedModel:
         await trio.sleep(turn.delay_s)
         if turn.error is not None:
             raise _fresh(turn.error)
+        for block, thought in enumerate(turn.blocks):
+            for piece in pieces(thought):
+                yield ReasoningDelta(piece, block)
         text = answer_text(turn, request)
         for i, piece in enumerate(pieces(text)):
             if i and turn.pace_s:
                 await trio.sleep(turn.pace_s)
             yield TextDelta(piece)
-        size = len(text)
+        thought_size = sum(map(len, turn.blocks))
+        size = len(text) + thought_size
         for i, call in enumerate(turn.tool_calls):
             arguments = json.dumps(call.get("arguments", {}), ensure_ascii=False)
             size += len(arguments)
             yield ToolCallDelta(i, call.get("id") or f"call_{len(self.requests)}_{i}", call["name"], arguments)
-        yield Done("tool_calls" if turn.tool_calls else "stop", guessed_usage(request, size))
+        usage = replace(guessed_usage(request, size), reasoning_tokens=-(-thought_size // 4))
+        yield Done("tool_calls" if turn.tool_calls else "stop", usage)
 
     async def aclose(self) -> None:
         """Nothing to let go of."""

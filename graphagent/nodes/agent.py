@@ -41,10 +41,10 @@ class AgentNode:
         assert node.agent is not None
         self.node, self.body = node, node.body
         self.talk = Talk(node, graph, plan)
-        self.models = ModelCalls(node, plan, self.talk.sources)
+        self.models = ModelCalls(node, graph, plan, self.talk.sources)
         self.toolbox, self.entries = Toolbox(node, graph, plan), plan.tools.keys()
         self.spokes = [Spoke(delegate, plan) for delegate in node.agent.delegates.values()]
-        self.calls = AgentCalls(node, self.models, self.body.parallel_delegates)
+        self.calls = AgentCalls(node, graph, self.models)
 
     def run_now(self, task: Task) -> Finished:
         """Not an immediate kind."""
@@ -85,15 +85,18 @@ class _Loop:
         """
         turns = self.agent.body.max_turns
         for turn in range(turns):
-            self.task.show("x.agent.turn_started", {"turn": turn})
+            self.task.emit("x.agent.turn_started", {"turn": turn})
             reply = await self.ask(last=turn == turns - 1 and turn > 0)
             wanted = reply.get("tool_calls") or ()
-            self.task.emit("x.agent.turn_completed", {"turn": turn, "calls": [call["name"] for call in wanted]})
             if not wanted:
-                return await self.answer(reply)
+                out = await self.answer(reply)
+                self.turn_ended(turn, ())
+                return out
             if turn == turns - 1:
+                self.turn_ended(turn, ())
                 break
             called = await self.call(reply, wanted)
+            self.turn_ended(turn, wanted)
             ended = next((c for c in called if c.ends), None)
             if ended is not None:
                 return self.finished(ended)
@@ -101,6 +104,10 @@ class _Loop:
             f"there is no answer after {turns} model calls", kind="max_turns", retryable=False,
             hint="raise `max_turns`, or say in the prompt when to stop",
         )  # fmt: skip
+
+    def turn_ended(self, turn: int, wanted: Sequence[Mapping[str, str]]) -> None:
+        """Say which calls a turn made."""
+        self.task.emit("x.agent.turn_completed", {"turn": turn, "calls": [call["name"] for call in wanted]})
 
     async def ask(self, *, last: bool) -> Mapping[str, Any]:
         """What the model says next. The last call goes without tools."""

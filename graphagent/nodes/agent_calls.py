@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import trio
 
 from graphagent.errors import CallBlocked, InDoubt, NodeError
-from graphagent.graph.plan import ApprovalPlan, NodePlan
+from graphagent.graph.plan import ApprovalPlan, GraphPlan, NodePlan
+from graphagent.graph.spec import AgentBody
 from graphagent.nodes.approvals import decided, rule_for
 from graphagent.nodes.large_results import as_text, told
 from graphagent.nodes.model_calls import ModelCalls, Wanted
-from graphagent.nodes.offers import Offer, unknown
+from graphagent.nodes.offers import GraphTool, Offer, unknown
 from graphagent.nodes.spokes import Spoke
 from graphagent.nodes.standard.offer import WRITTEN, StandardTool, Told
+from graphagent.nodes.tool_events import CallName, Status, ToolEvents, error_view
 from graphagent.ports import Task
 from graphagent.snapshot import UNSET
 
-Status = Literal["ok", "error", "denied", "timeout"]
 AT_ONCE: Final = 4
 ORDERED: Final = "ordered"
 """The lane of calls that run one after the other, in call order."""
@@ -72,12 +73,12 @@ class Turn:
 class AgentCalls:
     """Runs the calls of one agent's turns."""
 
-    def __init__(self, node: NodePlan, calls: ModelCalls | None, parallel_delegates: int = 1) -> None:
+    def __init__(self, node: NodePlan, graph: GraphPlan, calls: ModelCalls | None) -> None:
         """`calls` are the models that mend what is handed to delegates."""
         assert node.agent is not None
-        self.node, self.calls = node, calls
+        self.node, self.calls, self.events = node, calls, ToolEvents(node, graph)
         self.approvals: Sequence[ApprovalPlan] = node.agent.approvals
-        self.limits = {"delegates": parallel_delegates}
+        self.limits = {"delegates": node.body.parallel_delegates if isinstance(node.body, AgentBody) else 1}
 
     async def run(self, task: Task, turn: Turn, wanted: Sequence[Mapping[str, str]]) -> list[Called]:
         """How all calls of a turn ended, in call order. What they write is noted in this order too."""
@@ -149,7 +150,11 @@ class AgentCalls:
         rule = rule_for(self.approvals, offer.info.name, task.env, args)
         note, approval = None, None
         if rule is not None:
-            decision = await decided(task, self.node.name, offer.info, args, rule)
+            try:
+                decision = await decided(task, self.node.name, offer.info, args, rule)
+            except NodeError as error:
+                self.events.failed(task, named(call, offer), error)
+                raise
             approval = decision.kind
             if decision.kind == "reject":
                 return self._denied(task, call, offer, args, decision.said)
@@ -159,14 +164,16 @@ class AgentCalls:
                 args = decision.args
                 note = f"a human changed the arguments; these ran: {as_text(args)}"
         try:
-            if approval == "edit":
-                args = offer.check(args)
-            self._started(task, call, offer, args, approval)
-            async with slots:
-                result = await offer.run(task, args)
+            args = offer.check(args) if approval == "edit" else args
         except NodeError as error:
             return self._failed(task, call, offer, args, error)
-        return await self._done(task, call, offer, args, result, note)
+        async with slots:
+            self.events.started(task, named(call, offer), offer.info, args, approval)
+            try:
+                result = await offer.run(task, args)
+            except NodeError as error:
+                return self._failed(task, call, offer, args, error, ran=True)
+        return await self._done(task, call, offer, args, result, note, ran=True)
 
     async def _delegate(self, task: Task, call: Mapping[str, str], turn: Turn, spoke: Spoke) -> Called:
         async def repair(spoke: Spoke, error: NodeError) -> Any:
@@ -176,12 +183,15 @@ class AgentCalls:
             given = parsed(call["arguments"], strict=False)
             args, filled_by = await spoke.filled(given, last_words(turn.said), repair)
             handoff = spoke.handoff(task, args, filled_by, turn.said)
-            task.emit("x.agent.handoff", handoff.data())
-            self._started(task, call, spoke, args, None)
-            result = await spoke.run(task, handoff)
         except NodeError as error:
             return self._failed(task, call, spoke, {}, error)
-        return await self._done(task, call, spoke, args, result, None)
+        task.emit("x.agent.handoff", handoff.data())
+        self.events.started(task, named(call, spoke), spoke.info, args)
+        try:
+            result = await spoke.run(task, handoff)
+        except NodeError as error:
+            return self._failed(task, call, spoke, {}, error, ran=True)
+        return await self._done(task, call, spoke, args, result, None, ran=True)
 
     async def _arguments_again(self, task: Task, turn: Turn, spoke: Spoke, error: NodeError) -> Any:
         """What the hub's model gives when it is told what was wrong with the arguments for a spoke."""
@@ -197,19 +207,9 @@ class AgentCalls:
 
     # ---- what is told -------------------------------------------------------------------------------------------
 
-    def _started(
-        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: Mapping[str, Any], approval: str | None
-    ) -> None:
-        info = offer.info
-        data = {
-            "call_id": call["id"], "tool": info.name, "source": info.source, "args": dict(args),
-            "effects": info.effects, "approval": approval,
-        }  # fmt: skip
-        task.emit("ToolCallStarted", task.services.redact(data))
-
     async def _done(
         self, task: Task, call: Mapping[str, str], offer: Offer | Spoke, args: dict[str, Any], result: Any,
-        note: str | None,
+        note: str | None, *, ran: bool = False,
     ) -> Called:  # fmt: skip
         written = UNSET
         if isinstance(result, Told):
@@ -217,34 +217,43 @@ class AgentCalls:
         content, result = await told(task, offer.info.name, result)
         if note is not None:
             content = f"({note})\n{content}"
-        return self._told(task, Called(call["id"], call["name"], "ok", content, args, result, None, offer, written))
+        called = Called(call["id"], call["name"], "ok", content, args, result, None, offer, written)
+        last = task.last_call if ran else None
+        self.events.ended(task, named(call, offer), "ok", result=result, ran=last, child=ran and calls_a_child(offer))
+        return called
 
     def _denied(self, task: Task, call: Mapping[str, str], offer: Offer, args: dict[str, Any], reason: Any) -> Called:
         content = json.dumps({"status": "denied", "reason": reason or "a human said no"}, ensure_ascii=False)
-        return self._told(task, Called(call["id"], call["name"], "denied", content, args, None, None, offer))
+        self.events.ended(task, named(call, offer), "denied", error=rejection(reason))
+        return Called(call["id"], call["name"], "denied", content, args, None, None, offer)
 
     def _failed(
-        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke | None, args: dict[str, Any], error: NodeError
-    ) -> Called:
+        self, task: Task, call: Mapping[str, str], offer: Offer | Spoke | None, args: dict[str, Any], error: NodeError,
+        *, ran: bool = False,
+    ) -> Called:  # fmt: skip
+        """A call that failed, `ran` or not. Raises what is no matter of the model."""
+        last = task.last_call if ran else None
+        status = self.events.failed(task, named(call, offer), error, ran=last, child=ran and calls_a_child(offer))
         if isinstance(error, InDoubt | CallBlocked) or error.kind in FATAL:
             raise error
-        view = {"kind": error.kind, "cause": error.cause, "message": error.message[:500], "hint": error.hint}
-        status: Status = "timeout" if error.kind == "timeout" else "error"
-        return self._told(task, Called(call["id"], call["name"], status, failure_text(error), args, None, view, offer))
+        name, view = call["name"], error_view(error)
+        return Called(call["id"], name, status, failure_text(error), args, None, view, offer)
 
-    def _told(self, task: Task, called: Called) -> Called:
-        name = called.name if called.offer is None else called.offer.info.name
-        data: dict[str, Any] = {
-            "call_id": called.id,
-            "tool": name,
-            "status": called.status,
-            "error": called.error,
-            "artifacts": list(task.artifacts),
-        }
-        if task.last_call is not None:
-            data["call"] = task.last_call
-        task.emit("ToolCallCompleted", task.services.redact(data))
-        return called
+
+def named(call: Mapping[str, str], offer: Offer | Spoke | None) -> CallName:
+    """Which call it is: its tool as the graph calls it, or as the model did if there is none."""
+    return CallName(call["name"] if offer is None else offer.info.name, call["id"])
+
+
+def calls_a_child(offer: Offer | Spoke | None) -> bool:
+    """Whether a call of it is a child session."""
+    return isinstance(offer, Spoke | GraphTool)
+
+
+def rejection(reason: Any) -> dict[str, Any]:
+    """A call that a person rejected, as an error."""
+    message = str(reason or "a human said no")[:500]
+    return {"kind": "approval_denied", "cause": None, "message": message, "hint": None}
 
 
 def twice(name: str) -> NodeError:

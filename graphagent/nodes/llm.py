@@ -21,7 +21,7 @@ class LLMNode:
 
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         self.talk = Talk(node, graph, plan)
-        self.calls = ModelCalls(node, plan, self.talk.sources)
+        self.calls = ModelCalls(node, graph, plan, self.talk.sources)
         self.toolbox = None if node.agent is None else Toolbox(node, graph, plan)
         self.entries = plan.tools.keys()
 

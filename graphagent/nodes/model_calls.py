@@ -7,15 +7,17 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from graphagent.codec import freeze, hash_value, show_digest
+from graphagent.codec import digest, freeze, hash_value, show_digest
 from graphagent.errors import ModelError, NodeError
 from graphagent.faults import fault
-from graphagent.graph.plan import ModelPlan, NodePlan, Plan
+from graphagent.graph.plan import GraphPlan, ModelPlan, NodePlan, Plan
+from graphagent.graph.secrecy import touches_secret
 from graphagent.graph.types import TypeMismatch, json_schema
-from graphagent.messages import Done, ModelRequest, Sampling, TextDelta, ToolCallDelta, Usage
+from graphagent.messages import Done, ModelRequest, ReasoningDelta, Sampling, TextDelta, ToolCallDelta, Usage
 from graphagent.nodes.hooks import LATER, Hooked
 from graphagent.nodes.memory import Summarise, size
 from graphagent.nodes.prompts import Sources
+from graphagent.nodes.reasoning import Thinking, tell
 from graphagent.nodes.retrying import TRANSIENT, retrying
 from graphagent.ports import EffectCall, Task
 
@@ -83,8 +85,8 @@ class Wanted:
 class ModelCalls:
     """The models of one node, and how their answers are read."""
 
-    def __init__(self, node: NodePlan, plan: Plan, sources: Sources) -> None:
-        self.node, self.sources = node, sources
+    def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan, sources: Sources) -> None:
+        self.node, self.sources, self.hidden = node, sources, touches_secret(node, graph)
         self.models = [plan.models[name] for name in with_fallbacks(plan, node.model or "")]
         self.schema = json_schema(node.returns) if node.returns is not None else None
 
@@ -94,9 +96,9 @@ class ModelCalls:
         """What the first of these models answers that can be reached; those before it are taken off the list.
 
         The reply is `{text, finish, usage}`, with `tool_calls` where it has some: `{id, name, arguments}` each, the
-        arguments as the model wrote them, and `price_date` where its cost is by a table with a date. It has passed the
-        operator's hooks, and so have the messages. What is too long is packed `again`, once, before a larger model is
-        asked.
+        arguments as the model wrote them; `reasoning`, groups of blocks, where it gave that; and `price_date` where its
+        cost is by a table with a date. It has passed the operator's hooks, and so have the messages. What is too long
+        is packed `again`, once, before a larger model is asked.
         """
         hooked = Hooked(task, models[0].name, self.sources)
         return await hooked.after(await self.reached(task, wanted, models, hooked, again))
@@ -133,10 +135,12 @@ class ModelCalls:
             limit = self.node.timeout_s
             send = wanted.to_send(model, None if limit is None else limit + LATER_S)
             unseen = bool(later)
+
+            async def once() -> dict[str, Any]:
+                return await stream(task, send, effect, model.name, unseen=unseen, hidden=unseen or self.hidden)
+
             try:
-                reply = await retrying(
-                    self.node.retry, effect, task, lambda: stream(task, send, effect, model.name, unseen=unseen)
-                )
+                reply = await retrying(self.node.retry, effect, task, once)
                 return {**reply, LATER: list(later)} if later else reply
             except ModelError as error:
                 if error.kind == "context_overflow" and others:
@@ -151,8 +155,23 @@ class ModelCalls:
         )
         call = task.last_call
         dated = {PRICE_DATE: reply[PRICE_DATE]} if PRICE_DATE in reply else {}
+        self.tell(task, reply)
         task.emit("x.model.completed", {"model": model.name, "usage": reply["usage"], "call": call, **dated})
         return reply
+
+    def tell(self, task: Task, reply: Mapping[str, Any]) -> None:
+        """Say how the stream of the newest call ended, from what the journal holds of it.
+
+        Hooks see a message before anybody else does, so where there are some its reasoning isn't shown.
+        """
+        usage = reply["usage"]
+        tell(task, reply.get("reasoning", ()), usage, hidden=self.hidden or LATER in reply)
+        cost = usage.get("cost_micro")
+        data = {
+            "call": task.last_call, "content_hash": show_digest(digest(reply["text"].encode())),
+            "finish_reason": reply["finish"], "usage": usage, "cost": None if cost is None else cost / 1e6,
+        }  # fmt: skip
+        task.emit("RunContentCompleted", data)
 
     def summariser(self, task: Task, spent: Callable[[Usage], None], models: list[ModelPlan]) -> Summarise:
         """Summarises with the node's model, as an effect of the task."""
@@ -247,29 +266,44 @@ class _Calls:
         return out
 
 
-async def stream(task: Task, request: ModelRequest, effect: EffectCall, name: str, *, unseen: bool) -> dict[str, Any]:
-    """Read one answer to its end, showing its text as it comes unless it is to stay unseen."""
+async def stream(
+    task: Task, request: ModelRequest, effect: EffectCall, name: str, *, unseen: bool, hidden: bool
+) -> dict[str, Any]:
+    """Read one answer to its end, showing its text as it comes unless it is to stay unseen.
+
+    Args:
+        hidden: Its reasoning isn't shown.
+    """
     model = await task.services.model(name)
     pieces: list[str] = []
-    calls = _Calls()
+    calls, thinking = _Calls(), Thinking(task, effect.step, hidden=hidden)
     done: Done | None = None
     fault("effect.during")
-    async with aclosing(model.stream(request)) as parts:
-        async for part in parts:
-            if isinstance(part, TextDelta):
-                if not unseen:
-                    task.say(effect.step, len(pieces), part.text)
-                pieces.append(part.text)
-            elif isinstance(part, ToolCallDelta):
-                calls.add(part)
-            elif isinstance(part, Done):
-                done = part
+    try:
+        async with aclosing(model.stream(request)) as parts:
+            async for part in parts:
+                if isinstance(part, ReasoningDelta):
+                    thinking.piece(part)
+                    continue
+                thinking.end()
+                if isinstance(part, TextDelta):
+                    if not unseen:
+                        task.say(effect.step, len(pieces), part.text)
+                    pieces.append(part.text)
+                elif isinstance(part, ToolCallDelta):
+                    calls.add(part)
+                elif isinstance(part, Done):
+                    done = part
+    finally:
+        thinking.end()
     if done is None:
         raise ModelError("the model's stream ended before its answer did", cause="stream_broken")
     usage = done.usage.priced(model.info.price) if done.usage.cost_micro is None else done.usage
     effect.usage = usage
     effect.tries += done.tries - 1
     reply: dict[str, Any] = {"text": "".join(pieces), "finish": done.finish, "usage": usage.data()}
+    if thinking.groups:
+        reply["reasoning"] = thinking.groups
     if calls.parts:
         reply["tool_calls"] = calls.whole()
     price = model.info.price

@@ -22,7 +22,7 @@ class OneCall:
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         self.call = node.values["call"]
         self.toolbox, self.entries = Toolbox(node, graph, plan), plan.tools.keys()
-        self.calls = AgentCalls(node, None)
+        self.calls = AgentCalls(node, graph, None)
 
     async def run(self, task: Task) -> dict[str, Any]:
         """The message of role `tool`.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any, Final
 
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
@@ -16,7 +16,11 @@ from graphagent.nodes.arguments import arguments
 from graphagent.nodes.client import ClientCall
 from graphagent.nodes.one_call import OneCall
 from graphagent.nodes.tool_calls import KEY, DeclaredCall
-from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall
+from graphagent.nodes.tool_events import CallName, ToolEvents
+from graphagent.ports import EffectCall, Finished, Parked, Task, ToolCall, ToolInfo
+
+PURE: Final = "pure"
+"""In place of the ordinal of a call that is computed again and never journaled."""
 
 
 class ToolNode:
@@ -36,6 +40,8 @@ class ToolNode:
         limit = None if node.timeout_s is None else math.inf
         self.declared = DeclaredCall(node.tool, self.name, node.effects, node.values.get(KEY), limit)
         self.client = ClientCall(node.tool, node.tool.client, plan) if node.tool.client is not None else None
+        self.events = ToolEvents(node, graph)
+        self.info = ToolInfo(self.name, node.tool.source, "", {}, None, node.effects, limit or 0.0)
 
     def run_now(self, task: Task) -> Finished | Parked:
         """Not an immediate kind."""
@@ -46,6 +52,27 @@ class ToolNode:
         if self.one is not None:
             return Finished(out=await self.one.run(task))
         given = {name: freeze(value) for name, value in arguments(self.node, task).items()}
+        name = CallName(self.name, of=(task.born, task.path, task.attempt, "call"))
+        try:
+            if self.client is not None:
+                self.client.question(given)
+            self.events.started(task, name, self.info, given)
+            ended = await self._run(task, given)
+        except NodeError as error:
+            self.events.failed(task, name, error, ran=self._ran(task), child=self._called_child(task))
+            raise
+        if isinstance(ended, Finished):
+            ran, child = self._ran(task), self._called_child(task)
+            self.events.ended(task, name, "ok", result=ended.out, ran=ran, child=child)
+        return ended
+
+    def _ran(self, task: Task) -> Sequence[str | int] | None:
+        return (task.path, task.attempt, PURE) if self.node.effects == "pure" else task.last_call
+
+    def _called_child(self, task: Task) -> bool:
+        return self.graph_name is not None and task.last_call is not None
+
+    async def _run(self, task: Task, given: dict[str, Any]) -> Finished | Parked:
         if self.graph_name is not None:
             outputs = await task.child(self.graph_name, given)
             return Parked("child") if outputs is None else Finished(out=dict(outputs))
@@ -62,7 +89,7 @@ class ToolNode:
 
         if self.node.effects == "pure":
             fault("effect.during")
-            step = StepId.derive(task.session, task.superstep, task.path, task.attempt, "pure")
+            step = StepId.derive(task.session, task.superstep, task.path, task.attempt, PURE)
             return await run(self.declared.call(task, EffectCall(b"", step), None))
         return await self.declared.effect(task, given, run)
 

@@ -126,9 +126,9 @@ def _add(graph: GraphPlan, event: Event, prefix: str, picture: _Picture) -> None
         for edge in _edges(mark("start", prefix), graph.start):
             picture.take(edge)
         return
-    if event.task is None or event.task not in graph.node_index:
+    if event.node is None or event.node not in graph.node_index:
         return
-    node = graph.nodes[graph.node_index[event.task]]
+    node = graph.nodes[graph.node_index[event.node]]
     seen = picture.node(prefix + node.name)
     if event.kind == "x.model.completed":
         usage = data["usage"]

@@ -114,6 +114,15 @@ class ToolSpec:
     path: Path = field(default=(), compare=False, repr=False)
 
     @property
+    def source(self) -> Literal["python", "mcp", "openapi", "graph", "client"]:
+        """Where it comes from."""
+        if self.graph is not None:
+            return "graph"
+        if self.client is not None:
+            return "client"
+        return "mcp" if self.mcp is not None else "openapi" if self.openapi is not None else "python"
+
+    @property
     def several(self) -> bool:
         """Whether it stands for the tools of a server, which are called `name.tool`."""
         return self.mcp is not None or self.openapi is not None

@@ -8,11 +8,11 @@ from typing import Any
 from graphagent.codec import decode
 from graphagent.engine.spending import of_rows
 from graphagent.graph.plan import REDACTED
+from graphagent.graph.secrecy import touches_secret
 from graphagent.session.documents.common import shown, usage_of
 from graphagent.session.documents.page import State, child_of_task, node_name
 from graphagent.session.documents.part import milliseconds, time_text
 from graphagent.session.documents.parts import Effect, Value
-from graphagent.session.documents.tasks import names_read
 from graphagent.snapshot import EffectRow, EffectState, SessionRow
 
 STATES = {
@@ -63,7 +63,4 @@ def _hidden(before: State, name: str) -> bool:
     index = graph.node_index.get(name)
     if index is None:
         return False
-    node = graph.nodes[index]
-    secret = {c.name for c in graph.channels if c.secret}
-    written = {graph.channels[channel].name for channel, _ in node.writes}
-    return bool(secret & (written | names_read(node)))
+    return touches_secret(graph.nodes[index], graph)

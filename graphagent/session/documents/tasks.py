@@ -9,7 +9,7 @@ from typing import Any
 from graphagent.codec import decode
 from graphagent.engine.spending import of_rows
 from graphagent.graph.plan import NodePlan
-from graphagent.graph.spec import LLMBody, MapBody
+from graphagent.graph.secrecy import names_read
 from graphagent.ids import SessionId, StepId
 from graphagent.session.documents.common import error_of, usage_of
 from graphagent.session.documents.page import SETTLED, WOKEN, Record, State, child_of_task, node_name
@@ -155,23 +155,6 @@ def reads_of(before: State, node: NodePlan) -> dict[str, int]:
     """The channels that a node's own expressions read, with the versions that it saw."""
     roots, entries = names_read(node), before.entries
     return {c.name: entries[c.name].version for c in before.graph.channels if c.name in roots and c.name in entries}
-
-
-def names_read(node: NodePlan) -> set[str]:
-    """The names that a node's own expressions read: channels, and others."""
-    values = [v for _, v in (*node.arguments, *node.writes)] + list(node.values.values())
-    local: set[str] = set()
-    roots = {read.root for value in values for read in value.reads}
-    if node.over is not None:
-        roots |= {read.root for read in node.over.reads}
-    if isinstance(node.body, MapBody):
-        local = {node.body.item, "index"}
-    for body in (node.body, node.item.body if node.item is not None else None):
-        if isinstance(body, LLMBody) and body.history is not None:
-            roots.add(body.history.channel)
-    if node.item is not None:
-        roots |= {read.root for _, value in node.item.arguments for read in value.reads} - local
-    return roots
 
 
 def _causes(record: Record, path: str, attempt: int, names: Sequence[str]) -> list[Cause]:
