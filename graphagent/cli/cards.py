@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphagent.cli.terminal import Terminal, columns, one_line
-from graphagent.cli.tree import money, seconds
+from graphagent.cli.tree import money
+from graphagent.cli.turns import seconds
 
 MEMORY = "memory:"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from graphagent.cli.story import Story
 from graphagent.cli.terminal import PLAIN, Terminal, one_line
 from graphagent.cli.tree import Frame, Line, Plain, tree
+from graphagent.cli.turns import plain_turns
 from graphagent.events import Event
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Lines:
             self.terminal.say(f"{who}superstep {number} * {event.task} {cause}, next attempt in {wait_s:.1f}s")
         elif event.kind == "x.task.finished" and event.provisional and event.data["status"] == "failed":
             self.terminal.say(f"{who}superstep {number} x {event.task} {one_line(event.data['error']['message'], 200)}")
+            for line in plain_turns(view.steps[number].turns_of(event.task or ""), f"{who}  "):
+                self.terminal.say(line)
 
     def tick(self) -> None:
         """See `View`."""

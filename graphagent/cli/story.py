@@ -6,15 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphagent.cli.turns import TurnView, take
 from graphagent.engine.call_ids import child_id
 from graphagent.events import Event
 
 TEXT_KEPT = 400
+OF_TURNS = frozenset({"x.agent.turn_started", "x.model.completed", "ToolCallStarted", "ToolCallCompleted"})
+"""What the turns of an agent are drawn from."""
 
 
 @dataclass(slots=True)
 class TaskView:
-    """One task of a superstep, or one item of a map. `text` is the end of what its model says, provisional."""
+    """One task of a superstep, or one item of a map. `text` is the end of what its model says, provisional; `turns` are
+    those of an agent, and `told` the ids of the events that they were made of."""
 
     path: str
     status: str = "running"
@@ -26,6 +30,13 @@ class TaskView:
     seen: bool = True
     items: dict[str, TaskView] = field(default_factory=dict)
     child: str | None = None
+    turns: list[TurnView] = field(default_factory=list)
+    told: set[str] = field(default_factory=set)
+
+    def begin(self) -> None:
+        """What was seen of it was provisional: it begins anew, or is told again for good."""
+        self.turns.clear()
+        self.told.clear()
 
 
 @dataclass(slots=True)
@@ -39,6 +50,12 @@ class StepView:
     wall_ms: int = 0
     tasks: dict[str, TaskView] = field(default_factory=dict)
     changes: list[tuple[str, int]] = field(default_factory=list)
+
+    def turns_of(self, path: str) -> list[TurnView]:
+        """The turns of a task, or of an item of a map."""
+        task = self.tasks.get(path.partition("[")[0])
+        found = task.items.get(path, task) if task is not None and "[" in path else task
+        return [] if found is None else found.turns
 
 
 @dataclass(slots=True)
@@ -105,6 +122,7 @@ class Story:
                 if event.event_id not in self._counted:  # it comes twice: when it happens, and committed
                     self._counted.add(event.event_id)
                     self._spend(view, event.data["usage"])
+                self._task(view, event)
             case _ if event.task is not None and event.superstep is not None:
                 self._task(view, event)
         return view
@@ -179,9 +197,12 @@ class Story:
         data = event.data
         match event.kind:
             case "x.task.started" if event.provisional:
+                task.begin()
                 task.status, task.text, task.note = "running", "", ""
                 task.attempt, task.started_us = event.attempt or 0, event.time
             case "x.task.started" if task.path in step.tasks:
+                for told in (task, *task.items.values()):
+                    told.begin()
                 step.tasks[task.path] = step.tasks.pop(task.path)  # committed events have the order of the plan
             case "RunContent":
                 task.text = (task.text + data["delta"])[-TEXT_KEPT:]
@@ -189,6 +210,9 @@ class Story:
                 task.note = f"{data['cause']}: next attempt in {data['wait_ms'] / 1000:.1f} s"
             case "x.task.finished":
                 self._finished(task, event)
+            case _ if event.kind in OF_TURNS and event.event_id not in task.told:
+                task.told.add(event.event_id)
+                take(task.turns, event)
 
     def _finished(self, task: TaskView, event: Event) -> None:
         data = event.data

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from graphagent.cli.story import SessionView, StepView, Story, TaskView
 from graphagent.cli.terminal import STATES, columns, one_line, tail
+from graphagent.cli.turns import call_line, plain_turns, seconds, turn_line
 
 Piece = tuple[str, str]
 Line = list[Piece]
@@ -14,6 +15,8 @@ Line = list[Piece]
 NAMES = 34
 SIDE_BY_SIDE = 64
 MOST_ITEMS = 6
+MOST_TURNS = 2
+"""So many turns of an agent are shown while it works."""
 FEWEST = 12
 """Columns below which what a task is at isn't worth showing."""
 
@@ -99,9 +102,12 @@ def spent(story: Story, root: SessionView, frame: Frame) -> str:
 
 
 def step_lines(story: Story, step: StepView, frame: Frame) -> list[Line]:
-    """One line for a committed superstep, and one more for each task of an open one."""
+    """One line for a committed superstep, and one more for each task of an open one. Where the height doesn't matter,
+    agents show their turns in both."""
     if step.status == "done":
-        return [committed_line(step, frame)]
+        tasks = [] if frame.height else [t for task in step.tasks.values() for t in (task, *task.items.values())]
+        turns = [block for task in tasks for block in turn_blocks(task, frame, 6, named=len(step.tasks) > 1)]
+        return [committed_line(step, frame), *branched(turns)]
     symbol, _, color = STATES[step.status]
     took = seconds(max(frame.now_us - step.started_us, 0) // 1000) if step.status == "running" else ""
     if not step.tasks:
@@ -152,7 +158,8 @@ def task_lines(story: Story, task: TaskView, frame: Frame, indent: int) -> list[
     room = frame.width - indent - width(line)
     if room >= FEWEST:
         line += [(about(task, room), "red" if task.status == "failed" else "dim")]
-    blocks = [task_lines(story, item, frame, indent + 3) for item in shown_items(task)]
+    blocks = turn_blocks(task, frame, indent + 3)
+    blocks += [task_lines(story, item, frame, indent + 3) for item in shown_items(task)]
     child = story.sessions.get(task.child or "")
     if child is not None:
         line = [(f"{symbol} ", color), (f"{task.path} ▸ {short(child.session, full=frame.full)}  ", ""),
@@ -160,6 +167,21 @@ def task_lines(story: Story, task: TaskView, frame: Frame, indent: int) -> list[
         step = child.open
         blocks += [task_lines(story, t, frame, indent + 3) for t in (step.tasks.values() if step else ())]
     return [line, *branched(blocks)]
+
+
+def turn_blocks(task: TaskView, frame: Frame, indent: int, *, named: bool = False) -> list[list[Line]]:
+    """An agent's turns, each with its calls below; of a frame with a height only the newest.
+
+    Args:
+        named: Say whose they are.
+    """
+    turns = task.turns[-MOST_TURNS:] if frame.height else task.turns
+    blocks = []
+    for turn in turns:
+        whose: Line = [(f"{task.path} ", "")] if named or ("[" in task.path and not frame.height) else []
+        line = [*whose, *turn_line(turn, frame.width - indent - width(whose))]
+        blocks.append([line, *branched([[call_line(c, frame.width - indent - 3)] for c in turn.calls.values()])])
+    return blocks
 
 
 def about(task: TaskView, room: int) -> str:
@@ -195,16 +217,6 @@ def width(line: Line) -> int:
     return sum(columns(text) for text, _ in line)
 
 
-def seconds(ms: int) -> str:
-    """A duration as people say it."""
-    if ms < 60_000:
-        return f"{ms / 1000:.1f} s"
-    minutes, rest = divmod(ms // 1000, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def money(dollars: float) -> str:
     """`$0.0041`, with as many digits as say something."""
     return f"${dollars:.2f}" if dollars >= 1 else f"${dollars:.4f}"
@@ -222,14 +234,17 @@ class Plain:
         if step.kind != "superstep":
             return []
         who = self.where(story, view)
-        lines = [
-            f"{who}superstep {step.number} {STATES[task.status][1]} {named(task).removesuffix(' ⏸').removesuffix(' ⟲')}"
-            f" {(task.wall_ms or 0) / 1000:.1f}s" + (" from the journal" if task.status == "replayed" else "")
-            for task in step.tasks.values()
-        ]
-        wrote = changes(step)
-        if wrote and lines:
-            lines[-1] += f"  {wrote}"
+        lines, wrote, last = [], changes(step), next(reversed(step.tasks.values()), None)
+        for task in step.tasks.values():
+            lines.append(
+                f"{who}superstep {step.number} {STATES[task.status][1]} "
+                f"{named(task).removesuffix(' ⏸').removesuffix(' ⟲')} {(task.wall_ms or 0) / 1000:.1f}s"
+                + (" from the journal" if task.status == "replayed" else "")
+                + (f"  {wrote}" if wrote and task is last else "")
+            )
+            lines += plain_turns(task.turns, f"{who}  ")
+            for item in task.items.values():
+                lines += plain_turns(item.turns, f"{who}  {item.path} ")
         return lines
 
     def where(self, story: Story, view: SessionView) -> str:

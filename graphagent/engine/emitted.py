@@ -22,6 +22,8 @@ PARTNERS: Final = {
     "PostHookStarted": ("PostHookCompleted", "hook"),
 }
 """Kinds that have a partner in the same attempt, and the field that both share."""
+TIMED: Final = frozenset({"ToolCallCompleted", "x.model.completed"})
+"""Kinds that say how long their call took."""
 OF_A_MESSAGE: Final = frozenset({"RunContentCompleted", "ReasoningStarted", "ReasoningStep", "ReasoningCompleted"})
 """Kinds whose `message_id` is the id of the model call that they follow from."""
 
@@ -105,12 +107,12 @@ def shown(said: Said, session: SessionId, superstep: int, find: Find | None = No
         child = said.mark("child")
         out["child_session"] = None if child is None else child_id(session, child[0], child[1], child[2])
         out["step"] = step
-        if find is not None:
-            out["duration_ms"] = duration_ms(said, find)
     elif said.kind in OF_A_MESSAGE:
         out["message_id"] = step
     elif step is not None:
         out["step"] = step
+    if find is not None and said.kind in TIMED:
+        out["duration_ms"] = duration_ms(said, find)
     return out, step
 
 

@@ -9,8 +9,11 @@ from graphagent.codec import decode
 from graphagent.engine.eventlog import Batch
 from graphagent.engine.spending import usage_data
 from graphagent.engine.superstep import Closed
+from graphagent.events import TERMINAL
 from graphagent.graph.plan import REDACTED, GraphPlan
 from graphagent.snapshot import Control, InterruptRow
+
+CONTINUED = "RunContinued"
 
 
 def waiting_reason(control: Control, children: Sequence[str | None] = ()) -> str:
@@ -40,6 +43,24 @@ def finish_events(graph: GraphPlan, closed: Closed, batch: Batch) -> None:
         batch.end.append(["RunCompleted", data])
     elif closed.ended is not None:
         batch.end.append(["RunError", {"error": closed.error, "checkpoint": None}])
+
+
+def opened_once(opening: Sequence[list[Any]], end: Sequence[list[Any]], otherwise: str) -> list[list[Any]]:
+    """The events before all others of a commit of inputs, after a segment has ended: one that opens the next, whatever
+    has opened it. What ends a run that waits is a segment of its own.
+
+    Args:
+        end: The last events of the commit.
+        otherwise: The reason of a segment that nothing but its end opens.
+    """
+    others = [event for event in opening if event[0] != CONTINUED]
+    causes = [data for kind, data in opening if kind == CONTINUED]
+    if not causes and any(kind in TERMINAL for kind, _ in end):
+        causes = [{"reason": otherwise, "answers": []}]
+    if not causes:
+        return others
+    answers = [answer for data in causes for answer in data["answers"]]
+    return [[CONTINUED, {"reason": causes[0]["reason"], "answers": answers}], *others]
 
 
 def asked_entries(opened: Sequence[InterruptRow], node: str) -> list[list[Any]]:

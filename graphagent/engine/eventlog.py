@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from graphagent.codec import decode, encode, show_digest
-from graphagent.engine.emitted import PURE, Find, Said, duration_ms, event_id, moments, shown
+from graphagent.engine.emitted import PURE, TIMED, Find, Said, duration_ms, event_id, moments, shown
 from graphagent.engine.failures import view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.events import Event
@@ -145,9 +145,9 @@ def task_notes(position: int, name: str, result: TaskResult, find: Find, start_u
     out = []
     for one, moment in zip(said, moments(said, find, start_us), strict=True):
         data = one.data
-        if one.kind == "ToolCallCompleted":
+        if one.kind in TIMED:
             data = {**data, "duration_ms": _duration(one, result, find)}
-            if result.status == "cancelled" and data["status"] == "deferred":
+            if result.status == "cancelled" and data.get("status") == "deferred":
                 data["status"] = "cancelled"  # nobody waits for it any more
         whose = [] if (one.path, one.attempt) == (name, result.attempt) else [one.path, one.attempt]
         out.append([position, one.kind, data, one.n, moment, *whose])
@@ -211,6 +211,12 @@ class _Note:
         return cls(Said(kind, data, path, attempt, n), at_ms)
 
 
+def notes_in(body: Mapping[str, Any]) -> list[Said]:
+    """The unchained events of the tasks of a stored batch."""
+    tasks = body.get("tasks", [])
+    return [_Note.read(note, tasks[note[0]]).said for note in body.get("notes", ())]
+
+
 def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterator[_Draft]:
     tasks = tree.get("tasks", [])
     for kind, data in [*tree.get("opening", []), *tree.get("begin", [])]:
@@ -224,7 +230,7 @@ def _events(tree: Mapping[str, Any], batch: EventBatch, place: Place) -> Iterato
         offset, length = at[i] if i < len(at) else (0, 0)
         wall = max(wall, offset + length)
         mine = [_Note.read(note, task) for note in tree.get("notes", ()) if note[0] == i]
-        yield from _task_events(task, [_note(note, offset + length, batch, place) for note in mine], offset, length)
+        yield from _task_events(task, [_note(note, (offset, length), batch, place) for note in mine], offset, length)
     if row is not None:
         data = {
             "checkpoint": row.checkpoint, "digest": show_digest(row.digest), "seq_from": batch.first,
@@ -244,8 +250,14 @@ def error_shown(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if error is None else {key: error[key] for key in SHOWN_OF_AN_ERROR if key in error}
 
 
-def _note(note: _Note, otherwise_ms: int, batch: EventBatch, place: Place) -> _Draft:
-    """An unchained event of a task, with ids in place of its marks."""
+def _note(note: _Note, times: tuple[int, int], batch: EventBatch, place: Place) -> _Draft:
+    """An unchained event of a task, with ids in place of its marks.
+
+    Args:
+        times: When the task began, and how long it took. What was told before any call is told at its beginning;
+            earlier releases didn't keep when, so theirs stand at its end.
+    """
+    otherwise_ms = sum(times) if note.said.n < 0 else times[0]
     said = note.said
     data, step = shown(said, place.session, batch.superstep)
     task = said.path.partition("/")[0]

@@ -17,7 +17,14 @@ from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.artifacts import Shelf
 from graphagent.engine.commits import CommitQueue, send
-from graphagent.engine.endings import asked_entries, finish_events, question_data, waiting_reason
+from graphagent.engine.endings import (
+    CONTINUED,
+    asked_entries,
+    finish_events,
+    opened_once,
+    question_data,
+    waiting_reason,
+)
 from graphagent.engine.environment import RunFacts, environment
 from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
@@ -336,6 +343,20 @@ class Line:
             resumed, answers, budget=budget_of(self.graph, snap.control, bounds), shelf=self.shelf,
         )  # fmt: skip
 
+    def _continued(self) -> list[Any]:
+        """The event that opens a segment of the run, if the last one has ended and the superstep goes on inside."""
+        if not self.ended:
+            return []
+        bodies = [(row.kind, decode(row.body)) for row in self.inputs if row.kind in ("answer", "resume", "timer")]
+        answers = [body["interrupt"] for kind, body in bodies if kind == "answer"]
+        reason = "answer" if answers else next((kind for kind, _ in bodies), "resume")
+        return [["RunContinued", {"reason": reason, "answers": answers}]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last segment of the run has had its last event. A pause has none: the segment goes on."""
+        return self.status in ("waiting", "failed") and self.reason != "paused"
+
     def _find(self, path: str, attempt: int, ordinal: int) -> EffectRow | None:
         """A call of the open superstep."""
         return self.journal.find(self.snapshot.superstep, path, attempt, ordinal)
@@ -344,6 +365,7 @@ class Line:
 
     async def _commit_superstep(self, step: Step, closed: Closed, rows: Sequence[Any], *, cut: bool = False) -> None:
         batch, results, find = Batch.empty(), closed.results, self._find
+        batch.opening = self._continued()
         start = min([r.started_us for r in results], default=0)
         for i, (result, taken) in enumerate(zip(results, closed.taken, strict=True)):
             entry = task_entry(self.graph, result, taken)
@@ -493,7 +515,11 @@ class Line:
         place_start(self.graph, applied, self.snapshot.superstep)
         batch = Batch.empty()
         batch.dead = dead
-        batch.begin, batch.opening, batch.end = applied.begin, applied.opening, applied.end
+        batch.begin, batch.end = applied.begin, applied.end
+        otherwise = "timer" if applied.kind == "timer" else "resume"
+        batch.opening = [e for e in applied.opening if e[0] != CONTINUED]
+        if self.ended:
+            batch.opening = opened_once(applied.opening, applied.end, otherwise)
         status, reason = self._applied_status(applied)
         self.journal.close(self.snapshot.superstep)
         self.snapshot = replace(self.snapshot, run_id=applied.run_id, run_started_at=applied.run_started_at)
@@ -585,6 +611,7 @@ class Line:
     async def _stuck(self, step: Step, stuck: Stuck, limit: Limit | None) -> None:
         """Park: the open superstep keeps its journal, the head stays where it is. A failure counts before a limit."""
         batch = Batch.empty()
+        batch.opening = self._continued()
         failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]
         for result in failed:  # any other one that failed is told with the barrier
             entry = task_entry(self.graph, result, None)
@@ -617,6 +644,7 @@ class Line:
             hint=divergence.hint, details=difference,
         )  # fmt: skip
         batch = Batch.empty()
+        batch.opening = self._continued()
         batch.closing.append(["RunError", {"error": error, "checkpoint": self.snapshot.checkpoint}])
         await self._park("failed", "divergence", batch)
         self.error = error

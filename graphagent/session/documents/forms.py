@@ -9,6 +9,7 @@ from graphagent.ids import CheckpointId, InterruptId, RunId, SessionId
 from graphagent.session.documents.diff_forms import DiffDocument
 from graphagent.session.documents.part import Document, Part
 from graphagent.session.documents.parts import (
+    AgentTurns,
     Artifact,
     Change,
     ChannelState,
@@ -39,7 +40,7 @@ from graphagent.snapshot import UNSET, EffectClass, Status, Unset
 @dataclass(frozen=True, slots=True)
 class RunDocument(Document):
     """How a run stands. `supersteps` counts those that it has committed; `waiting` has what its tokens wait for,
-    children's included; `next` holds commands to copy."""
+    children's included; `next` holds commands to copy; `agents` has the turns of its agents."""
 
     schema: Literal["graphagent/run@1"] = field(default="graphagent/run@1", init=False)
     session: SessionId
@@ -60,6 +61,7 @@ class RunDocument(Document):
     wall_ms: int
     origin: Origin | None
     next: list[str]
+    agents: list[AgentTurns] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,8 +243,43 @@ class Effects(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class TurnCall(Part):
+    """One call of a tool that an agent's model made. `status` is as in `ToolCallCompleted`, `wall_ms` is `duration_ms`
+    there."""
+
+    call_id: str
+    tool: str
+    status: str
+    wall_ms: int | None
+    child: SessionId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Part):
+    """One turn of an agent, counted from 0: what its model was asked, and the calls that it wanted. `wall_ms` is the
+    model's time."""
+
+    turn: int
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    wall_ms: int | None
+    calls: list[TurnCall]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTurns(Part):
+    """What one agent's task did."""
+
+    superstep: int
+    task: str
+    turns: list[Turn]
+
+
+@dataclass(frozen=True, slots=True)
 class Task(Part):
-    """One node's execution in a superstep, or one map item's (`each[2]`). `reads` has the versions of channels."""
+    """One node's execution in a superstep, or one map item's (`each[2]`). `reads` has the versions of channels, `turns`
+    what an agent did, once its superstep is committed."""
 
     node: str
     task: str
@@ -260,6 +295,7 @@ class Task(Part):
     usage: Usage
     child: SessionId | None
     error: Error | None
+    turns: list[Turn] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from graphagent.session.documents.forms import RunDocument
 from graphagent.session.documents.page import State, states_of
 from graphagent.session.documents.part import maybe_time, milliseconds, time_text
 from graphagent.session.documents.parts import Effects, Interrupt, WaitingToken
+from graphagent.session.documents.turns import agents_of
 from graphagent.session.limits import raising
 from graphagent.session.operations import open_interrupts
 from graphagent.session.parked import parked_tokens
@@ -71,6 +72,7 @@ async def run_document(
         None if ended is None else time_text(ended),
         milliseconds(started, row.updated_at if ended is None else ended), origin_of(row),
         next_commands(row, state, interrupts, waiting, _raising(host, row, state, error, spent)),
+        await agents_of(host, row, plan.graph, first),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from graphagent.session.documents.parts import (
     TimerCause,
     UpdateCause,
 )
+from graphagent.session.documents.turns import turns_in
 from graphagent.snapshot import TASK_ORDINAL, EffectRow, EffectState, InterruptRow, Token
 
 
@@ -72,7 +73,7 @@ class Course:
 def tasks_of(record: Record) -> list[Task]:
     """The tasks of a committed superstep in plan order, items behind their map."""
     place = Place(record.session, record.superstep, record.before, record.journal)
-    times = record.body.get("at", [])
+    times, turns = record.body.get("at", []), turns_in(record.body, record.session, record.superstep)
     out = []
     for i, (path, attempt, status, data, _) in enumerate(record.body.get("tasks", [])):
         row = place.ended(path)
@@ -87,7 +88,7 @@ def tasks_of(record: Record) -> list[Task]:
         course = Course(path, attempt, status, started, wall, _causes(record, path, attempt, data["from"]), error)
         out.append(task_part(place, course))
         out += [task_part(place, _item(place, item, "done")) for item in place.items(path)]
-    return out
+    return [replace(task, turns=turns.get(task.task, [])) for task in out]
 
 
 def open_tasks(

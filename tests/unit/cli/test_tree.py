@@ -4,7 +4,8 @@ import pytest
 
 from graphagent.cli.story import StepView, Story
 from graphagent.cli.terminal import columns
-from graphagent.cli.tree import Frame, Line, Plain, money, seconds, tree
+from graphagent.cli.tree import Frame, Line, Plain, money, tree
+from graphagent.cli.turns import seconds
 from graphagent.events import Event
 from tests.unit.cli.plans import LOOKS, plan, played
 

@@ -10,7 +10,7 @@ from graphagent.session.schemas import FOLDER, document_schema, main, schema_tex
 
 PAGE = {
     "run": "schema session run graph status reason outputs error interrupts waiting head supersteps usage effects "
-    "started_at ended_at wall_ms origin next",
+    "started_at ended_at wall_ms origin next agents",
     "history": "schema session name graph status reason origin head floor supersteps open next",
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
     "interrupts error usage effects artifacts",
@@ -36,7 +36,7 @@ PARTS = {
     "opened_at expires_at answer answered_by answered_at evidence",
     "ValueRef": "digest size preview",
     "Change": "channel reducer version previous_version writers op before after added patch",
-    "Task": "node task step kind status attempts started_at wall_ms causes reads effects usage child error",
+    "Task": "node task step kind status attempts started_at wall_ms causes reads effects usage child error turns",
     "Superstep": "superstep kind snapshot checkpoint parent digest session run started_at committed_at wall_ms tasks "
     "changes tokens opened forks usage events",
     "Preview": "kept_supersteps due reachable spent_after estimate side_effects diagnostics",
