@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from graphagent.errors import ModelError
 from graphagent.llm.emulation import EmulatedTools, Mode
 from graphagent.llm.scripted import AnyTurn, ScriptedModel, Turn
-from graphagent.messages import ModelRequest, ToolCallDelta, Usage
+from graphagent.messages import ModelRequest, ReasoningDelta, ToolCallDelta, Usage
 from tests.unit.llm.calls import ANSWER, Answered, answer, ask, failure
 
 
@@ -48,6 +48,18 @@ def calls(answered: Answered) -> list[tuple[str | None, str]]:
 
 def call_of(name: str, **arguments: Any) -> dict[str, Any]:
     return {"name": name, "arguments": arguments}
+
+
+def test_reasoning_of_both_steps_is_passed_on() -> None:
+    """The blocks of the second question follow those of the first."""
+    turns = [
+        Turn(value={"name": "search"}, reasoning=("Which?", "That.")),
+        Turn(value=call_of("search", query="bees"), reasoning="Bees."),
+    ]
+    answered = answer(emulated(*turns)[0], ask("find bees", tools=TOOLS))
+    thoughts = [(p.text, p.block) for p in answered.parts if isinstance(p, ReasoningDelta)]
+    assert thoughts == [("Which?", 0), ("That.", 1), ("Bees.", 2)]
+    assert calls(answered) == [("search", '{"query": "bees"}')]
 
 
 def test_a_call_in_two_steps() -> None:

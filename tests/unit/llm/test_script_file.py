@@ -9,6 +9,7 @@ import pytest
 from graphagent.errors import InputInvalid, NotFound
 from graphagent.llm import script_file
 from graphagent.llm.script_file import load_script, parse_script
+from graphagent.messages import ReasoningDelta
 from tests.unit.llm.calls import answer, ask, failure
 
 
@@ -29,6 +30,11 @@ def test_the_documented_script_is_one(tmp_path: Path) -> None:
     error = failure(model)
     assert (error.kind, error.message, error.retry_after_s) == ("rate_limit", "slow down", 1)
     assert answer(model).done.finish == "tool_calls"
+    thought = answer(model)
+    assert [(p.text, p.block) for p in thought.parts if isinstance(p, ReasoningDelta)] == [
+        ("First this.", 0), ("Then that.", 1)
+    ]  # fmt: skip
+    assert (thought.text, thought.done.usage.reasoning_tokens) == ("Done.", 6)
     assert answer(script.model("critic")).text == '"accept"'
 
 

@@ -11,9 +11,16 @@ import pytest
 
 from graphagent import concurrency
 from graphagent.codec import show_digest
+from graphagent.engine import replay
+from graphagent.engine.emitted import event_id, shown
+from graphagent.engine.execute import run_tasks
+from graphagent.engine.results import TaskResult
+from graphagent.engine.step import Step
 from graphagent.events import CORE, Event
-from graphagent.ids import SessionId
+from graphagent.ids import SessionId, StepId
 from graphagent.llm.scripted import ScriptedModel, Turn
+from graphagent.session import operations as ops
+from graphagent.snapshot import Token
 from tests.unit.session.stage import Stage, kinds
 
 FUNCTIONS = '''
@@ -344,6 +351,100 @@ def test_events_show_no_secret_and_no_details(tmp_path: Path, monkeypatch: pytes
         for failed in of(events, "RunError"):
             assert "***" in failed["error"]["message"]
             assert not {"details", "trace", "causes"} & failed["error"].keys()
+
+    concurrency.run_sync(main)
+
+
+TWO = """
+models: { m: scripted/m, n: scripted/n }
+tools:
+  weather: { python: "fns:weather", effects: read }
+  broken: { python: "fns:broken", effects: read }
+  mine: { client: { params: { x: int }, returns: int } }
+  other: { graph: inner }
+start: [a, b, t]
+nodes:
+  a: { kind: agent, model: m, prompt: Go., tools: [weather, broken, other], next: end }
+  b: { kind: agent, model: n, prompt: Go., tools: [weather, mine], next: end }
+  t: { kind: tool, tool: broken, with: { x: 1 }, next: end, on_error: h }
+  h: { kind: set, next: end }
+graphs:
+  inner:
+    inputs: { q: str }
+    start: think
+    nodes: { think: { kind: set, next: end } }
+"""
+
+
+async def two(stage: Stage, *, dies: bool) -> SessionId:
+    """Run both agents; the second one waits for its caller, and if it `dies` another process goes on."""
+    wanted = (call("weather", city="Rome"), call("broken", x=1), call("other", q="hm"))
+    stage.models["m"] = ScriptedModel([Turn(tool_calls=wanted, reasoning=("Hm.", "So.")), "Done."])
+    stage.models["n"] = ScriptedModel([Turn(tool_calls=(call("weather", city="Oslo"), call("mine", x=1))), "Done."])
+    outcome = await stage.start(TWO)
+    if dies:
+        stage.store.worker_died(stage.host.worker)
+        stage.boot()
+    outcome = await stage.answer(outcome.row, {"value": 7})
+    assert outcome.row.status == "done"
+    return outcome.row.session
+
+
+def without_ids(events: list[Event]) -> list[tuple[Any, ...]]:
+    """What the events of tasks tell, without ids of the session, and without when."""
+    unequal = {"message_id", "step", "duration_ms", "child_session", "wall_ms", "call_id"}
+    return [
+        (e.kind, e.task, e.attempt, {k: v for k, v in e.data.items() if k not in unequal})
+        for e in events if e.task is not None and e.kind != "x.task.started"
+    ]  # fmt: skip
+
+
+def test_a_resumed_session_tells_the_same(tmp_path: Path) -> None:
+    """What finished is told from its row, the failed task too, what waited from its calls; no call is made again."""
+
+    async def main() -> None:
+        told = []
+        for dies in (False, True):
+            stage = Stage(tmp_path, FUNCTIONS)
+            session = await two(stage, dies=dies)
+            events = await stage.events(session)
+            paired(events)
+            told.append(without_ids(events))
+            rows = {r.key[1:]: r for r in await stage.store.effects((await stage.store.session(session)).spans())}
+            ended = [e for e in events if e.kind == "ToolCallCompleted"]
+            assert len(ended) == 6
+            for event in ended:
+                row = next(r for r in rows.values() if StepId.derive(session, r.superstep, *r.key[1:]) == event.step)
+                assert row.ended_at is not None
+                assert event.data["duration_ms"] == (row.ended_at - row.started_at) // 1000
+        assert told[0] == told[1]
+
+    concurrency.run_sync(main)
+
+
+def test_a_replay_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of a replay, whose calls are answered by the journal, say what was committed, under the same ids."""
+    said: list[tuple[Any, ...]] = []
+
+    async def watched(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
+        results = await run_tasks(step, tokens)
+        for result in results:
+            for one in result.events:
+                data, _ = shown(one, step.session, step.superstep)
+                said.append((event_id(step.session, step.superstep, one.path, one.attempt, one.kind, one.n), data))
+        return results
+
+    async def main() -> None:
+        stage = Stage(tmp_path, FUNCTIONS)
+        session = await two(stage, dies=False)
+        monkeypatch.setattr(replay, "run_tasks", watched)
+        assert (await ops.replay(stage.host, session)).identical
+        stored = [
+            (e.event_id, {k: v for k, v in e.data.items() if k != "duration_ms"})
+            for e in await stage.events(session) if e.task is not None and not e.kind.startswith("x.task")
+        ]  # fmt: skip
+        assert len(stored) > 20
+        assert said == stored
 
     concurrency.run_sync(main)
 
