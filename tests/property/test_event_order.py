@@ -70,6 +70,7 @@ graphs:
       ask: { kind: set, next: end }
 """
 TOOLS = ("fine", "send", "broken", "stuck", "mine", "other", "nope")
+OFTEN = (*TOOLS, "fine", "send", "send", "mine")
 Calls = list[tuple[str, bool]]
 
 
@@ -121,20 +122,23 @@ def _turn(n: int) -> Any:
 
 OF_THE_SESSION = ("x.superstep.", "x.session.", "x.interrupt.answered")
 """What may stand between two segments."""
-calls = st.lists(st.tuples(st.sampled_from(TOOLS), st.sampled_from([True, True, True, False])), min_size=1, max_size=3)
+calls = st.lists(st.tuples(st.sampled_from(OFTEN), st.sampled_from([True, True, True, False])), min_size=1, max_size=3)
 nodes = st.builds(
-    Made, turns=st.lists(calls, max_size=3), tool=st.sampled_from([None, None, None, *TOOLS[:-1]]), item=st.booleans(),
+    Made, turns=st.lists(calls, min_size=1, max_size=3), tool=st.sampled_from([*[None] * 12, *TOOLS[:-1]]),
+    item=st.sampled_from([False, False, True]),
     thinks=st.booleans(), retried=st.booleans(), caught=st.booleans(),
     denied=st.sampled_from(["tell", "fail"]),
 )  # fmt: skip
-steps = st.lists(st.sampled_from(["answer", "answer", "answer", "reboot", "reject", "resume", "cancel"]), max_size=8)
+steps = st.lists(
+    st.sampled_from(["answer", "answer", "answer", "reboot", "reject", "resume", "cancel"]), min_size=3, max_size=8
+)
 
 
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 @settings(
-    deadline=None, max_examples=40, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    deadline=None, max_examples=50, phases=NO_SHRINKING, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(made=st.lists(nodes, min_size=1, max_size=3), steps=steps)
 def test_events_keep_their_order(made: list[Made], steps: list[str]) -> None:
