@@ -345,12 +345,20 @@ class Line:
 
     def _continued(self) -> list[Any]:
         """The event that opens a segment of the run, if the last one has ended and the superstep goes on inside."""
+        if self.cut_off:
+            return [[CONTINUED, {"reason": "recovered", "answers": []}]]
         if not self.ended:
             return []
         bodies = [(row.kind, decode(row.body)) for row in self.inputs if row.kind in ("answer", "resume", "timer")]
         answers = [body["interrupt"] for kind, body in bodies if kind == "answer"]
         reason = "answer" if answers else next((kind for kind, _ in bodies), "resume")
-        return [["RunContinued", {"reason": reason, "answers": answers}]]
+        return [[CONTINUED, {"reason": reason, "answers": answers}]]
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the process before this one left a segment without a last event, and nothing was told since."""
+        began = self.opened.commit_n > 0 and bool(self.snapshot.control.due)  # a fork begins, a queued run starts
+        return self.last is None and began and self.opened.status == "running"
 
     @property
     def ended(self) -> bool:
@@ -517,7 +525,10 @@ class Line:
         batch.dead = dead
         batch.begin, batch.end = applied.begin, applied.end
         otherwise = "timer" if applied.kind == "timer" else "resume"
-        batch.opening = [e for e in applied.opening if e[0] != CONTINUED]
+        batch.opening = [
+            *(self._continued() if self.cut_off else []),
+            *(e for e in applied.opening if e[0] != CONTINUED),
+        ]
         if self.ended:
             batch.opening = opened_once(applied.opening, applied.end, otherwise)
         status, reason = self._applied_status(applied)

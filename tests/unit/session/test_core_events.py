@@ -480,3 +480,31 @@ def paired(events: list[Event]) -> None:
                 and all(e.data[key] == start.data[key] for key in keys)
             ]  # fmt: skip
             assert same, start
+
+
+def test_who_takes_a_run_over_says_so(tmp_path: Path) -> None:
+    """A worker leaves in the middle: its segment has no last event, and the next one opens another, once."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, FUNCTIONS)
+        graph = "start: a\nnodes:\n" + "".join(
+            f"  {one}: {{ kind: set, next: {then} }}\n"
+            for one, then in zip("abcd", ["b", "c", "d", "end"], strict=True)
+        )
+        count = 0
+
+        def leave() -> bool:
+            nonlocal count
+            count += 1
+            return count > 2
+
+        session = (await stage.start(graph, leave=leave)).row.session
+        assert (await stage.store.session(session)).status == "running"
+        stage.store.worker_died(stage.host.worker)
+        stage.boot()
+        await ops.drive(stage.host, session)
+        told = [e for e in await stage.events(session) if e.kind.startswith("Run")]
+        assert [e.kind for e in told] == ["RunStarted", "RunContinued", "RunCompleted"]
+        assert told[1].data == {"reason": "recovered", "answers": []}
+
+    concurrency.run_sync(main)
