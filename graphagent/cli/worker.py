@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from graphagent.session.worker import Worker
 
 
+TWICE_S = 0.5
 LABEL_HELP = "Only sessions with the tag K=V (run --tag K=V). Repeated: either value of one key, all keys."
 
 
@@ -56,19 +59,18 @@ def worker(
                 if number == signal.SIGUSR1:
                     tell_tables(terminal, host)
                 else:
-                    stop(terminal, working)
+                    stop()
 
     async def serve(host: Host) -> None:
         await host.store.serve()
         working.append(Worker(host, slots, placement, length.seconds, Telling(terminal)))
         async with trio.open_nursery() as nursery:
             await nursery.start(heed_signals, host)
-            await working[0].run(
-                ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {slots} slots{takes}")
-            )
+            await working[0].run(ready=lambda: terminal.say(f"worker of {host.store.name}: ready, {takes}"))
             nursery.cancel_scope.cancel()
 
-    with Work(terminal, creates=True, on_interrupt=lambda: stop(terminal, working)) as work:
+    stop = Stopping(terminal, working)
+    with Work(terminal, creates=True, on_interrupt=stop) as work:
         work.call(serve)
     return 0
 
@@ -80,12 +82,24 @@ def tell_tables(terminal: Terminal, host: Host) -> None:
         terminal.say(f"{name}: {', '.join(told)}")
 
 
-def stop(terminal: Terminal, working: list[Worker]) -> None:
-    """Ask a worker to end."""
-    for each in working:
-        again = each.draining
-        each.drain()
-        terminal.say("stopping now" if again else "draining: open supersteps end first; once more stops now", "yellow")
+class Stopping:
+    """Asks a worker to end, each time that it is called: first by draining. What comes at once again is the same wish,
+    since `timeout` sends its signal to a command and to its group."""
+
+    def __init__(self, terminal: Terminal, working: list[Worker]) -> None:
+        self._terminal, self._working = terminal, working
+        self._asked = -math.inf
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self._asked < TWICE_S:
+            return
+        self._asked = now
+        for each in self._working:
+            again = each.draining
+            each.drain()
+            told = "stopping now" if again else "draining: open supersteps end first; once more stops now"
+            self._terminal.say(told, "yellow")
 
 
 class Telling:

@@ -87,7 +87,7 @@ TALK = """
         writes: { talk: "${ [{'role': 'user', 'content': inputs.text}, {'role': 'assistant', 'content': inputs.text}] }" }
         next: end
 """
-BUDGETS = {"one channel": (LOOP, 0, 460, 1_300), "an answer": (ANSWERS, 900, 2_000, 2_300),
+BUDGETS = {"one channel": (LOOP, 0, 460, 1_300), "an answer": (ANSWERS, 900, 2_100, 2_500),
            "a turn": (TURNS, 2_000, 5_000, 7_000)}  # fmt: skip
 """By name: graph, length of a model's answer, bytes in SQLite and in Postgres. A turn is two supersteps. An answer is
 stored twice: as what its call gave, and as the value of a channel."""

@@ -23,7 +23,7 @@ def test_an_agent_without_any_account(tmp_path: Path) -> None:
     async def main() -> None:
         project = ga.Project(tmp_path, store="memory:")
         stream = ga.load("graphagent:react.graph.yaml").stream({"question": QUESTION}, project=project)
-        events = [event async for event in stream]
+        events = [event async for event in stream if not event.provisional]
         called = [e.data for e in events if e.kind == "ToolCallStarted"]
         ended = [e.data for e in events if e.kind == "ToolCallCompleted"]
         assert [c["tool"] for c in called] == ["days_between"]

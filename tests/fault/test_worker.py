@@ -115,11 +115,16 @@ def test_an_answer_is_taken_by_the_worker(shop: Shop, workers: Callable[..., sub
 def test_term_lets_open_supersteps_end_and_gives_the_rest_back(
     shop: Shop, workers: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    """The write under way is finished, the superstep behind it isn't begun, and the next worker goes on at once."""
+    """The write under way is finished, the superstep behind it isn't begun, and the next worker goes on at once.
+
+    Two signals at once are one wish: `timeout` sends its own to the command and to its group.
+    """
     assert shop.run("-i", "name=slow", fault="commit.after:2:kill")[0] == -signal.SIGKILL
     first = workers()
     wait_for(lambda: shop.calls()["hold-slow"] == 1)
-    first.send_signal(signal.SIGTERM)
+    for _ in range(2):
+        first.send_signal(signal.SIGTERM)
+        time.sleep(0.05)
     time.sleep(0.5)
     assert first.poll() is None
     (shop.folder / "go").touch()
@@ -138,7 +143,7 @@ def test_a_second_term_stops_now_and_nothing_is_lost(shop: Shop, workers: Callab
     wait_for(lambda: shop.calls()["last-late"] == 1)
     for _ in range(2):
         first.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        time.sleep(0.8)
     (shop.folder / "go").touch()  # a thread can't be stopped
     assert first.wait(30) == 0
     workers()
