@@ -96,7 +96,7 @@ def plain_turns(turns: list[TurnView], indent: str) -> list[str]:
     for turn in turns:
         took = "" if turn.ms is None else f" {turn.ms / 1000:.1f}s"
         lines.append(
-            f"{indent}turn {turn.number + 1} {turn.tokens} tok{took}" + (f" {turn.model}" if turn.model else "")
+            f"{indent}turn {turn.number + 1} {turn.tokens:,} tok{took}" + (f" {turn.model}" if turn.model else "")
         )
         for call in turn.calls.values():
             took = "" if call.ms is None else f" {call.ms / 1000:.1f}s"
