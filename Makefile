@@ -24,7 +24,7 @@ test: install-test  ## everything needed to trust a checkout; under 10 minutes
 	@tools/check.sh -m "not long"
 
 check: install-test  ## the fast inner loop: lint, types, import contracts, unit tests; under 30 s
-	@tools/check.sh -q --hypothesis-profile quick tests/unit
+	@tools/check.sh -q --hypothesis-profile quick -m "not long and not slow" tests/unit
 
 lint: install-test
 	$(BIN)/ruff check --quiet

@@ -11,6 +11,8 @@ import trio
 from graphagent import concurrency
 from graphagent.concurrency import Lag, Watchdog
 
+pytestmark = pytest.mark.slow
+
 
 class Told:
     """What a watchdog tells."""

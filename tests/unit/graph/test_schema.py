@@ -62,6 +62,7 @@ def inside(document: Any, path: tuple[Any, ...]) -> Any:
     return document
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["every_key.graph.yaml", "every_kind.graph.yaml", "every_name.library.yaml"])
 def test_a_key_that_the_compiler_does_not_know_is_refused_at_the_same_places(name: str) -> None:
     plain = data_of(ROOT / "tests" / "golden" / "valid" / name)

@@ -40,6 +40,7 @@ def test_after_five_failures_a_server_is_left_alone_by_all_who_share_it() -> Non
         trio.run(main)
 
 
+@pytest.mark.slow
 def test_no_window_passes_the_limit_of_a_real_server() -> None:
     """Twelve a minute: some at once, then one each five seconds. The clock jumps, the sockets are real."""
     sent: list[float] = []

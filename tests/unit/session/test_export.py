@@ -20,6 +20,8 @@ from graphagent.stores.memory import MemoryStore
 from graphagent.stores.sqlite import SqliteStore
 from tests.corpus.sessions import PROJECT, SESSIONS, answer, host_on
 
+pytestmark = pytest.mark.slow
+
 NAMES = list(SESSIONS)
 
 

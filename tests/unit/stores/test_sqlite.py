@@ -103,6 +103,7 @@ def flip_columns(path: Path) -> Iterator[str]:
     db.close()
 
 
+@pytest.mark.slow
 def test_a_flip_in_any_column_is_found(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     row = trio.run(filled, path)
@@ -119,6 +120,7 @@ def test_a_flip_in_any_column_is_found(tmp_path: Path) -> None:
     assert len(found) > 75
 
 
+@pytest.mark.slow
 def test_a_flip_in_any_byte_is_found_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "s.db"
     row = trio.run(filled, path)

@@ -27,6 +27,8 @@ from tests.servers import mcp_over_http
 from tests.unit.tools.web import Asked, Given, Web
 from tests.unit.tools.world import tool_call
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 STDIO = McpCommand((sys.executable, "-m", "tests.mcp_server"), {"CANARY": "seen"}, ROOT)
 POLICY = HttpPolicy(private=(ip_network("127.0.0.1/32"),))

@@ -133,6 +133,7 @@ def test_small_files(before: str, after: str) -> None:
 DEEP = 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [",", ",\n"])
 def test_what_would_be_too_big_in_block_style_stays_in_brackets(between: str) -> None:
     text = f"a:  1\nx: {'[' * DEEP}{between.join(['1'] * 20_000)}{']' * DEEP}\n"
