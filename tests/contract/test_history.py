@@ -108,7 +108,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_two_processes_fight_for_a_session(place: str) -> None:
-    eventful(fight(place, range(2), seconds=3))
+    eventful(fight(place, range(2), seconds=3), but="commit fail")
 
 
 @pytest.mark.long
