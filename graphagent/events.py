@@ -159,6 +159,7 @@ class PostHookCompleted(Payload):
 class ToolCallStarted(Payload):
     """Arguments are valid and approved; before execution.
 
+    A call that was denied, has invalid arguments or names no tool has none, also where only a server knows that.
     `args` are inline up to 64 KiB; above that they are None, and `args_ref` is `{value_ref: {digest, size, preview}}`.
     `approval`: approve or edit where a person was asked. `source`: python, mcp, openapi, graph, client or std."""
 

@@ -676,11 +676,12 @@ class ToolCall:
         progress: Shows how far the call is: a fraction from 0 to 1, and a note.
         now: What a tool is told when it asks for the time.
         timeout_s: How long it may take, in place of the tool's own time.
-        sent: Set by the source as soon as the call may have an effect: until then nothing is in doubt.
+        sent: The call may have had an effect: until then nothing is in doubt.
         artifacts: Where it may put and read artifacts.
         result_limit: How long its result may be in canonical bytes, in place of the source's own limit.
         answers: What people have answered to questions of the peer, by their digests; None where nobody can be asked.
         first_key: The key under which the call was made before its peer asked something.
+        on_sent: Told of the first `send`.
     """
 
     session: str
@@ -694,6 +695,13 @@ class ToolCall:
     result_limit: int | None = None
     answers: Mapping[str, Mapping[str, Any]] | None = None
     first_key: str | None = None
+    on_sent: Callable[[], None] | None = None
+
+    def send(self) -> None:
+        """Said by the source: its arguments are valid, and from now on the call may have an effect."""
+        if not self.sent and self.on_sent is not None:
+            self.on_sent()
+        self.sent = True
 
     @property
     def idempotency_key(self) -> str:

@@ -44,7 +44,8 @@ class ClientCall:
         for name, (kind, default) in self.params.items():
             value = given.get(name, default)
             if value is UNSET:
-                raise NodeError(f"the argument {name!r} is missing", kind="invalid_input", cause="bad_arguments")
+                message, place = f"the argument {name!r} is missing", {"field": f"$.{name}"}
+                raise NodeError(message, kind="invalid_input", cause="bad_arguments", details=place)
             try:
                 args[name] = checker(kind)(value)
             except TypeMismatch as error:

@@ -42,11 +42,15 @@ class DeclaredCall:
     timeout_s: float | None = None
     result_limit: int | None = None
 
-    async def effect(self, task: Task, given: dict[str, Any], run: Callable[[ToolCall], Awaitable[Any]]) -> Any:
+    async def effect(
+        self, task: Task, given: dict[str, Any], run: Callable[[ToolCall], Awaitable[Any]],
+        asking: Callable[[], None] = lambda: None,
+    ) -> Any:  # fmt: skip
         """One effect of the tool's class; what `run` gives is its outcome.
 
         A write that was begun and has no outcome is asked for by the tool's `check`, if it has one. Where a server asks
         in the middle of it, that effect is over: a person is asked, and the call is another effect with the answer.
+        `asking` is told before.
         """
         key = self.key_of(task, given)
         answers: dict[str, Mapping[str, Any]] = {}
@@ -58,6 +62,7 @@ class DeclaredCall:
                 asked = asked_by(error) if self.spec.mcp is not None else None
                 if asked is None:
                     raise
+            asking()
             elicitation, first_key = asked
             answer = await task.ask(question(self.name, elicitation))
             answers = {**answers, elicitation.digest: answer_given(answer)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from graphagent.codec import digest, encode, freeze, show_digest
@@ -32,6 +33,25 @@ class CallName:
         """The fields that all events of a call have in common."""
         marks = {} if self.of is None else {"call_of": list(self.of)}
         return {"call_id": self.id, "tool": self.tool, **marks}
+
+
+class Start:
+    """Tells once that a call is made: as soon as its arguments are known to be valid."""
+
+    def __init__(self, events: ToolEvents, task: Task, call: CallName, info: ToolInfo, args: Any) -> None:
+        self.tell = partial(events.started, task, call, info, args)
+        self.told = False
+
+    def __call__(self) -> None:
+        """The call is made now, or its outcome says that it was."""
+        if not self.told:
+            self.told = True
+            self.tell()
+
+    def failed(self, error: NodeError) -> None:
+        """It failed: unless nothing was called because of its name or its arguments, it was made."""
+        if not refused(error):
+            self()
 
 
 class ToolEvents:
@@ -95,6 +115,15 @@ def status_of(error: NodeError) -> Status:
     if error.kind == "approval_denied":
         return "denied"
     return "timeout" if error.kind == "timeout" else "error"
+
+
+def refused(error: NodeError) -> bool:
+    """Whether a call was never made: there is no such tool, or it doesn't take the arguments. What a server says of
+    arguments is no such failure: it was called."""
+    if error.kind != "invalid_input":
+        return False
+    named = isinstance(error.details, Mapping) and "field" in error.details
+    return error.cause == "unknown_tool" or (error.cause == "bad_arguments" and named)
 
 
 def error_view(error: NodeError) -> dict[str, Any]:

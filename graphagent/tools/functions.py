@@ -79,7 +79,8 @@ class FunctionSource:
         context = ToolContext(call, blocking=blocking) if signature.context is not None else None
         if signature.context is not None:
             given[signature.context] = context
-        done, call.sent = False, True
+        done = False
+        call.send()
         try:
             result = await invoke(self.function, given, None if self.effects == "pure" else call.effect)
             done = True

@@ -77,7 +77,7 @@ class McpSource:
             call.progress(done / total if total else 0.0, note or "")
 
         async def made() -> Any:
-            call.sent = True
+            call.send()
             return await connection.client.call_tool(wanted, dict(arguments), progress_callback=progress, meta=meta)
 
         while True:

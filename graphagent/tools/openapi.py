@@ -82,7 +82,7 @@ class OpenApiSource:
         if self.effects(wanted) == "write":
             headers["idempotency-key"] = header_key(call.idempotency_key)
         url = self._signed(operation, self._api, url, headers)
-        call.sent = True
+        call.send()
         answer = await self.client.request(operation.method, url, headers=headers, content=content)
         if answer.status >= 300:
             raise failed(answer)
