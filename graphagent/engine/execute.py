@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -106,17 +106,26 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     step, node = parent.step, parent.node.item
     assert node is not None
     path, token = f"{parent.node.name}[{index}]", Token(parent.node.index, parent.born)
-    result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
+    try:
+        result = await _attempts(step, node, path, env, token, max(step.resumed.get(path, 0), _spent(parent, path)))
+    except trio.Cancelled:
+        if path in step.abandoned:
+            parent.items[index] = of_item(step.abandoned.pop(path), index)
+        raise
     if result.events:
-        parent.items[index] = [
-            said._replace(data={**said.data, "item": index}) if isinstance(said.data, dict) else said
-            for said in result.events
-        ]
+        parent.items[index] = of_item(result.events, index)
     for artifact in result.artifacts:
         parent.note_artifact(artifact)
     if result.status == "done":
         return ItemEnd(scope=result.scope)
     return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
+
+
+def of_item(events: Sequence[Said], index: int) -> list[Said]:
+    """What an item said, with its place among the items."""
+    return [
+        said._replace(data={**said.data, "item": index}) if isinstance(said.data, dict) else said for said in events
+    ]
 
 
 def _spent(parent: TaskContext, path: str) -> int:
@@ -241,6 +250,11 @@ async def _run_kind(context: TaskContext, token: Token, kind: Node, started: int
         return result if takes_doubt(node, context.step.env, result.error or {}) else doubted(context, token, error)
     except (NodeError, EvaluationError, TypeMismatch, CodecError, EffectOrder) as error:
         return failed(context, token, error, started)
+    except trio.Cancelled:
+        context.abandon("cancelled")
+        if item:
+            context.step.abandoned[context.path] = _unchained(context)
+        raise
     finally:
         context.abandon("cancelled")
         context.end()

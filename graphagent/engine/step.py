@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import Any, Protocol
 
 from graphagent.engine.artifacts import Shelf
+from graphagent.engine.emitted import Said
 from graphagent.engine.environment import Env
 from graphagent.engine.journal import Journal
 from graphagent.engine.limits import Budget, Limit
@@ -133,6 +134,8 @@ class Step:
     """The artifacts of the family."""
     artifacts: dict[ArtifactId, ArtifactRow] = field(default_factory=dict)
     """What was put in this superstep; the barrier commits it."""
+    abandoned: dict[str, list[Said]] = field(default_factory=dict)
+    """What the items of a map said whose time was over before they ended."""
 
     def show(self, kind: str, path: str, attempt: int, data: Mapping[str, Any]) -> None:
         """Send a live event, if anybody watches."""

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
-from graphagent import concurrency
+from graphagent import concurrency, faults
+from graphagent.ids import SessionId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session import operations as ops
+from graphagent.session.observer import Observer
+from graphagent.session.operations import Options
 from graphagent.session.settings import ToolSettings
 from tests.unit.session.stage import Stage
-from tests.unit.session.test_core_events import check, of
+from tests.unit.session.test_core_events import check, of, paired
 from tests.unit.tools.web import Web
 
 FUNCTIONS = '''
@@ -97,3 +103,156 @@ def test_a_call_that_nobody_made_has_no_start(tmp_path: Path, mcp_url: str, tool
         (tmp_path / "api.yaml").write_text(API % web.url())
         concurrency.run_sync(main)
     assert web.asked == []
+
+
+STATUSES = """
+models: { m: scripted/m }
+inputs: { call: any }
+tools:
+  send: { python: "fns:send", effects: write }
+  stuck: { python: "fns:stuck", effects: read }
+  asks: { graph: inner }
+start: t
+nodes:
+  t: { %s }
+graphs:
+  inner:
+    inputs: { x: int }
+    start: ask
+    nodes: { ask: { kind: human, mode: approve, prompt: Well?, next: end } }
+"""
+WAYS = '''
+from graphagent import trio_node
+
+@trio_node
+async def send(x: int) -> int:
+    """Sends."""
+    return x
+
+@trio_node
+async def stuck(x: int) -> int:
+    """Never ends."""
+    await trio.sleep_forever()
+    return x
+'''
+FORMS = ("with", "call", "agent")
+
+
+def one_call(stage: Stage, form: str, tool: str, keys: str = "") -> tuple[str, dict[str, Any]]:
+    """A graph whose node makes one valid call, and its inputs."""
+    call = {"id": "c", "name": tool, "arguments": {"x": 1}}
+    stage.models["m"] = ScriptedModel([Turn(tool_calls=(call,)), "Done."])
+    body = {
+        "with": f"kind: tool, tool: {tool}, with: {{ x: 1 }}",
+        "call": f'kind: tool, call: "${{ inputs.call }}", tools: [{tool}]',
+        "agent": f"kind: agent, model: m, prompt: Go., tools: [{tool}]",
+    }[form]
+    return STATUSES % f"{body}, {keys} next: end", {"call": {**call, "arguments": '{"x": 1}'}}
+
+
+async def statuses(stage: Stage, session: SessionId) -> list[tuple[str, str | None]]:
+    """How the calls ended, and with which kind of error; each had begun, and tells the same in a replay."""
+    events = await check(stage, session)
+    paired(events)
+    ended = of(events, "ToolCallCompleted")
+    assert len(of(events, "ToolCallStarted")) == len(ended)
+    return [(e["status"], None if e["error"] is None else e["error"]["kind"]) for e in ended]
+
+
+def run_mocked(main: Callable[[], Awaitable[None]]) -> None:
+    trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+@pytest.fixture
+def dies() -> Iterator[Callable[[Stage, str, dict[str, Any], str], Awaitable[SessionId]]]:
+    """Starts a session whose process dies in a write; another process goes on."""
+
+    async def dies(stage: Stage, graph: str, inputs: dict[str, Any], form: str) -> SessionId:
+        hit = 2 if form == "agent" else 1  # the first one is the model's
+        faults.arm(f"effect.during:{hit}:raise")
+        with pytest.raises((faults.FaultInjected, BaseExceptionGroup)):
+            await stage.start(graph, inputs)
+        faults.arm("")
+        session = stage.seen[0].session
+        stage.store.worker_died(stage.host.worker)
+        stage.seen.clear()
+        stage.boot()
+        await ops.drive(stage.host, session, Options(seed=1), Observer(stage.seen.append))
+        return session
+
+    yield dies
+    faults.arm("")
+
+
+@pytest.mark.parametrize("caught", [True, False])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_write_that_nobody_knows_of_is_in_doubt(tmp_path: Path, dies: Any, form: str, caught: bool) -> None:
+    """A route takes it, or a person says that it failed."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        graph, inputs = one_call(stage, form, "send", "on_error: end," if caught else "")
+        session = await dies(stage, graph, inputs, form)
+        row = await stage.store.session(session)
+        if not caught:
+            assert row.status == "waiting"
+            live = [e.data["status"] for e in stage.seen if e.kind == "ToolCallCompleted"]
+            assert live == ["in_doubt"]
+            row = (await stage.answer(row, {"decision": "fail"})).row
+        assert row.status == ("done" if caught else "failed")
+        assert await statuses(stage, session) == [("in_doubt", "in_doubt")]
+
+    run_mocked(main)
+
+
+@pytest.mark.parametrize(("form", "item"), [*((form, False) for form in FORMS), ("with", True), ("agent", True)])
+def test_a_call_that_takes_too_long(tmp_path: Path, form: str, item: bool) -> None:
+    """The time of a node of one call is that of the call, in an agent a call has its own."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        graph, inputs = one_call(stage, form, "stuck", "timeout: 5s," if form == "with" else "")
+        if item:
+            graph = graph.replace("t: {", "t: { kind: map, over: '[1]', do: {").replace(
+                "next: end }\ng", "}, next: end }\ng"
+            )
+        outcome = await stage.start(graph, inputs)
+        assert await statuses(stage, outcome.row.session) == [("timeout", "timeout")]
+
+    run_mocked(main)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_call_whose_task_is_over_is_cancelled(tmp_path: Path, form: str) -> None:
+    """The time of a map is over, or that of the agent."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        graph, inputs = one_call(stage, form, "stuck", "timeout: 5s," if form == "agent" else "")
+        if form != "agent":
+            graph = graph.replace("t: {", "t: { kind: map, timeout: 5s, over: '[1]', do: {")
+            graph = graph.replace("next: end }\ng", "}, next: end }\ng")
+        outcome = await stage.start(graph, inputs)
+        error = "timeout" if form == "agent" else None  # the item isn't told what was over
+        assert await statuses(stage, outcome.row.session) == [("cancelled", error)]
+
+    run_mocked(main)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_call_of_a_graph_that_waits_is_deferred(tmp_path: Path, form: str) -> None:
+    """What waits inside its superstep says so live alone: its attempt begins again."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        graph, inputs = one_call(stage, form, "asks")
+        outcome = await stage.start(graph, inputs)
+        live = [e for e in stage.seen if e.kind == "ToolCallCompleted" and e.provisional]
+        assert [e.data["status"] for e in live] == ["deferred"]
+        await stage.answer(outcome.row, {"decision": "approve"})
+        row = await stage.store.session(outcome.row.session)
+        outcome = await ops.drive(stage.host, row.session, Options(seed=1), Observer(stage.seen.append))
+        again = [("deferred", None)] if form == "with" else []
+        assert await statuses(stage, row.session) == [*again, ("ok", None)]
+
+    run_mocked(main)
