@@ -150,12 +150,19 @@ def one_call(stage: Stage, form: str, tool: str, keys: str = "") -> tuple[str, d
     return STATUSES % f"{body}, {keys} next: end", {"call": {**call, "arguments": '{"x": 1}'}}
 
 
+def in_map(graph: str, keys: str = "") -> str:
+    """The graph with its node as the item of a map."""
+    graph = graph.replace("t: {", f"t: {{ kind: map, {keys} over: '[1]', do: {{")
+    return graph.replace("next: end }\ngraphs", "}, next: end }\ngraphs")
+
+
 async def statuses(stage: Stage, session: SessionId) -> list[tuple[str, str | None]]:
-    """How the calls ended, and with which kind of error; each had begun, and tells the same in a replay."""
+    """How the calls ended, and with which kind of error; each had begun, and a replay is identical."""
     events = await check(stage, session)
     paired(events)
     ended = of(events, "ToolCallCompleted")
     assert len(of(events, "ToolCallStarted")) == len(ended)
+    assert (await ops.replay(stage.host, session)).identical
     return [(e["status"], None if e["error"] is None else e["error"]["kind"]) for e in ended]
 
 
@@ -212,10 +219,7 @@ def test_a_call_that_takes_too_long(tmp_path: Path, form: str, item: bool) -> No
     async def main() -> None:
         stage = Stage(tmp_path, WAYS)
         graph, inputs = one_call(stage, form, "stuck", "timeout: 5s," if form == "with" else "")
-        if item:
-            graph = graph.replace("t: {", "t: { kind: map, over: '[1]', do: {").replace(
-                "next: end }\ng", "}, next: end }\ng"
-            )
+        graph = in_map(graph) if item else graph
         outcome = await stage.start(graph, inputs)
         assert await statuses(stage, outcome.row.session) == [("timeout", "timeout")]
 
@@ -229,9 +233,7 @@ def test_a_call_whose_task_is_over_is_cancelled(tmp_path: Path, form: str) -> No
     async def main() -> None:
         stage = Stage(tmp_path, WAYS)
         graph, inputs = one_call(stage, form, "stuck", "timeout: 5s," if form == "agent" else "")
-        if form != "agent":
-            graph = graph.replace("t: {", "t: { kind: map, timeout: 5s, over: '[1]', do: {")
-            graph = graph.replace("next: end }\ng", "}, next: end }\ng")
+        graph = graph if form == "agent" else in_map(graph, "timeout: 5s,")
         outcome = await stage.start(graph, inputs)
         error = "timeout" if form == "agent" else None  # the item isn't told what was over
         assert await statuses(stage, outcome.row.session) == [("cancelled", error)]
