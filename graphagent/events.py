@@ -160,6 +160,7 @@ class ToolCallStarted(Payload):
     """Arguments are valid and approved; before execution.
 
     A call that was denied, has invalid arguments or names no tool has none, also where only a server knows that.
+    What it shows of its progress, `x.tool.progress` with `fraction` and `note`, has its `call_id` and is never stored.
     `args` are inline up to 64 KiB; above that they are None, and `args_ref` is `{value_ref: {digest, size, preview}}`.
     `approval`: approve or edit where a person was asked. `source`: python, mcp, openapi, graph, client or std."""
 

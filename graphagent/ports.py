@@ -612,6 +612,10 @@ class Task(ArtifactAccess, Protocol):
         """A live event that isn't kept."""
         ...
 
+    def show_progress(self, fraction: float, note: str) -> None:
+        """How far the call is whose `ToolCallStarted` was the last one of this task, or of this branch of it."""
+        ...
+
     def emit(self, kind: str, data: Any) -> None:
         """An event that is committed with the superstep, and shown at once to whoever watches.
 

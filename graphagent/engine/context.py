@@ -13,7 +13,7 @@ from graphagent.engine.artifacts import Shelf, note, put_by, value_of
 from graphagent.engine.branches import Work, gather
 from graphagent.engine.call_ids import background_id, child_id, write_key
 from graphagent.engine.doubt import asked_for, doubt_id, doubt_question, unknown, unsettled
-from graphagent.engine.emitted import Said, end_of, shown, without_end
+from graphagent.engine.emitted import STARTED, Said, end_of, shown, without_end
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import dump_error, load_error, redact_error
 from graphagent.engine.journal import request_hash
@@ -616,6 +616,14 @@ class TaskContext:
     def show(self, kind: str, data: Mapping[str, Any]) -> None:
         """See `ports.Task.show`."""
         self.step.show(kind, self.root, self.attempt, data)
+
+    def show_progress(self, fraction: float, note: str) -> None:
+        """See `ports.Task.show_progress`."""
+        start = next((said for said in reversed(self.events) if said.kind == STARTED), None)
+        if start is not None:
+            data, _ = shown(start, self.step.session, self.superstep)
+            told = {"call_id": data["call_id"], "tool": data["tool"], "fraction": fraction, "note": note}
+            self.show("x.tool.progress", told)
 
     def message_id(self, ordinal: int) -> str:
         """See `ports.Task.message_id`."""

@@ -16,8 +16,9 @@ from graphagent.snapshot import EffectRow
 
 CHAINED: Final = ("x.user.", "x.interrupt.")
 """Kinds that say what happened in the graph: the digest sees them, and an attempt that fails takes them with it."""
+STARTED: Final = "ToolCallStarted"
 PARTNERS: Final = {
-    "ToolCallStarted": ("ToolCallCompleted", "call_id"),
+    STARTED: ("ToolCallCompleted", "call_id"),
     "PreHookStarted": ("PreHookCompleted", "hook"),
     "PostHookStarted": ("PostHookCompleted", "hook"),
 }
@@ -134,7 +135,7 @@ def moments(said: Sequence[Said], find: Find, start_us: int) -> list[int | None]
     }
     last: int | None = None
     for one, found in zip(said, rows, strict=True):
-        begins = one.kind == "ToolCallStarted"
+        begins = one.kind == STARTED
         row = ends.get((one.path, one.data["call_id"])) if begins else found
         at = None if row is None else row.started_at if begins else row.ended_at
         last = last if at is None else max(at - start_us, 0) // 1000

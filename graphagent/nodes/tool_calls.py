@@ -88,8 +88,7 @@ class DeclaredCall:
         """What a tool may know of a call; its progress is shown to whoever watches."""
 
         def progress(fraction: float, note: str) -> None:
-            data = {"call_id": effect.step, "fraction": fraction, "note": note}
-            task.show("x.tool.progress", task.services.redact(data))
+            task.show_progress(fraction, task.services.redact(note))
 
         return ToolCall(
             task.session, effect, key, progress, task.now, self.timeout_s, artifacts=task,

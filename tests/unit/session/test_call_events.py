@@ -111,6 +111,7 @@ inputs: { call: any }
 tools:
   send: { python: "fns:send", effects: write }
   stuck: { python: "fns:stuck", effects: read }
+  works: { python: "fns:works", effects: read }
   asks: { graph: inner }
 start: t
 nodes:
@@ -122,11 +123,18 @@ graphs:
     nodes: { ask: { kind: human, mode: approve, prompt: Well?, next: end } }
 """
 WAYS = '''
-from graphagent import trio_node
+from graphagent import ToolContext, trio_node
 
 @trio_node
 async def send(x: int) -> int:
     """Sends."""
+    return x
+
+@trio_node
+async def works(x: int, context: ToolContext) -> int:
+    """Says how far it is."""
+    context.progress(0.5, "half")
+    await trio.sleep(1)
     return x
 
 @trio_node
@@ -256,5 +264,21 @@ def test_a_call_of_a_graph_that_waits_is_deferred(tmp_path: Path, form: str) -> 
         outcome = await ops.drive(stage.host, row.session, Options(seed=1), Observer(stage.seen.append))
         again = [("deferred", None)] if form == "with" else []
         assert await statuses(stage, row.session) == [*again, ("ok", None)]
+
+    run_mocked(main)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_progress_names_its_call(tmp_path: Path, form: str) -> None:
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        outcome = await stage.start(*one_call(stage, form, "works"))
+        assert await statuses(stage, outcome.row.session) == [("ok", None)]
+        (progress,) = [e for e in stage.seen if e.kind == "x.tool.progress"]
+        (started,) = [e for e in stage.seen if e.kind == "ToolCallStarted" and e.provisional]
+        call_id = started.data["call_id"]
+        assert progress.data == {"call_id": call_id, "tool": "works", "fraction": 0.5, "note": "half"}
+        assert stage.seen.index(started) < stage.seen.index(progress)
+        assert (progress.seq, progress.task, progress.attempt) == (None, "t", 0)
 
     run_mocked(main)
