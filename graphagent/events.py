@@ -62,7 +62,8 @@ class RunContentCompleted(Payload):
     """A model's stream has ended; told before output hooks run.
 
     `message_id` is that of its `RunContent` pieces and the `step` of the call; `content_hash` is the SHA-256 of its
-    whole text. `cost` is in dollars, None if a price is unknown."""
+    whole text. `cost` is in dollars, None if a price is unknown. The `x.model.completed` behind it has `duration_ms`
+    and `ttft_ms`, the time to the first token, both from the start of the call's first try."""
 
     message_id: str
     content_hash: str

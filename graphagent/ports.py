@@ -423,6 +423,8 @@ Late = Callable[[Any, NodeError | None], None]
 class EffectCall:
     """The call that an effect makes. The callee may set `usage`, which goes into the row's cost, and `tries`.
 
+    A model says `begin` before each try and `arrived` with each piece: `first_us` is when the first one of the last try
+    came, by `now_us`.
     `late` is for a callee that can't be cancelled: it says how it ended after it was abandoned.
     """
 
@@ -433,6 +435,17 @@ class EffectCall:
     late: Late | None = None
     artifacts: list[ArtifactRow] = field(default_factory=list)
     """What was put while it went on: kept with the outcome, since the call isn't made again."""
+    now_us: Callable[[], int] | None = None
+    first_us: int | None = None
+
+    def begin(self) -> None:
+        """Nothing has come yet."""
+        self.first_us = None
+
+    def arrived(self) -> None:
+        """A piece of the answer has come."""
+        if self.first_us is None and self.now_us is not None:
+            self.first_us = self.now_us()
 
 
 Execute = Callable[[EffectCall], Awaitable[Any]]

@@ -240,7 +240,7 @@ class TaskContext:
 
     async def _execute(self, row: EffectRow, call: EffectCall, execute: Execute) -> Any:
         fault("effect.before")
-        call.late = partial(self._late, row)
+        call.late, call.now_us = partial(self._late, row), self.step.clock.now_us
         self._call = call
         try:
             result = freeze(await execute(call))
@@ -267,7 +267,8 @@ class TaskContext:
         """Note how a call ended, unless it is too late."""
         if self.over:
             return
-        cost = cost_of(call.usage, call.artifacts)
+        ttft_us = None if call.first_us is None else max(call.first_us - row.started_at, 0)
+        cost = cost_of(call.usage, call.artifacts, ttft_us)
         self.step.journal.record(
             replace(row, state=state, outcome=outcome, cost=cost, tries=call.tries, ended_at=self.step.clock.now_us())
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from graphagent.engine.call_ids import child_id
+from graphagent.engine.spending import ttft_ms
 from graphagent.ids import EventId, SessionId, StepId
 from graphagent.snapshot import EffectRow
 
@@ -23,7 +24,8 @@ PARTNERS: Final = {
     "PostHookStarted": ("PostHookCompleted", "hook"),
 }
 """Kinds that have a partner in the same attempt, and the field that both share."""
-TIMED: Final = frozenset({"ToolCallCompleted", "x.model.completed"})
+MODEL_ENDED: Final = "x.model.completed"
+TIMED: Final = frozenset({"ToolCallCompleted", MODEL_ENDED})
 """Kinds that say how long their call took."""
 OF_A_MESSAGE: Final = frozenset({"RunContentCompleted", "ReasoningStarted", "ReasoningStep", "ReasoningCompleted"})
 """Kinds whose `message_id` is the id of the model call that they follow from."""
@@ -113,8 +115,14 @@ def shown(said: Said, session: SessionId, superstep: int, find: Find | None = No
     elif step is not None:
         out["step"] = step
     if find is not None and said.kind in TIMED:
-        out["duration_ms"] = duration_ms(said, find)
+        out |= times(said, find)
     return out, step
+
+
+def times(said: Said, find: Find) -> dict[str, int | None]:
+    """How long the call took that ended here, and a model to its first token."""
+    out = {"duration_ms": duration_ms(said, find)}
+    return {**out, "ttft_ms": ttft_ms(_row(said, find))} if said.kind == MODEL_ENDED else out
 
 
 def duration_ms(said: Said, find: Find) -> int | None:

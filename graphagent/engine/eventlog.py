@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from graphagent.codec import decode, encode, show_digest
-from graphagent.engine.emitted import PURE, TIMED, Find, Said, duration_ms, event_id, moments, shown
+from graphagent.engine.emitted import PURE, TIMED, Find, Said, event_id, moments, shown, times
 from graphagent.engine.failures import view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.events import Event
@@ -146,7 +146,7 @@ def task_notes(position: int, name: str, result: TaskResult, find: Find, start_u
     for one, moment in zip(said, moments(said, find, start_us), strict=True):
         data = one.data
         if one.kind in TIMED:
-            data = {**data, "duration_ms": _duration(one, result, find)}
+            data = {**data, **_times(one, result, find)}
             if result.status == "cancelled" and data.get("status") == "deferred":
                 data["status"] = "cancelled"  # nobody waits for it any more
         whose = [] if (one.path, one.attempt) == (name, result.attempt) else [one.path, one.attempt]
@@ -154,12 +154,12 @@ def task_notes(position: int, name: str, result: TaskResult, find: Find, start_u
     return out
 
 
-def _duration(said: Said, result: TaskResult, find: Find) -> int | None:
+def _times(said: Said, result: TaskResult, find: Find) -> dict[str, int | None]:
     """How long a call took. A pure tool has no row: its call is the whole of its task."""
     call = said.mark("call")
     if call is not None and call[2] == PURE:
-        return max(result.ended_us - result.started_us, 0) // 1000
-    return duration_ms(said, find)
+        return {"duration_ms": max(result.ended_us - result.started_us, 0) // 1000}
+    return times(said, find)
 
 
 @dataclass(frozen=True, slots=True)

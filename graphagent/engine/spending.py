@@ -26,12 +26,24 @@ def one_call(usage: Usage) -> Spent:
     )  # fmt: skip
 
 
-def cost_of(usage: Usage | None, artifacts: Sequence[ArtifactRow]) -> bytes | None:
-    """The column `cost` of a call: what it used, and behind that what it put; None if neither is anything."""
+def cost_of(usage: Usage | None, artifacts: Sequence[ArtifactRow], ttft_us: int | None = None) -> bytes | None:
+    """The column `cost` of a call: what it used, behind that what it put, and behind that how long its model took to
+    the first token; None if it used and put nothing. No digest sees it."""
     if usage is None and not artifacts:
         return None
-    spent = NOTHING_SPENT if usage is None else one_call(usage)
-    return encode([*spent, rows_data(artifacts)] if artifacts else list(spent))
+    spent: list[Any] = list(NOTHING_SPENT if usage is None else one_call(usage))
+    if artifacts or ttft_us is not None:
+        spent.append(rows_data(artifacts))
+    if ttft_us is not None:
+        spent.append(ttft_us)
+    return encode(spent)
+
+
+def ttft_ms(row: EffectRow | None) -> int | None:
+    """How long a model took to the first token; None if none came, or an earlier release has called it."""
+    cost = [] if row is None or row.cost is None else decode(row.cost)
+    place = len(NOTHING_SPENT) + 1
+    return cost[place] // 1000 if len(cost) > place else None
 
 
 def of_rows(rows: Iterable[EffectRow]) -> Spent:

@@ -279,9 +279,12 @@ async def stream(
     calls, thinking = _Calls(), Thinking(task, effect.step, hidden=hidden)
     done: Done | None = None
     fault("effect.during")
+    effect.begin()
     try:
         async with aclosing(model.stream(request)) as parts:
             async for part in parts:
+                if not isinstance(part, Done):
+                    effect.arrived()
                 if isinstance(part, ReasoningDelta):
                     thinking.piece(part)
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import ip_network
@@ -18,6 +19,7 @@ from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session import operations as ops
 from graphagent.session.observer import Observer
 from graphagent.session.operations import Options
+from graphagent.session.services import SystemClock
 from graphagent.session.settings import ToolSettings
 from tests.unit.session.stage import Stage
 from tests.unit.session.test_core_events import check, of, paired
@@ -280,5 +282,28 @@ def test_progress_names_its_call(tmp_path: Path, form: str) -> None:
         assert progress.data == {"call_id": call_id, "tool": "works", "fraction": 0.5, "note": "half"}
         assert stage.seen.index(started) < stage.seen.index(progress)
         assert (progress.seq, progress.task, progress.attempt) == (None, "t", 0)
+
+    run_mocked(main)
+
+
+def test_a_model_call_tells_when_its_first_token_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the clock of the session, whose every look is a second after the last one; a later process tells the same."""
+    ticks = itertools.count(1_000_000_000, 1_000_000)
+    monkeypatch.setattr(SystemClock, "now_us", lambda self: next(ticks))
+
+    async def main() -> None:
+        stage = Stage(tmp_path, WAYS)
+        graph, inputs = one_call(stage, "agent", "asks")
+        row = (await stage.start(graph, inputs)).row
+        (live,) = [e.data for e in stage.seen if e.kind == "x.model.completed"]
+        stage.store.worker_died(stage.host.worker)
+        stage.boot()
+        await stage.answer(row, {"decision": "approve"})
+        await ops.drive(stage.host, row.session, Options(seed=1), Observer(stage.seen.append))
+        told = of(await check(stage, row.session), "x.model.completed")
+        assert [told[0][key] for key in ("ttft_ms", "duration_ms")] == [live["ttft_ms"], live["duration_ms"]]
+        assert len(told) == 2
+        assert all(0 < one["ttft_ms"] < one["duration_ms"] for one in told)
+        assert (await ops.replay(stage.host, row.session)).identical
 
     run_mocked(main)
