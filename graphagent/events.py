@@ -176,7 +176,8 @@ class ToolCallStarted(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallCompleted(Payload):
-    """Once per call, also for calls that never ran: those have no `ToolCallStarted`.
+    """Once per call, also for calls that never ran: those have no `ToolCallStarted`. Calls of an attempt that
+    failed and was tried again stand under its own `attempt`.
 
     `status`: ok, error, denied, timeout, deferred (its caller or its child session has it; another pair with this
     `call_id` follows), in_doubt or cancelled (its attempt was abandoned).

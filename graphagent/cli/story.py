@@ -210,9 +210,18 @@ class Story:
                 task.note = f"{data['cause']}: next attempt in {data['wait_ms'] / 1000:.1f} s"
             case "x.task.finished":
                 self._finished(task, event)
-            case _ if event.kind in OF_TURNS and event.event_id not in task.told:
-                task.told.add(event.event_id)
-                take(task.turns, event)
+            case _ if event.kind in OF_TURNS:
+                self._turns(task, event)
+
+    def _turns(self, task: TaskView, event: Event) -> None:
+        """Its turns are those of its newest attempt; what earlier ones did is committed as well."""
+        attempt = event.attempt or 0
+        if attempt > task.attempt:
+            task.begin()
+            task.attempt = attempt
+        if attempt == task.attempt and event.event_id not in task.told:
+            task.told.add(event.event_id)
+            take(task.turns, event)
 
     def _finished(self, task: TaskView, event: Event) -> None:
         data = event.data

@@ -30,6 +30,8 @@ TIMED: Final = frozenset({"ToolCallCompleted", MODEL_ENDED})
 OF_A_MESSAGE: Final = frozenset({"RunContentCompleted", "ReasoningStarted", "ReasoningStep", "ReasoningCompleted"})
 """Kinds whose `message_id` is the id of the model call that they follow from."""
 
+EVENTS: Final = "events"
+"""The key under which a task row holds what the task said."""
 PURE: Final = "pure"
 """In place of the ordinal of a call that isn't in the journal, since it is computed again."""
 
@@ -66,6 +68,13 @@ def rows_of(said: Sequence[Said], path: str, attempt: int) -> list[list[Any]]:
 def said_in(rows: Iterable[Sequence[Any]], path: str, attempt: int) -> list[Said]:
     """What `rows_of` wrote."""
     return [Said(r[0], r[1], path, attempt, i) if len(r) == 2 else Said(*r) for i, r in enumerate(rows)]
+
+
+def of_item(events: Sequence[Said], index: int) -> list[Said]:
+    """What an item of a map said, with its place among the items."""
+    return [
+        said._replace(data={**said.data, "item": index}) if isinstance(said.data, Mapping) else said for said in events
+    ]
 
 
 def without_end(said: Sequence[Said]) -> Iterator[Said]:

@@ -131,17 +131,20 @@ def causes(graph: GraphPlan, result: TaskResult) -> list[str]:
     return names or ["@start"]
 
 
-def task_notes(position: int, name: str, result: TaskResult, find: Find, start_us: int) -> list[Entry]:
+def task_notes(
+    position: int, name: str, result: TaskResult, events: Sequence[Said], known: tuple[Find, int]
+) -> list[Entry]:
     """The unchained events of one task.
 
     Each is `[task position, kind, data, number, milliseconds since the start or null]`, and the path and attempt of who
     said it where these aren't the task's own. The data has times where they are known, and marks in place of ids.
 
     Args:
-        find: Gives the rows of its calls.
-        start_us: When the superstep started.
+        events: What it said, in this attempt and in earlier ones.
+        known: Gives the rows of its calls, and when the superstep started.
     """
-    said = [s for s in result.events if not s.chained]
+    find, start_us = known
+    said = [s for s in events if not s.chained]
     out = []
     for one, moment in zip(said, moments(said, find, start_us), strict=True):
         data = one.data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from graphagent.engine.artifacts import left_by, note, rows_data
 from graphagent.engine.caching import Reuse, keep, reused
 from graphagent.engine.context import TaskContext
 from graphagent.engine.doubt import takes_doubt
-from graphagent.engine.emitted import Said, rows_of, said_in
+from graphagent.engine.emitted import EVENTS, Said, of_item, rows_of, said_in
 from graphagent.engine.environment import with_scope
 from graphagent.engine.failures import evaluation_error, node_error, record, view
 from graphagent.engine.journal import task_row
@@ -30,9 +30,6 @@ from graphagent.graph.types import TypeMismatch
 from graphagent.ids import InterruptId, digest128
 from graphagent.ports import Finished, ItemEnd, Node, Parked
 from graphagent.snapshot import EffectRow, EffectState, Token, Waiting
-
-EVENTS = "events"
-"""The key under which a task row holds what the task said."""
 
 
 async def run_tasks(step: Step, tokens: tuple[Token, ...]) -> list[TaskResult]:
@@ -119,13 +116,6 @@ async def run_item(parent: TaskContext, index: int, env: Mapping[str, Any]) -> I
     if result.status == "done":
         return ItemEnd(scope=result.scope)
     return ItemEnd(error=result.error) if result.status == "failed" else ItemEnd()
-
-
-def of_item(events: Sequence[Said], index: int) -> list[Said]:
-    """What an item said, with its place among the items."""
-    return [
-        said._replace(data={**said.data, "item": index}) if isinstance(said.data, dict) else said for said in events
-    ]
 
 
 def _spent(parent: TaskContext, path: str) -> int:

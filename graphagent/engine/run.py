@@ -17,6 +17,7 @@ from graphagent.codec import decode, encode
 from graphagent.concurrency import lone_nursery
 from graphagent.engine.artifacts import Shelf
 from graphagent.engine.commits import CommitQueue, send
+from graphagent.engine.earlier import earlier
 from graphagent.engine.endings import (
     CONTINUED,
     asked_entries,
@@ -380,8 +381,8 @@ class Line:
             if result.waiting is not None:
                 entry[4] += asked_entries(step.opened, entry[0])
             batch.tasks.append(entry)
-            if result.events:
-                batch.notes += task_notes(i, entry[0], result, find, start)
+            if said := [*earlier(step, result), *result.events]:
+                batch.notes += task_notes(i, entry[0], result, said, (find, start))
             length = max(result.ended_us - result.started_us, 0)
             batch.at.append([max(result.started_us - start, 0) // 1000, length // 1000])
         status, reason = self._end(closed, batch)
@@ -626,7 +627,8 @@ class Line:
         failed = [r for r in stuck.failed if limit is None or not child_limited(self.graph, r)]
         for result in failed:  # any other one that failed is told with the barrier
             entry = task_entry(self.graph, result, None)
-            batch.notes += task_notes(len(batch.tasks), entry[0], result, self._find, result.started_us)
+            said = [*earlier(step, result), *result.events]
+            batch.notes += task_notes(len(batch.tasks), entry[0], result, said, (self._find, result.started_us))
             batch.tasks.append(entry)
             batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
         error = stuck.conflict or (failed[0].error if failed else None)

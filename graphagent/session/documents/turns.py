@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def turns_in(body: Mapping[str, Any], session: SessionId, superstep: int) -> dict[str, list[Turn]]:
-    """The turns in a batch of events, by the path of the task or item."""
+    """The turns in a batch of events, by the path of the task or item: those of its newest attempt."""
     out: dict[str, list[Turn]] = {}
+    newest: dict[str, int] = {}
     for said in notes_in(body):
-        turns = out.setdefault(said.path.partition("/")[0], [])
+        path = said.path.partition("/")[0]
+        if newest.setdefault(path, said.attempt) < said.attempt:  # earlier ones stand first
+            newest[path], out[path] = said.attempt, []
+        turns = out.setdefault(path, [])
         data, _ = shown(said, session, superstep)
         if said.kind == "x.agent.turn_started":
             turns.append(Turn(data["turn"], None, 0, 0, None, []))

@@ -14,9 +14,11 @@ import trio
 import trio.testing
 
 from graphagent import concurrency, faults
+from graphagent.cli.story import Story
 from graphagent.ids import SessionId
 from graphagent.llm.scripted import ScriptedModel, Turn
 from graphagent.session import operations as ops
+from graphagent.session.documents.turns import agents_of
 from graphagent.session.observer import Observer
 from graphagent.session.operations import Options
 from graphagent.session.services import SystemClock
@@ -305,5 +307,118 @@ def test_a_model_call_tells_when_its_first_token_came(tmp_path: Path, monkeypatc
         assert len(told) == 2
         assert all(0 < one["ttft_ms"] < one["duration_ms"] for one in told)
         assert (await ops.replay(stage.host, row.session)).identical
+
+    run_mocked(main)
+
+
+FAILING = """
+models: { m: scripted/m }
+channels: { got: { type: any, default: null } }
+tools:
+  twice: { python: "fns:twice", effects: read }
+  works: { python: "fns:works", effects: read }
+start: t
+nodes:
+  t: { %s, next: end }
+"""
+TWICE = (
+    WAYS
+    + '''
+CALLS = []
+
+@trio_node
+async def twice(x: int) -> int:
+    """Works every third time."""
+    CALLS.append(x)
+    if len(CALLS) % 3:
+        raise ToolFailed("not yet")
+    return x
+'''
+)
+RETRY = "retry: { max: 3, on: [tool_failed, item_failed, max_turns], delay: 1s }"
+CALL = "kind: tool, tool: twice, with: { x: 1 }"
+
+
+async def attempts(stage: Stage, graph: str, *, dies: bool) -> list[tuple[str | None, int | None, str]]:
+    """By whom, in which attempt and how the calls of a session ended; it may be taken over in the last attempt."""
+    if dies:
+        faults.arm("effect.during:3:raise")
+        with pytest.raises((faults.FaultInjected, BaseExceptionGroup)):
+            await stage.start(graph)
+        faults.arm("")
+        session = stage.seen[0].session
+        stage.store.worker_died(stage.host.worker)
+        stage.boot()
+        await ops.drive(stage.host, session, Options(seed=1), Observer(stage.seen.append))
+    else:
+        session = (await stage.start(graph)).row.session
+    events = await check(stage, session)
+    paired(events)
+    assert len({e.event_id for e in events}) == len(events)
+    assert (await ops.replay(stage.host, session)).identical
+    return [(e.task, e.attempt, e.data["status"]) for e in events if e.kind == "ToolCallCompleted"]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+@pytest.mark.parametrize(("node", "task"), [
+    (f"{CALL}, {RETRY}", "t"), (f"kind: map, over: '[1]', do: {{ {CALL}, {RETRY} }}", "t[0]"),
+    (f"kind: map, over: '[1]', do: {{ {CALL} }}, {RETRY}", "t[0]"),
+])  # fmt: skip
+def test_calls_of_attempts_that_failed_are_committed(tmp_path: Path, node: str, task: str, dies: bool) -> None:
+    """Each under its own attempt, with the id under which it was shown."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, TWICE)
+        told = await attempts(stage, FAILING % node, dies=dies)
+        assert told == [(task, 0, "error"), (task, 1, "error"), (task, 2, "ok")]
+
+    try:
+        run_mocked(main)
+    finally:
+        faults.arm("")
+
+
+@pytest.mark.parametrize(("node", "task"), [(CALL, "t"), (f"kind: map, over: '[1]', do: {{ {CALL} }}", "t[0]")])
+def test_attempts_before_a_resume_are_told_once(tmp_path: Path, node: str, task: str) -> None:
+    """They are told when the run fails, with those that were tried again."""
+
+    async def main() -> None:
+        stage = Stage(tmp_path, TWICE)
+        retry = RETRY.replace("max: 3", "max: 2")
+        row = (await stage.start(FAILING % f"{node}, {retry}")).row
+        failed = [e for e in await check(stage, row.session) if e.kind == "ToolCallCompleted"]
+        assert [(e.task, e.attempt, e.data["status"]) for e in failed] == [(task, 0, "error"), (task, 1, "error")]
+        assert row.status == "failed"
+        outcome = await ops.resume(stage.host, row.session, Options(seed=1), Observer(stage.seen.append))
+        assert outcome.row.status == "done"
+        events = await check(stage, row.session)
+        told = [(e.task, e.attempt, e.data["status"]) for e in events if e.kind == "ToolCallCompleted"]
+        assert told == [(task, 0, "error"), (task, 1, "error"), (task, 2, "ok")]
+        assert (await ops.replay(stage.host, row.session)).identical
+
+    run_mocked(main)
+
+
+def test_the_turns_of_an_agent_are_those_of_its_newest_attempt(tmp_path: Path) -> None:
+    async def main() -> None:
+        stage = Stage(tmp_path, TWICE)
+        call = {"id": "c", "name": "works", "arguments": {"x": 1}}
+        stage.models["m"] = ScriptedModel([*[Turn(tool_calls=(call,))] * 2, "Done."])
+        node = f"kind: agent, model: m, prompt: Go., tools: [works], max_turns: 2, {RETRY}"
+        outcome = await stage.start(FAILING % node)
+        assert outcome.row.status == "done"
+        events = await check(stage, outcome.row.session)
+        assert [(e.attempt, e.data["status"]) for e in events if e.kind == "ToolCallCompleted"] == [(0, "ok")]
+        assert [e.attempt for e in events if e.kind == "x.model.completed"] == [0, 0, 1]
+        graph = (await stage.host.plan_of(outcome.row)).graph
+        (agent,) = await agents_of(stage.host, outcome.row, graph, 0)
+        assert [(turn.turn, len(turn.calls)) for turn in agent.turns] == [(0, 0)]
+        for seen in (stage.seen, [e for e in stage.seen if not e.provisional]):
+            story = Story()
+            for event in seen:
+                story.feed(event)
+            assert story.root is not None
+            (step,) = [step for step in story.root.steps.values() if "t" in step.tasks]
+            assert [(turn.number, len(turn.calls)) for turn in step.turns_of("t")] == [(0, 0)]
 
     run_mocked(main)
