@@ -8,11 +8,12 @@ events of a session read the same live, from the store, and in a replay.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
 from graphagent.codec import decode, encode, show_digest
-from graphagent.engine.emitted import PURE, TIMED, Find, Said, event_id, moments, shown, times
+from graphagent.engine.emitted import MODEL_ENDED, PURE, TIMED, Find, Said, event_id, moments, shown, times
 from graphagent.engine.failures import view
 from graphagent.engine.results import Taken, TaskResult
 from graphagent.events import Event
@@ -30,7 +31,8 @@ class Batch:
 
     `begin` and `end` hold run events `[kind, data]` that are chained; `opening` and `closing` the unchained ones
     before and after them. `notes` are unchained task events (`Note`), `at` are `[start offset, length]` in milliseconds
-    by task. `dead` says that the inputs met a run that had failed.
+    by task. `dead` says that the inputs met a run that had failed. `open` holds no events: it says how far the turns of
+    agents are that wait inside their superstep.
     """
 
     begin: list[Entry]
@@ -41,6 +43,7 @@ class Batch:
     notes: list[Entry]
     at: list[Entry]
     dead: bool = False
+    open: list[Entry] = field(default_factory=list)
     sealed_tasks: bytes | None = None
 
     @classmethod
@@ -68,7 +71,7 @@ class Batch:
                 parts.append(b'"%s":%s' % (name.encode(), encode(part)))
         if self.dead:
             parts.append(b'"dead":true')
-        for name in ("end", "notes", "opening"):
+        for name in ("end", "notes", "open", "opening"):
             if part := getattr(self, name):
                 parts.append(b'"%s":%s' % (name.encode(), encode(part)))
         if parked:
@@ -96,6 +99,9 @@ def _list(part: list[Entry]) -> bytes:
 
 _ENDS = {END: "end", FAIL: "fail"}
 SUPERSTEP_STARTED = "x.superstep.started"
+OF_TURNS = frozenset({"x.agent.turn_started", MODEL_ENDED, "ToolCallCompleted"})
+"""Kinds that the turns of agents are made of."""
+_OF_A_CALL_ONLY = frozenset({"result_ref", "error", "artifacts"})
 SHOWN_OF_AN_ERROR = (
     "kind", "cause", "class", "message", "hint", "retryable", "source", "node", "superstep", "task", "attempt",
     "fingerprint",
@@ -155,6 +161,23 @@ def task_notes(
         whose = [] if (one.path, one.attempt) == (name, result.attempt) else [one.path, one.attempt]
         out.append([position, one.kind, data, one.n, moment, *whose])
     return out
+
+
+def open_turns(results: Sequence[TaskResult], find: Find) -> list[Entry]:
+    """What tasks that wait inside their superstep have said of their turns: `[kind, data, path, attempt]` each."""
+    out = []
+    for result in results:
+        for said in result.events:
+            if said.kind in OF_TURNS:
+                data = {k: v for k, v in said.data.items() if k not in _OF_A_CALL_ONLY}
+                times = _times(said, result, find) if said.kind in TIMED else {}
+                out.append([said.kind, {**data, **times}, said.path, said.attempt])
+    return out
+
+
+def open_in(body: Mapping[str, Any]) -> list[Said]:
+    """What `open_turns` wrote, of a stored batch."""
+    return [Said(kind, data, path, attempt, -1) for kind, data, path, attempt in body.get("open", ())]
 
 
 def _times(said: Said, result: TaskResult, find: Find) -> dict[str, int | None]:

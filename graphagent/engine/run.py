@@ -27,7 +27,7 @@ from graphagent.engine.endings import (
     waiting_reason,
 )
 from graphagent.engine.environment import RunFacts, environment
-from graphagent.engine.eventlog import Batch, Place, expand, task_entry, task_notes
+from graphagent.engine.eventlog import Batch, Place, expand, open_turns, task_entry, task_notes
 from graphagent.engine.execute import run_tasks
 from graphagent.engine.failures import record
 from graphagent.engine.inputs import (
@@ -631,6 +631,7 @@ class Line:
             batch.notes += task_notes(len(batch.tasks), entry[0], result, said, (self._find, result.started_us))
             batch.tasks.append(entry)
             batch.at.append([0, max(result.ended_us - result.started_us, 0) // 1000])
+        batch.open = open_turns(stuck.open, self._find)
         error = stuck.conflict or (failed[0].error if failed else None)
         if error is None and limit is not None:
             batch.closing.append(["x.limit.reached", limit.data])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from graphagent.drawing.text import plain
 from graphagent.session.diff_text import head_of_change, lines_of_change, plain_line
-from graphagent.session.tables_text import brief, error_text, seconds, short, show_text, state, table, used
+from graphagent.session.tables_text import brief, error_text, seconds, short, show_text, state, table, turn_lines, used
 from graphagent.snapshot import Unset
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _task(task: Task) -> Iterator[str]:
         yield f"  because: {', '.join(causes)}"
     if task.reads:
         yield "  read: " + ", ".join(f"{name} (version {version})" for name, version in task.reads.items())
+    yield from turn_lines(task.turns)
     if task.child is not None:
         yield f"  child: {task.child}"
     if task.error is not None:

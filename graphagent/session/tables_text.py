@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from graphagent.drawing.metrics import cell_width
 from graphagent.drawing.text import plain
-from graphagent.session.documents.parts import Change, ChannelState, Error, Superstep, Task, Usage, Value
+from graphagent.session.documents.parts import Change, ChannelState, Error, Superstep, Task, Turn, Usage, Value
 from graphagent.snapshot import Unset
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def show_text(document: ShowDocument) -> str:
     ]
     if document.tokens:
         lines += ["", "due next: " + ", ".join(token.node for token in document.tokens)]
+    lines += open_turns(document)
     asked = {i.id for i in document.interrupts}
     for interrupt in document.interrupts:
         lines += ["", f"{SYMBOLS['waiting']} waiting: {interrupt.node}: {plain(interrupt.prompt)}", f"  {interrupt.id}"]
@@ -187,6 +188,28 @@ def show_text(document: ShowDocument) -> str:
     if document.error is not None:
         lines += ["", error_text(document.error)]
     return "\n".join(lines)
+
+
+def open_turns(document: ShowDocument) -> list[str]:
+    """How far the agents of the open superstep are."""
+    lines = []
+    for task in document.open.tasks if document.open is not None else ():
+        if task.turns:
+            lines += ["", f"{task.task}  {task.kind}  {state(task.status, None)}", *turn_lines(task.turns)]
+    return lines
+
+
+def turn_lines(turns: Sequence[Turn]) -> list[str]:
+    """The turns of an agent, each with its calls."""
+    lines = []
+    for turn in turns:
+        took = "" if turn.wall_ms is None else f"  {seconds(turn.wall_ms)}"
+        model = "" if turn.model is None else f"  {plain(turn.model)}"
+        lines.append(f"  turn {turn.turn + 1}  {turn.input_tokens + turn.output_tokens:,} tokens{took}{model}")
+        for call in turn.calls:
+            took = "" if call.wall_ms is None else f"  {seconds(call.wall_ms)}"
+            lines.append(f"    {plain(call.tool)}  {call.status}{took}")
+    return lines
 
 
 def replay_table(document: ReplayDocument) -> Rows:

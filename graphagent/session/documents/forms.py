@@ -98,7 +98,8 @@ class ShowDocument(Document):
     """The state at a snapshot. `tasks` and `changes` are of the superstep that made it, `usage` is its run's so far.
 
     `effects`, if they were asked for, are the calls of that superstep; at the head also those of the open one.
-    `artifacts`, if they were asked for, are those that the session had put by then.
+    `artifacts`, if they were asked for, are those that the session had put by then. `open`, at the head, is the
+    superstep that has begun and isn't committed.
     """
 
     table = "tables_text:show_text"
@@ -122,6 +123,7 @@ class ShowDocument(Document):
     usage: Usage
     effects: list[Effect] | Unset = UNSET
     artifacts: list[Artifact] | Unset = UNSET
+    open: OpenSuperstep | None = None
 
     @property
     def values(self) -> dict[str, Any]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphagent.codec import decode
+from graphagent.engine.eventlog import notes_in, open_in
 from graphagent.session.documents.common import graph_ref, head_of, origin_of
 from graphagent.session.documents.forms import HistoryDocument, OpenSuperstep
 from graphagent.session.documents.page import read_page, states_of
 from graphagent.session.documents.supersteps import supersteps_of
 from graphagent.session.documents.tasks import Place, open_tasks
+from graphagent.session.documents.turns import turns_in
 from graphagent.session.operations import open_interrupts
 from graphagent.session.reading import floor_of
 from graphagent.snapshot import SessionRow
@@ -58,7 +61,10 @@ async def open_superstep(host: Host, row: SessionRow) -> OpenSuperstep | None:
     for child in await host.store.children(row.session):
         if child.caller_path is not None and child.status == "waiting" and await open_interrupts(host, child.session):
             waiting.add(child.caller_path)
-    return OpenSuperstep(row.head_superstep, open_tasks(place, row.status, asked, waiting, errors))
+    said = [one for body in parked[-1:] for one in (*notes_in(body), *open_in(body))]
+    turns = turns_in(said, row.session, row.head_superstep)
+    tasks = open_tasks(place, row.status, asked, waiting, errors)
+    return OpenSuperstep(row.head_superstep, [replace(task, turns=turns.get(task.task, [])) for task in tasks])
 
 
 def _errors(parked: list[Any], status: str) -> dict[str, Mapping[str, Any]]:

@@ -279,7 +279,7 @@ class AgentTurns(Part):
 @dataclass(frozen=True, slots=True)
 class Task(Part):
     """One node's execution in a superstep, or one map item's (`each[2]`). `reads` has the versions of channels, `turns`
-    what an agent did, once its superstep is committed."""
+    what an agent did, in an open superstep as far as it was when that parked."""
 
     node: str
     task: str

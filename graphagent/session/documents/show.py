@@ -15,6 +15,7 @@ from graphagent.ids import InterruptId, RunId, SessionId
 from graphagent.session.documents.common import error_of, graph_ref, interrupt_in, interrupt_part, shown, usage_of
 from graphagent.session.documents.effects import effects_of
 from graphagent.session.documents.forms import ChannelDocument, ShowDocument
+from graphagent.session.documents.history import open_superstep
 from graphagent.session.documents.page import Page, State, read_page, states_of
 from graphagent.session.documents.part import maybe_time
 from graphagent.session.documents.parts import Artifact, ChannelState, Effect, Interrupt, WaitingToken
@@ -78,6 +79,7 @@ async def show_document(
         await _interrupts(host, row, state, asked, at_head=at_head), error, usage_of(spent),
         await _effects(host, row, state, page, at_head=at_head, node=node, full=full) if effects else UNSET,
         await _artifacts(host, row, snapshot) if artifacts else UNSET,
+        await open_superstep(host, row) if at_head else None,
     )  # fmt: skip
 
 

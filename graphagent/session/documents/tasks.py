@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from graphagent.codec import decode
+from graphagent.engine.eventlog import notes_in
 from graphagent.engine.spending import of_rows
 from graphagent.graph.plan import NodePlan
 from graphagent.graph.secrecy import names_read
@@ -73,7 +74,7 @@ class Course:
 def tasks_of(record: Record) -> list[Task]:
     """The tasks of a committed superstep in plan order, items behind their map."""
     place = Place(record.session, record.superstep, record.before, record.journal)
-    times, turns = record.body.get("at", []), turns_in(record.body, record.session, record.superstep)
+    times, turns = record.body.get("at", []), turns_in(notes_in(record.body), record.session, record.superstep)
     out = []
     for i, (path, attempt, status, data, _) in enumerate(record.body.get("tasks", [])):
         row = place.ended(path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphagent.codec import decode
-from graphagent.engine.emitted import shown
-from graphagent.engine.eventlog import notes_in
+from graphagent.engine.emitted import Said, shown
+from graphagent.engine.eventlog import notes_in, open_in
 from graphagent.graph.plan import GraphPlan
 from graphagent.ids import SessionId
 from graphagent.session.documents.parts import AgentTurns, Turn, TurnCall
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from graphagent.snapshot import SessionRow
 
 
-def turns_in(body: Mapping[str, Any], session: SessionId, superstep: int) -> dict[str, list[Turn]]:
-    """The turns in a batch of events, by the path of the task or item: those of its newest attempt."""
+def turns_in(events: Iterable[Said], session: SessionId, superstep: int) -> dict[str, list[Turn]]:
+    """The turns that tasks told of, by the path of the task or item: those of its newest attempt."""
     out: dict[str, list[Turn]] = {}
     newest: dict[str, int] = {}
-    for said in notes_in(body):
+    for said in events:
         path = said.path.partition("/")[0]
         if newest.setdefault(path, said.attempt) < said.attempt:  # earlier ones stand first
             newest[path], out[path] = said.attempt, []
@@ -59,6 +59,12 @@ async def agents_of(host: Host, row: SessionRow, graph: GraphPlan, first: int) -
     out: list[AgentTurns] = []
     for span in row.spans(first):
         for batch in await host.store.events([span]):
-            found = turns_in(decode(batch.body), span.session, batch.superstep)
+            body = decode(batch.body)
+            is_open = batch.superstep == row.head_superstep and span.session == row.session
+            said = [*notes_in(body), *open_in(body)] if is_open else notes_in(body)
+            found = turns_in(said, span.session, batch.superstep)
+            if is_open:  # it parks each time that somebody is asked
+                parked = {(batch.superstep, path) for path in found}
+                out = [one for one in out if (one.superstep, one.task) not in parked]
             out += [AgentTurns(batch.superstep, path, turns) for path, turns in found.items()]
     return out

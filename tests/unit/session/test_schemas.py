@@ -13,7 +13,7 @@ PAGE = {
     "started_at ended_at wall_ms origin next agents",
     "history": "schema session name graph status reason origin head floor supersteps open next",
     "show": "schema session graph status reason snapshot kind checkpoint digest channels tokens waiting tasks changes "
-    "interrupts error usage effects artifacts",
+    "interrupts error usage effects artifacts open",
     "channel": "schema name type reducer scope version changed writers size value value_ref",
     "fork": "schema session created origin graph edits head family preview run as_node",
     "replay": "schema session mode from to floor identical supersteps effects first_difference wall_ms",
