@@ -206,6 +206,12 @@ async def check(stage: Stage, session: SessionId) -> None:
         if event.kind in CORE and event.task and (event.superstep, event.task, event.attempt) in ran:
             assert event.event_id in told, "what is committed of a task that was seen was shown before"
     rule_runs_live(seen)
+    if (await stage.store.session(session)).status == "done":
+        kept = {e.event_id for e in stored}
+        made = {
+            e.event_id: e for e in live.values() if e.kind == "ToolCallCompleted" and e.data["status"] != "deferred"
+        }
+        assert not [e for key, e in made.items() if key not in kept], "what was called is committed"
 
 
 def rule_segments(events: list[Event]) -> None:

@@ -378,23 +378,29 @@ def test_calls_of_attempts_that_failed_are_committed(tmp_path: Path, node: str, 
         faults.arm("")
 
 
+@pytest.mark.parametrize("tries", [1, 2])
 @pytest.mark.parametrize(("node", "task"), [(CALL, "t"), (f"kind: map, over: '[1]', do: {{ {CALL} }}", "t[0]")])
-def test_attempts_before_a_resume_are_told_once(tmp_path: Path, node: str, task: str) -> None:
+def test_attempts_before_a_resume_are_told_once(tmp_path: Path, node: str, task: str, tries: int) -> None:
     """They are told when the run fails, with those that were tried again."""
+    all_told = [(task, 0, "error"), (task, 1, "error"), (task, 2, "ok")]
 
     async def main() -> None:
         stage = Stage(tmp_path, TWICE)
-        retry = RETRY.replace("max: 3", "max: 2")
-        row = (await stage.start(FAILING % f"{node}, {retry}")).row
-        failed = [e for e in await check(stage, row.session) if e.kind == "ToolCallCompleted"]
-        assert [(e.task, e.attempt, e.data["status"]) for e in failed] == [(task, 0, "error"), (task, 1, "error")]
-        assert row.status == "failed"
-        outcome = await ops.resume(stage.host, row.session, Options(seed=1), Observer(stage.seen.append))
+        retry = RETRY.replace("max: 3", f"max: {tries}")
+        outcome = await stage.start(FAILING % f"{node}, {retry}")
+        session, made = outcome.row.session, tries
+        while outcome.row.status == "failed":
+            assert await told(stage, session) == all_told[:made]
+            outcome = await ops.resume(stage.host, session, Options(seed=1), Observer(stage.seen.append))
+            made += tries
         assert outcome.row.status == "done"
-        events = await check(stage, row.session)
-        told = [(e.task, e.attempt, e.data["status"]) for e in events if e.kind == "ToolCallCompleted"]
-        assert told == [(task, 0, "error"), (task, 1, "error"), (task, 2, "ok")]
-        assert (await ops.replay(stage.host, row.session)).identical
+        assert await told(stage, session) == all_told
+        assert (await ops.replay(stage.host, session)).identical
+
+    async def told(stage: Stage, session: SessionId) -> list[tuple[str | None, int | None, str]]:
+        events = await check(stage, session)
+        paired(events)
+        return [(e.task, e.attempt, e.data["status"]) for e in events if e.kind == "ToolCallCompleted"]
 
     run_mocked(main)
 
