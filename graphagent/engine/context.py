@@ -133,6 +133,8 @@ class TaskContext:
         occurrence = self.occurrence(hashed)
         row = journal.find(self.superstep, self.path, self.attempt, ordinal)
         key = row.write_key if row is not None else None
+        if key is None and effect_class == "write":
+            key = self._free_key(ordinal, name, hashed, occurrence)
         key = key or write_key(self.step.session, self.superstep, self.root, name, hashed, occurrence)
         call = EffectCall(key, self.step_id(ordinal))
         if row is not None:
@@ -161,6 +163,20 @@ class TaskContext:
             row = replace(row, write_key=call.write_key if earlier is None else None, attempt_token=self._token(row))
             await self._intend(row, keyed=keyed)
         return await self._execute(row, call, execute)
+
+    def _free_key(self, ordinal: int, name: str, hashed: bytes, occurrence: int) -> bytes:
+        """The key of a write. An equal one that stands behind it may have been made first, while it waited for a person:
+        each has one of its own all the same, and a retry those of the calls that it repeats."""
+        for attempt in range(self.attempt - 1, -1, -1):
+            earlier = self._equal(hashed, attempt)[occurrence : occurrence + 1]
+            if earlier and earlier[0].write_key is not None:
+                return earlier[0].write_key
+        place = (self.superstep, self.path, self.attempt, ordinal)
+        while True:
+            key = write_key(self.step.session, self.superstep, self.root, name, hashed, occurrence)
+            if not self.step.journal.taken(key, place):
+                return key
+            occurrence += 1
 
     def _afford(self) -> None:
         """Raise Limited before a model call if a limit on tokens or cost is reached."""
@@ -339,14 +355,18 @@ class TaskContext:
     def earlier(self, hashed: bytes, occurrence: int) -> EffectRow | None:
         """The same call of the newest attempt before this one that made it."""
         for attempt in range(self.attempt - 1, -1, -1):
-            rows = [
-                row
-                for key, row in sorted(self.step.journal.rows.items())
-                if key[0] == self.superstep and key[2] == attempt and row.request_hash == hashed and self._own(key[1])
-            ]
+            rows = self._equal(hashed, attempt)
             if len(rows) > occurrence:
                 return rows[occurrence]
         return None
+
+    def _equal(self, hashed: bytes, attempt: int) -> list[EffectRow]:
+        """The same calls of an attempt of this task, in the order of their places."""
+        return [
+            row
+            for key, row in sorted(self.step.journal.rows.items())
+            if key[0] == self.superstep and key[2] == attempt and row.request_hash == hashed and self._own(key[1])
+        ]
 
     def step_id(self, ordinal: int) -> StepId:
         """The name of one call, equal in a replay."""

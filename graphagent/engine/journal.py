@@ -30,6 +30,7 @@ class Journal:
         self.store, self.session, self.epoch = store, session, epoch
         self.queue: CommitQueue | None = None
         self.rows: dict[Key, EffectRow] = {row.key: row for row in rows}
+        self._write_keys = {row.write_key: row.key for row in self.rows.values() if row.write_key is not None}
         self.replayed = 0
         self.recorded = 0
         self._pending: dict[Key, EffectRow] = {}
@@ -48,6 +49,11 @@ class Journal:
         """The row of one call."""
         return self.rows.get((superstep, path, attempt, ordinal))
 
+    def taken(self, write_key: bytes, key: Key) -> bool:
+        """Whether another call of the same attempts has this key of a write; a retry has that of what it repeats."""
+        owner = self._write_keys.get(write_key)
+        return owner is not None and owner != key and owner[2] == key[2]
+
     def next_attempt(self, superstep: int, path: str, first: int = 0) -> tuple[int, EffectRow | None]:
         """The attempt that is to run or to be read, from `first` on, and the row of the failed one before it."""
         attempt, failed = first, None
@@ -61,6 +67,8 @@ class Journal:
         """Note a row; it becomes durable with the barrier, or a little later than now."""
         self.rows[row.key] = row
         self._pending[row.key] = row
+        if row.write_key is not None:
+            self._write_keys[row.write_key] = row.key
         if self._nursery is None:
             return
         if self._wake is None:
@@ -107,6 +115,7 @@ class Journal:
             for key in [k for k in self.rows if k[0] <= superstep]:
                 del self.rows[key]
                 self._pending.pop(key, None)
+            self._write_keys = {w: key for w, key in self._write_keys.items() if key in self.rows}
 
     def testify(self, row: EffectRow) -> None:
         """Keep the evidence about a write in doubt, unless the session has gone on or has another owner."""

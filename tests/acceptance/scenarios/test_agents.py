@@ -321,6 +321,39 @@ async def test_four_calls_with_four_decisions(world: World) -> None:
 
 
 @scenario
+async def test_two_equal_writes_are_approved_in_another_order(world: World) -> None:
+    """Each is made under a key of its own, whoever is approved first, as if they had run in call order."""
+    world.functions("""
+    import graphagent
+
+    def send(to: str, context: graphagent.ToolContext) -> str:
+        \"\"\"Send a letter.\"\"\"
+        note("send", context.idempotency_key)
+        return f"sent to {to}"
+    """)
+    world.models["m"] = saying([calls(call("send", to="ann"), {**call("send", to="ann"), "id": "again"}), "Done."])
+    graph = """
+    outputs: { answer: str }
+    models: { m: scripted/m }
+    tools: { send: { python: "fns:send" } }
+    channels: { answer: { type: str, default: "" } }
+    start: a
+    nodes:
+      a: { kind: agent, model: m, prompt: hi, tools: [send], approve: [{ tool: send }], writes: { answer: "${ out.text }" }, next: end }
+    """
+    session = (await world.start(graph)).row.session
+    first, second = sorted(await world.open(session), key=lambda row: row.path)
+    await world.answer(second, True)
+    await world.drive(session)
+    await world.answer(first, True)
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"answer": "Done."}
+    keys = [key for _, key in world.noted()]
+    assert len(keys) == 2
+    assert len(set(keys)) == 2, "a peer that refuses repeats would drop one of them"
+
+
+@scenario
 async def test_a_rejected_call_fails_the_node(world: World) -> None:
     world.functions(TOOLS)
     world.models["m"] = saying([calls(call("send", to="ann", text="hi"))])
