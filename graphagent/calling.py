@@ -37,6 +37,8 @@ async def call(function: Callable[..., Any], kwargs: dict[str, Any], effect: Eff
         return await concurrency.in_thread(_call_sync, function, kwargs, late=late)
     except Exception as error:
         raise failure(error) from error
+    except SystemExit as error:  # it ends the call, and nothing else
+        raise code_failed(error) from error
 
 
 async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
@@ -45,6 +47,8 @@ async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> A
 
     try:
         return await function(**kwargs)
+    except SystemExit as error:  # asyncio would end its loop with it
+        raise code_failed(error) from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
@@ -55,6 +59,8 @@ async def _call_async(function: Callable[..., Any], kwargs: dict[str, Any]) -> A
 def _late(tell: Late, ended: Outcome[Any]) -> None:
     try:
         result = ended.unwrap()
+    except SystemExit as error:
+        tell(None, code_failed(error))
     except Exception as error:
         failed = failure(error)
         tell(None, failed if isinstance(failed, NodeError) else code_failed(error))
@@ -76,7 +82,7 @@ def failure(error: Exception) -> Exception:
     return error if isinstance(error, GraphAgentError) else code_failed(error)
 
 
-def code_failed(error: Exception) -> NodeError:
+def code_failed(error: Exception | SystemExit) -> NodeError:
     """An exception as a failure, with where it came from."""
     failed = NodeError(f"{type(error).__name__}: {error}".removesuffix(": "), kind="code_failed")
     failed.trace = frames(error)

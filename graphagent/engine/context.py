@@ -165,8 +165,8 @@ class TaskContext:
         return await self._execute(row, call, execute)
 
     def _free_key(self, ordinal: int, name: str, hashed: bytes, occurrence: int) -> bytes:
-        """The key of a write. An equal one that stands behind it may have been made first, while it waited for a person:
-        each has one of its own all the same, and a retry those of the calls that it repeats."""
+        """The key of a write. An equal one behind it may have been made first, while this one waited for a person: each
+        has one of its own all the same, and a retry has those of the calls that it repeats."""
         for attempt in range(self.attempt - 1, -1, -1):
             earlier = self._equal(hashed, attempt)[occurrence : occurrence + 1]
             if earlier and earlier[0].write_key is not None:

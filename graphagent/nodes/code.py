@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from graphagent.calling import call, failure
+from graphagent.calling import call, code_failed, failure
 from graphagent.codec import freeze
 from graphagent.errors import NodeError
 from graphagent.faults import fault
@@ -44,6 +44,8 @@ class CodeNode:
         function = self.function(task)
         try:
             out = function(**self.arguments(task))
+        except SystemExit as error:
+            raise code_failed(error) from error
         except Exception as error:
             raise failure(error) from error
         return Finished(out=self.check(freeze(out)))

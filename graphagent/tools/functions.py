@@ -112,7 +112,7 @@ async def invoke(function: Callable[..., Any], given: dict[str, Any], effect: Ef
 def _told(error: NodeError) -> NodeError:
     """A failure that the tool raised itself, or that `call` made of an exception, which is masked."""
     cause = error.__cause__
-    if error.kind == "code_failed" and isinstance(cause, Exception) and not isinstance(cause, NodeError):
+    if error.kind == "code_failed" and isinstance(cause, Exception | SystemExit) and not isinstance(cause, NodeError):
         return _masked(cause)
     if error.kind == "code_failed":
         error.kind = "tool_failed"

@@ -54,6 +54,36 @@ async def test_18_one_of_five_fails(world: World) -> None:
 
 
 @scenario
+async def test_functions_that_exit_fail_their_node(world: World) -> None:
+    """However they are called, `sys.exit` ends neither the process nor its loop."""
+    world.functions("""
+    import sys
+
+    def plain():
+        sys.exit(2)
+
+    async def on_asyncio():
+        sys.exit("no such option")
+
+    @trio_node
+    async def on_trio():
+        sys.exit(2)
+    """)
+    outcome = await world.start("""
+        outputs: { log: "list[str]" }
+        channels: { log: { type: "list[str]", reducer: append } }
+        start: [a, b, c, d]
+        defaults: { on_error: [{ to: end, writes: { log: "${ [error.message] }" } }] }
+        nodes:
+          a: { kind: code, python: "fns:plain", next: end }
+          b: { kind: code, python: "fns:plain", effects: pure, next: end }
+          c: { kind: code, python: "fns:on_asyncio", next: end }
+          d: { kind: code, python: "fns:on_trio", next: end }
+    """)
+    assert outcome.outputs == {"log": ["SystemExit: 2", "SystemExit: 2", "SystemExit: no such option", "SystemExit: 2"]}
+
+
+@scenario
 async def test_19_siblings_of_a_failure_run_to_their_end(world: World) -> None:
     """Siblings of a failing node run to their end and their outcomes are journaled."""
     world.functions(FIVE_FUNCTIONS)

@@ -114,8 +114,9 @@ def test_what_a_tool_raises_itself_is_told_and_all_else_is_masked(effects: str) 
     assert (masked.value.kind, masked.value.cause, masked.value.message) == ("tool_failed", None, "KeyError")
     assert "pass@host" in masked.value.details["raised"]
     assert masked.value.trace[-1]["file"] == "test_functions.py"
-    with pytest.raises(NodeError, match=r"^SystemExit$"):
+    with pytest.raises(NodeError, match=r"^SystemExit$") as exited:
         called(tool, {"how": "exit"}, effects=effects)
+    assert exited.value.kind == "tool_failed"
 
 
 def test_a_result_over_the_limit_is_a_failure_of_the_tool() -> None:
