@@ -128,6 +128,7 @@ async def start(
     new = run_input(plan, inputs, options)
     host.models.secrets.check(plan)
     host.services_of(plan).tools.check()
+    host.models.check()
     host.hooks.check()
     mode = options.durability or host.settings.durability
     made = NewSession(plan, seed_of(options), options.name, options.tags, mode=mode)
@@ -176,6 +177,7 @@ async def drive(
     new: NewInput | None = None,
 ) -> Outcome:  # fmt: skip
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
+    host.models.check()
     host.hooks.check()
     async with beside() if options.beside else nullcontext():
         line = await host.open(session, observer, new)
@@ -247,6 +249,7 @@ async def _resume(
 ) -> Outcome:  # fmt: skip
     retry, force, discard = how
     limits = bounds_of(options.limits)
+    host.models.check()
     host.hooks.check()
     if options.prompts:
         same_prompts(session, await host.plan_of(await host.store.session(session)), options)

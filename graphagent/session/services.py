@@ -56,17 +56,26 @@ class Models:
             self._open[key] = self._make(name, model, plan.secrets)
         return self._open[key]
 
+    def check(self) -> None:
+        """Read the recorded answers, so that nothing begins with a file that can't be read.
+
+        Raises:
+            InputInvalid, NotFound: it is one.
+        """
+        if self._script is None and self.settings.scripted is not None:
+            from graphagent.llm.script_file import load_script
+
+            self._script = load_script(self.settings.scripted)
+
     def _make(self, name: str, model: ModelPlan, secrets: tuple[str, ...]) -> Model:
         from graphagent.llm import open_model
         from graphagent.llm.guarded import SharedGuards
-        from graphagent.llm.script_file import load_script
 
         if self._guards is None:
             self._guards = SharedGuards(self.rates)
             self._guards.split(self._workers)
 
-        if self._script is None and self.settings.scripted is not None:
-            self._script = load_script(self.settings.scripted)
+        self.check()
         try:
             base_url, api_key = (
                 None if raw is None else self.secrets.fill(raw, secrets) for raw in (model.base_url, model.api_key)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from graphagent.errors import StoreCorrupt
+from graphagent.errors import NotFound, StoreCorrupt
 from graphagent.graph.plan import Plan
 from graphagent.ids import InterruptId, SessionId
 from graphagent.session import operations as ops
@@ -18,7 +18,7 @@ from graphagent.session.operations import Outcome
 from graphagent.session.services import Models, SystemClock
 from graphagent.session.settings import Settings
 from graphagent.session.worker import Worker
-from graphagent.snapshot import InterruptRow
+from graphagent.snapshot import InterruptRow, SessionQuery
 from graphagent.stores.memory import MemoryStore
 
 ASK = """
@@ -123,3 +123,16 @@ def test_a_worker_outlives_a_session_that_can_not_be_read(tmp_path: Path) -> Non
         assert ("ended", second) in told
 
     trio.run(main)
+
+
+def test_recorded_answers_that_cant_be_read_begin_nothing(tmp_path: Path) -> None:
+    """They are read before a session is stored, also if no model asks for them."""
+    store, settings = MemoryStore(), Settings(tmp_path, "memory:", scripted=tmp_path / "nowhere.yaml")
+    host = Host(settings, store, SystemClock(), Models(settings, {}))
+
+    async def body() -> None:
+        with pytest.raises(NotFound, match=r"nowhere\.yaml"):
+            await ops.start(host, plan(), {})
+        assert not await store.sessions(SessionQuery())
+
+    trio.run(body)
