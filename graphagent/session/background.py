@@ -6,7 +6,7 @@ that started them, and stays until they rest: they are done, have failed, or wai
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 TAG: Final = "by:"
 _OPEN: Final = ("idle", "running", "waiting")
-_beside: ContextVar[trio.Nursery | None] = ContextVar("graphagent_beside", default=None)
+Asked = Callable[[], bool]
+_beside: ContextVar[tuple[trio.Nursery, Asked | None] | None] = ContextVar("graphagent_beside", default=None)
 
 
 def started_by(session: SessionId) -> str:
@@ -40,13 +41,17 @@ def in_background(row: SessionRow) -> bool:
 
 
 @asynccontextmanager
-async def beside() -> AsyncIterator[None]:
-    """What is started in this block runs beside it. The block ends when all of it rests."""
+async def beside(stop: Asked | None = None) -> AsyncIterator[None]:
+    """What is started in this block runs beside it. The block ends when all of it rests.
+
+    Args:
+        stop: Asked at every barrier whether to pause there.
+    """
     if _beside.get() is not None:
         yield
         return
     async with lone_nursery() as nursery:
-        token = _beside.set(nursery)
+        token = _beside.set((nursery, stop))
         try:
             yield
         finally:
@@ -55,17 +60,18 @@ async def beside() -> AsyncIterator[None]:
 
 def attach(host: Host, row: SessionRow) -> None:
     """Run a session in this process if nobody runs it and it has something to do; a worker leaves it to its slots."""
-    nursery = _beside.get()
+    found = _beside.get()
     rests = row.status not in ("idle", "running") and row.input_n == row.taken_n
-    if nursery is not None and not rests and row.session not in host.busy:
-        nursery.start_soon(_run, host, row.session)
+    if found is not None and not rests and row.session not in host.busy:
+        nursery, stop = found
+        nursery.start_soon(_run, host, row.session, Stop(asked=stop))
 
 
-async def _run(host: Host, session: SessionId) -> None:
+async def _run(host: Host, session: SessionId, stop: Stop) -> None:
     try:
         line = await host.open(session)
         try:
-            await host.advance(line, Stop())
+            await host.advance(line, stop)
         finally:
             await host.release(line)
     except GraphAgentError:

@@ -179,7 +179,7 @@ async def drive(
     """Open a session and run it until nothing is left to do. `new` is an input that the opening accepts."""
     host.models.check()
     host.hooks.check()
-    async with beside() if options.beside else nullcontext():
+    async with beside(options.stop) if options.beside else nullcontext():
         line = await host.open(session, observer, new)
         try:
             outcome = await _advance(host, line, options)
@@ -239,7 +239,7 @@ async def resume(
         NotFound: `retry` names no failed node, or the open superstep hasn't the task that is to be discarded.
         Conflict: the run ended by a limit that isn't raised, or the task has begun writes.
     """
-    async with beside():
+    async with beside(options.stop):
         return await _resume(host, session, options, observer, (retry, force, discard))
 
 

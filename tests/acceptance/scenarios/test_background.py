@@ -120,6 +120,39 @@ async def test_a_session_outlives_the_run_that_started_it(world: World) -> None:
 
 
 @scenario
+async def test_what_stops_a_run_stops_what_it_has_started(world: World) -> None:
+    """A session in the background pauses at its next barrier, and goes on where it stood."""
+    world.functions("""
+        def ready():
+            note("ready")
+
+        def count() -> int:
+            note("count")
+            return 7
+    """)
+    world.models["m"] = saying([calls(START), "Started."])
+    counting = """
+    graphs:
+      counting:
+        inputs: { task: str, place: str, most: "int = 9" }
+        outputs: { bees: int }
+        channels: { bees: { type: int, default: 0 } }
+        start: ready
+        nodes:
+          ready: { kind: code, python: "fns:ready", next: count }
+          count: { kind: code, python: "fns:count", writes: { bees: "${ out }" }, next: end }
+    """
+    stopping = Options(seed=1, stop=lambda: world.calls("ready") > 0)
+    session = (await world.start(HUB % "" + counting, options=stopping)).row.session
+    (child,) = await started(world, session)
+    if not world.crashing:  # who died has left it to others
+        assert (child.status, child.reason, world.calls("count")) == ("waiting", "paused", 0)
+    await world.resume(child.session)
+    assert (await world.row(child.session)).status == "done"
+    assert world.crashing or (world.calls("ready"), world.calls("count")) == (1, 1)
+
+
+@scenario
 async def test_it_runs_beside_the_run_that_started_it(world: World) -> None:
     """A tool of the agent waits for what the session does; the run ends when nothing in this process is left to do."""
     world.functions("""
