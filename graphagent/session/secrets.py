@@ -15,6 +15,10 @@ SHORTEST = 4
 """A shorter text isn't looked for in what is shown: it stands everywhere."""
 
 
+LONG_PART = 8
+"""A shorter beginning of one may stand at the end of a text that was cut off: many begin in the same way."""
+
+
 class Secrets:
     """The secrets of a host.
 
@@ -26,6 +30,7 @@ class Secrets:
         self._places, self._root = places, root
         self._environ = os.environ if environ is None else environ
         self._seen: set[str] = set()
+        self._long: list[str] = []
 
     def __repr__(self) -> str:
         return f"<Secrets {', '.join(self._places)}>"
@@ -41,7 +46,10 @@ class Secrets:
         if not value:
             hint = f"set the environment variable {where}" if kind == "env" else f"write it to {where}"
             raise SecretMissing(f"the secret {name!r} is missing", hint=hint)
-        self._seen.add(value)
+        if value not in self._seen:
+            self._seen.add(value)
+            # The longest first: where one is part of another, the rest of that would stay.
+            self._long = sorted((s for s in self._seen if len(s) >= SHORTEST), key=lambda s: (-len(s), s))
         return value
 
     def _read(self, name: str, where: str) -> str | None:
@@ -66,10 +74,18 @@ class Secrets:
     def redact(self, value: Any) -> Any:
         """The value with every secret in its texts replaced."""
         if isinstance(value, str):
-            for secret in self._seen:
-                if len(secret) >= SHORTEST:
-                    value = value.replace(secret, REDACTED)
+            for secret in self._long:
+                value = _without(value, secret)
             return value
         if isinstance(value, Mapping):
             return {key: self.redact(item) for key, item in value.items()}
         return [self.redact(item) for item in value] if isinstance(value, list) else value
+
+
+def _without(text: str, secret: str) -> str:
+    """The text with the secret replaced, also at its end where the text was cut off in the middle of it."""
+    text = text.replace(secret, REDACTED)
+    for length in range(min(len(secret) - 1, len(text)), LONG_PART - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + REDACTED
+    return text
