@@ -142,7 +142,7 @@ class Replayer:
             results = await run_tasks(step, due(state.control))
         except ReplayDivergence as divergence:
             return state, self.located(recorded, divergence.first_difference)
-        missing = self.unused(recorded, step)
+        missing = self.unused(recorded, step, results)
         if missing is not None:
             return state, missing
         facts = RunFacts(state.run_id or "", recorded.session)
@@ -225,7 +225,7 @@ class Replayer:
         fingerprint = None
         if now is not None and then is not None and now != then:
             fingerprint = {"recorded": show_digest(then), "now": show_digest(now)}
-        hint = "the node's code has changed since" if fingerprint else found.get("hint")
+        hint = found.get("hint") or ("the node's code has changed since" if fingerprint else None)
         return {
             "session": recorded.session, "superstep": recorded.checkpoint.superstep, "node": found["node"],
             "path": found["path"], "attempt": found["attempt"], "ordinal": found.get("ordinal"),
@@ -240,8 +240,9 @@ class Replayer:
         index = self.graph.node_index.get(name)
         return None if index is None else self.services.fingerprint(self.graph.nodes[index])
 
-    def unused(self, recorded: Recorded, step: Step) -> dict[str, Any] | None:
-        """A recorded call that this code didn't make."""
+    def unused(self, recorded: Recorded, step: Step, results: Sequence[TaskResult]) -> dict[str, Any] | None:
+        """A recorded call that this code didn't make; if its node failed before it, that is why."""
+        failed = {self.graph.nodes[r.token.node].name: r.error for r in results if r.error is not None}
         ends = [r for r in recorded.journal if r.ordinal == TASK_ORDINAL]
         over = {(r.path, r.attempt) for r in ends if r.state is EffectState.FAILED}
         for row in recorded.journal:
@@ -254,6 +255,8 @@ class Replayer:
             call = [row.kind, row.name]
             found = {"node": name, "path": row.path, "attempt": row.attempt, "ordinal": row.ordinal, "kind": "missing",
                      "expected": call, "actual": None}  # fmt: skip
+            if (error := failed.get(name)) is not None:
+                found["hint"] = f"the node failed before this call: {error['message']}"
             return self.located(recorded, found)
         return None
 

@@ -52,10 +52,10 @@ class Functions:
         return [f for f in vars(self._module(module)).values() if callable(f) and hasattr(f, mark)]
 
     def fingerprint(self, reference: str) -> bytes:
-        """SHA-256 of the function's source, 32 bytes; of its name where there is no source."""
+        """SHA-256 of the function's source, 32 bytes; of its name where there is none, or no such function now."""
         try:
             source = inspect.getsource(self.load(reference))
-        except (OSError, TypeError):
+        except (OSError, TypeError, NodeError):
             source = reference
         return hashlib.sha256(source.encode()).digest()
 

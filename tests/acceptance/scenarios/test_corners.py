@@ -675,6 +675,29 @@ async def test_inputs_decide_about_the_open_superstep_in_order(world: World) -> 
 
 
 @scenario
+async def test_a_replay_says_why_a_node_makes_no_call(world: World) -> None:
+    """What the node needs is gone: that is told, and not alone that its call is missing."""
+    world.functions("def double(n: int) -> int: return 2 * n")
+    graph = """
+        outputs: { got: int }
+        channels: { got: int }
+        start: a
+        nodes: { a: { kind: code, python: "fns:double", with: { n: 2 }, writes: { got: "${ out }" }, next: end } }
+    """
+    outcome = await world.start(graph)
+    world.functions("def triple(n: int) -> int: return 3 * n")
+    await world.crash()
+    report = await ops.replay(world.host, outcome.row.session)
+    found = report.first_difference
+    assert found is not None
+    assert (found["kind"], found["expected"]) == ("missing", ["code", "fns:double"])
+    assert found["hint"].startswith("the node failed before this call: ")
+    assert "double" in found["hint"]
+    world.functions("def double(n: int) -> int: return 2 * n")
+    await world.crash()
+
+
+@scenario
 async def test_replay_finds_a_changed_function(world: World) -> None:
     """A pure function that was changed is the first difference, with superstep, node, expected and actual."""
     world.replays_call = True

@@ -84,6 +84,28 @@ async def test_functions_that_exit_fail_their_node(world: World) -> None:
 
 
 @scenario
+async def test_a_function_that_is_gone_fails_its_node(world: World) -> None:
+    """It was there when the graph was checked. The failure is the node's, and is handled as any other."""
+    world.functions("def first(): return 1")
+    graph = """
+        outputs: { log: "list[str]" }
+        channels: { log: { type: "list[str]", reducer: append } }
+        start: ask
+        nodes:
+          ask: { kind: human, mode: approve, prompt: Go on?, next: [a, b] }
+          a: { kind: code, python: "fns:first", next: end, on_error: [{ to: end, writes: { log: "${ [error.kind] }" } }] }
+          b: { kind: set, writes: { log: ["b"] }, next: end }
+    """
+    session = (await world.start(graph)).row.session
+    world.functions("def second(): return 2")
+    await world.crash()
+    (row,) = await world.open(session)
+    await world.answer(row, True)
+    outcome = await world.drive(session)
+    assert outcome.outputs == {"log": ["b", "code_failed"]}, "a route writes after the nodes"
+
+
+@scenario
 async def test_19_siblings_of_a_failure_run_to_their_end(world: World) -> None:
     """Siblings of a failing node run to their end and their outcomes are journaled."""
     world.functions(FIVE_FUNCTIONS)
