@@ -69,7 +69,7 @@ def fork(
     with Work(terminal_of(ctx), models=models, scripted=scripted) as work:
         plan = None if graph is None else read_graph_file(graph, work.project.root).compiled()
         options = Options(None, plan, name, same_seed, fresh, alone, before, as_node)
-        made = work.call(making(work, Wanted(session, at, edits or [], until or [], models, dry_run), options))
+        made = work.call(making(work, Wanted(session, at, edits or [], until or [], models, dry_run, run), options))
         if run:
             return run_fork(work, made, until or [], jsonl=jsonl)
         return told(work.terminal, work.call(document_of, made, not dry_run))
@@ -85,6 +85,7 @@ class Wanted:
     until: list[str]
     models: Mapping[str, str]
     dry_run: bool
+    run: bool
 
 
 def making(work: Work, wanted: Wanted, options: Options) -> Callable[[Host], Awaitable[Fork]]:
@@ -93,6 +94,7 @@ def making(work: Work, wanted: Wanted, options: Options) -> Callable[[Host], Awa
 
     from graphagent.cli import given as reading
     from graphagent.cli.show import snapshot_of
+    from graphagent.errors import InputInvalid
     from graphagent.session import operations
 
     async def make(host: Host) -> Fork:
@@ -102,6 +104,11 @@ def making(work: Work, wanted: Wanted, options: Options) -> Callable[[Host], Awa
         reading.read_until(wanted.until, target.graph)
         edits = reading.read_edits(target.graph, wanted.edits)
         number = await snapshot_of(host, row, wanted.at)
+        if number == 0 and wanted.run and row.caller is None and options.as_node is None:
+            hint = (
+                "--at 1 has its inputs; for others leave --run away, then: graphagent run GRAPH --session FORK -i ..."
+            )
+            raise InputInvalid("--run", "snapshot 0 is before the inputs, so there is nothing to run", hint=hint)
         return await operations.fork(host, row.session, number, replace(options, edits=edits), dry_run=wanted.dry_run)
 
     return make
@@ -127,7 +134,10 @@ def told(terminal: Terminal, document: ForkDocument) -> int:
             callers = ", ".join(f.session for f in reversed(document.family))
             terminal.say(f"forked with it: {callers}", "dim")
         root = document.family[0].session if document.family else document.session
-        terminal.say(f"run it: {terminal.command('resume', root)}", "dim")
+        again = ("run", "GRAPH", "--session", root, "-i", "...")  # before its inputs nothing is due
+        waits = not (document.family or document.origin.snapshot or document.as_node)
+        words = again if waits else ("resume", root)
+        terminal.say(f"run it: {terminal.command(*words)}", "dim")
     return 0
 
 

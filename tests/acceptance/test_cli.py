@@ -228,6 +228,18 @@ def test_a_fork_goes_on_with_another_value(tmp_path: Path) -> None:
     assert [s["kind"] for s in history["supersteps"]][:3] == ["input", "superstep", "edit"]
 
 
+def test_a_fork_before_the_inputs_is_run_with_others(tmp_path: Path) -> None:
+    """Nothing is due there, so it can't be run at once, and what is printed next is what works."""
+    one(tmp_path, "kind: set")
+    call(tmp_path, "run", "g.graph.yaml", "-i", "name=bees")
+    refused = call(tmp_path, "fork", "@last", "--at", "0", "--run", code=2)
+    assert "--at 1 has its inputs" in refused.stderr
+    made = call(tmp_path, "fork", "@last", "--at", "0")
+    assert f"run GRAPH --session {made.stdout.strip()} -i ..." in made.stderr
+    again = call(tmp_path, "run", "g.graph.yaml", "--session", made.stdout.strip(), "-i", "name=ants", "--json")
+    assert json.loads(again.stdout)["status"] == "done"
+
+
 def test_a_damaged_store_is_refused_by_name(tmp_path: Path) -> None:
     one(tmp_path, "kind: set")
     call(tmp_path, "run", "g.graph.yaml", "-i", "name=bees")
