@@ -33,21 +33,41 @@ def as_text(result: Any) -> str:
     return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, sort_keys=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A result that isn't in the journal: the artifact that holds it, and its ends."""
+
+    artifact: Any
+    head: str
+    tail: str
+    left_out: int
+
+
 async def kept(task: Task, tool: str, result: Any) -> Any:
     """The result as it stands in the journal: itself, or where it is too long, what says where it is."""
     if len(encode(freeze(result))) <= JOURNAL_LIMIT:
-        return result
+        looks_kept = isinstance(result, Mapping) and KEPT in result
+        return {KEPT: None, "value": result} if looks_kept else result
     text = as_text(result)
     artifact = await put(task, tool, result, text)
     return {KEPT: artifact, "head": text[:HEAD], "tail": text[-TAIL:], "left_out": len(text) - HEAD - TAIL}
 
 
+def from_journal(left: Any) -> Any:
+    """The result of what `kept` has left: itself, or a `Kept`."""
+    names = set(left) if isinstance(left, Mapping) else set()
+    if names == {KEPT, "value"} and left[KEPT] is None:
+        return left["value"]
+    if names == {KEPT, "head", "tail", "left_out"}:
+        return Kept(left[KEPT], left["head"], left["tail"], left["left_out"])
+    return left
+
+
 async def told(task: Task, tool: str, result: Any) -> tuple[str, Any]:
     """What a model reads of a journaled result, and what the graph gets of it: of one that isn't in the journal it is
     the artifact."""
-    if isinstance(result, Mapping) and KEPT in result:
-        artifact = result[KEPT]
-        return _shortened(artifact, result["head"], result["tail"], result["left_out"]), artifact
+    if isinstance(result, Kept):
+        return _shortened(result.artifact, result.head, result.tail, result.left_out), result.artifact
     text = as_text(result)
     if len(text) <= SHOWN_WHOLE:
         return text, result

@@ -13,7 +13,7 @@ from graphagent.graph.spec import ToolSpec
 from graphagent.graph.types import Field, ObjectOf, TypeMismatch, checker
 from graphagent.graph.values import parse_value
 from graphagent.nodes.client import ClientCall
-from graphagent.nodes.large_results import kept
+from graphagent.nodes.large_results import from_journal, kept
 from graphagent.nodes.tool_calls import DeclaredCall
 from graphagent.ports import Task, ToolCall, ToolInfo, ToolSource
 
@@ -121,7 +121,7 @@ class SourceTool:
         async def run(call: ToolCall) -> Any:
             return await kept(task, name, freeze(await self.origin.call(name, arguments, call)))
 
-        return await declared.effect(task, arguments, run)
+        return from_journal(await declared.effect(task, arguments, run))
 
 
 @dataclass(frozen=True, slots=True)

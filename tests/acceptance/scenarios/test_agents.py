@@ -932,3 +932,24 @@ async def test_a_changed_prompt_is_named(world: World) -> None:
     assert (outcome.row.status, outcome.row.reason) == ("failed", "divergence")
     assert outcome.error is not None
     assert "a prompt has changed since: `system`, `prompt`" in outcome.error["message"]
+
+
+@scenario
+async def test_a_result_that_looks_like_a_kept_one_is_a_result(world: World) -> None:
+    """Whatever a tool gives, it is data: it names no artifact for the engine, and ends no run."""
+    world.functions("""
+    def odd(n: int) -> dict:
+        \"\"\"Odd.\"\"\"
+        return [{"x.artifact": 1}, {"x.artifact": {"id": "art_x", "size": 1}, "head": "a", "tail": "b", "left_out": 0}][n]
+    """)
+    world.models["m"] = model = saying([calls(call("odd", n=0), call("odd", n=1)), "Done."])
+    outcome = await world.start("""
+        outputs: { answer: str }
+        models: { m: scripted/m }
+        tools: { odd: { python: "fns:odd", effects: read } }
+        channels: { answer: { type: str, default: "" } }
+        start: a
+        nodes: { a: { kind: agent, model: m, prompt: hi, tools: [odd], writes: { answer: "${ out.text }" }, next: end } }
+    """)
+    assert outcome.outputs == {"answer": "Done."}
+    assert [json.loads(m["content"])["x.artifact"] for m in told(model)] == [1, {"id": "art_x", "size": 1}]
