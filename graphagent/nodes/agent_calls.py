@@ -185,7 +185,7 @@ class AgentCalls:
             handoff = spoke.handoff(task, args, filled_by, turn.said)
         except NodeError as error:
             return self._failed(task, call, spoke, {}, error)
-        task.emit("x.agent.handoff", handoff.data())
+        self.events.handed(task, handoff.data(hidden=self.events.hidden))
         self.events.started(task, named(call, spoke), spoke.info, args)
         try:
             result = await spoke.run(task, handoff)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from graphagent.codec import digest, encode, freeze, show_digest
 from graphagent.errors import NodeError
 from graphagent.graph.expressions import EvaluationError
-from graphagent.graph.plan import DelegatePlan, Plan
+from graphagent.graph.plan import REDACTED, DelegatePlan, Plan
 from graphagent.graph.spokes import OUT
 from graphagent.graph.types import STR, Field, ObjectOf, json_schema
 from graphagent.nodes.history import groups
@@ -38,10 +38,17 @@ class Handoff:
     schema_hash: str
     filled_by: FilledBy
 
-    def data(self) -> dict[str, Any]:
-        """The record as an event shows it, messages by their hash."""
+    def data(self, *, hidden: bool) -> dict[str, Any]:
+        """The record as an event shows it, messages by their hash.
+
+        Args:
+            hidden: Values are left out: they may be what a secret channel holds.
+        """
+        given: dict[str, Any] = {"task": self.task, "code": dict(self.code), "llm": dict(self.llm)}
+        if hidden:
+            given = {"task": REDACTED, **{key: dict.fromkeys(given[key], REDACTED) for key in ("code", "llm")}}
         return {
-            "to": self.to, "task": self.task, "code": dict(self.code), "llm": dict(self.llm),
+            "to": self.to, **given,
             "messages": [show_digest(digest(encode(freeze(dict(m))))) for m in self.messages],
             "schema_hash": self.schema_hash, "filled_by": self.filled_by,
         }  # fmt: skip

@@ -72,6 +72,10 @@ class ToolEvents:
         }  # fmt: skip
         task.emit("ToolCallStarted", data)
 
+    def handed(self, task: Task, handoff: Mapping[str, Any]) -> None:
+        """What a delegate is given. Of a node that touches a secret channel it names no values."""
+        task.emit("x.agent.handoff", task.services.redact(freeze(dict(handoff))))
+
     def ended(
         self, task: Task, call: CallName, status: Status, *, result: Any = None, error: Mapping[str, Any] | None = None,
         ran: Sequence[str | int] | None = None, child: bool = False,

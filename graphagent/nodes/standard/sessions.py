@@ -15,6 +15,7 @@ from graphagent.graph.plan import GraphPlan, NodePlan, Plan
 from graphagent.graph.types import ANY, STR, DictOf, LiteralOf
 from graphagent.nodes.spokes import TASK, Spoke
 from graphagent.nodes.standard.offer import TEXT, StandardTool, Told, standard_tool, writes_to
+from graphagent.nodes.tool_events import ToolEvents
 from graphagent.ports import Task
 
 CHANNEL: Final = "sessions"
@@ -27,7 +28,7 @@ class SessionsSet:
 
     def __init__(self, node: NodePlan, graph: GraphPlan, plan: Plan) -> None:
         assert node.agent is not None
-        self.writes = writes_to(graph, CHANNEL)
+        self.writes, self.events = writes_to(graph, CHANNEL), ToolEvents(node, graph)
         self.spokes = {name: Spoke(delegate, plan) for name, delegate in node.agent.delegates.items()}
         self.known: dict[str, Mapping[str, Any]] = {}
         self._seen: Any = None
@@ -63,7 +64,7 @@ class SessionsSet:
             raise _refused(f"{name!r} is started already", "$.name", "give another name, or check this one")
         given = spoke.check({**arguments["inputs"], TASK: arguments[TASK]})
         handoff = spoke.handoff(task, given, "model", [])
-        task.emit("x.agent.handoff", handoff.data())
+        self.events.handed(task, handoff.data(hidden=self.events.hidden))
         started = await task.start_session(spoke.delegate.graph, name, handoff.inputs(spoke.names))
         entry = {"delegate": spoke.delegate.name, "status": "running", "outputs": None, STARTED: started}
         return self._note({name: entry}, f"{name} is started")

@@ -935,6 +935,43 @@ async def test_a_changed_prompt_is_named(world: World) -> None:
 
 
 @scenario
+async def test_a_handoff_shows_nothing_of_a_secret_channel(world: World) -> None:
+    """What a delegate left there the model may hand to the next: that goes to it, and not to those who read events."""
+    world.models["m"] = saying(
+        [calls(call("spoke", task="make a pin")), calls(call("spoke", task="pin-98765")), "Done."]
+    )
+    outcome = await world.start("""
+        outputs: { answer: str }
+        models: { m: scripted/m }
+        channels: { answer: { type: str, default: "" }, pin: { type: str, default: "", secret: true } }
+        start: a
+        nodes:
+          a:
+            kind: agent
+            model: m
+            prompt: hi
+            delegates:
+              spoke:
+                about: Makes pins.
+                graph: pins
+                handoff: { size: 5 }
+                writes: { pin: "${ out.pin }" }
+            writes: { answer: "${ out.text }" }
+            next: end
+        graphs:
+          pins:
+            inputs: { task: str, size: int }
+            outputs: { pin: str }
+            channels: { pin: { type: str, default: "" } }
+            start: take
+            nodes: { take: { kind: set, writes: { pin: "pin-98765" }, next: end } }
+    """)
+    handed = await world.kinds(outcome.row.session, "x.agent.handoff")
+    assert "pin-98765" not in str(handed)
+    assert [(h["to"], list(h["code"]), h["filled_by"]) for h in handed] == [("spoke", ["size"], "model")] * 2
+
+
+@scenario
 async def test_a_result_that_looks_like_a_kept_one_is_a_result(world: World) -> None:
     """Whatever a tool gives, it is data: it names no artifact for the engine, and ends no run."""
     world.functions("""
