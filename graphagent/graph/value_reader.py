@@ -104,7 +104,8 @@ class ValueReader(Reader):
         if isinstance(node, Scalar) and isinstance(node.value, str):
             return node.value
         listed = isinstance(node, Sequence) and len(node.items) == 1
-        return self.wrong(node, path, "a type", 'a list type is written "list[str]"' if listed else None)
+        default = 'a default stands behind the type: "int = 3"' if path[-1] == "default" else None
+        return self.wrong(node, path, "a type", 'a list type is written "list[str]"' if listed else default)
 
     def read_visits(self, node: Node, path: Path) -> Any:
         items = self.items(node, path, "nodes to counts")
