@@ -40,11 +40,10 @@ def peak_mib(code: str) -> float:
 @cache
 def _peak(code: str) -> float:
     text = (
-        "import resource\n"
         "from graphagent.errors import NodeError\nfrom graphagent.graph.expressions import parse\n"
         "from graphagent.graph.plan import Template\nfrom graphagent.graph.source import parse_yaml\n"
         "from graphagent.graph.template_syntax import parse_template\nfrom graphagent.prompts.render import render\n"
-        f"{code}\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        f"from tests.memory import peak_kib\n{code}\nprint(peak_kib() / 1024)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=_ROOT, capture_output=True, text=True, check=False, timeout=60

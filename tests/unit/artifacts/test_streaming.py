@@ -14,13 +14,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
 MIB = 1 << 20
 STREAM = """
-import resource, sys, trio
+import sys, trio
 from pathlib import Path
 from graphagent.artifacts.local import LocalArtifacts
 from graphagent.ids import SessionId
+from tests.memory import peak_kib
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return peak_kib() // 1024
 
 async def main(root, mib):
     kept, family = LocalArtifacts(Path(root)), SessionId.derive("family")
