@@ -25,7 +25,7 @@ metadata: { name: judge }
 inputs: { text: str }
 outputs: { found: Judgement }
 types: { Judgement: { mood: "Literal['good', 'bad']", words: "list[str]" } }
-models: { judge: scripted/judge }
+models: { judge: { use: scripted/judge, temperature: 0 } }
 channels: { found: Judgement }
 start: look
 nodes:
@@ -58,7 +58,8 @@ def openai_compatible(server: LocalServer) -> Any:
 
 def through_litellm(server: LocalServer) -> Any:
     running = server.ensure(locate() or pytest.fail("the weights of the local model aren't installed"))
-    return LiteLLMModel(ModelInfo("x", "openai", json_schema=True), api_base=running.base_url, api_key=running.key)
+    info = ModelInfo("x", "openai", json_schema=True)
+    return LiteLLMModel(info, api_base=running.base_url, api_key=running.key, bounded=True)
 
 
 @pytest.mark.parametrize("model", [scripted, openai_compatible, through_litellm])
