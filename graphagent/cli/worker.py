@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 TWICE_S = 0.5
+"""Signals that come within so many seconds are one wish."""
 LABEL_HELP = "Only sessions with the tag K=V (run --tag K=V). Repeated: either value of one key, all keys."
 
 

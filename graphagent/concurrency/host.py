@@ -27,6 +27,7 @@ trio is parked, it waits in an I/O thread, and being called back from there cost
 _AWAKE_S = 0.0005
 """How long one task of all that wait keeps trio out of that thread: about what a commit takes on a server nearby."""
 _MOST_NAPS = 63
+"""So many waits park at once after those that were kept awake in vain."""
 
 
 async def aio(fn: Callable[[*Ts], Awaitable[T]], *args: *Ts, grace_s: float | None = None) -> T:

@@ -15,6 +15,8 @@ from graphagent.messages import Model
 from graphagent.testing import ModelServer, Reply
 from tests.unit.llm.calls import ask, call
 
+pytestmark = pytest.mark.slow
+
 
 def opened(server: ModelServer, guards: SharedGuards, name: str = "m", said: Capabilities = NOTHING_SAID) -> Model:
     return open_model(f"vllm/{name}", base_url=server.base_url, environ={}, guards=guards, capabilities=said)
@@ -40,7 +42,6 @@ def test_after_five_failures_a_server_is_left_alone_by_all_who_share_it() -> Non
         trio.run(main)
 
 
-@pytest.mark.slow
 def test_no_window_passes_the_limit_of_a_real_server() -> None:
     """Twelve a minute: some at once, then one each five seconds. The clock jumps, the sockets are real."""
     sent: list[float] = []

@@ -31,6 +31,8 @@ from graphagent.messages import (
 from graphagent.testing import ModelServer, Received, Reply
 from tests.unit.llm.calls import ANSWER, answer, ask, call, failure
 
+pytestmark = pytest.mark.slow
+
 
 def model_at(base_url: str, **options: Any) -> OpenAICompatibleModel:
     return OpenAICompatibleModel(ModelInfo("m-1", "test"), base_url, **options)

@@ -27,6 +27,8 @@ from tests.unit.session.stage import Stage
 from tests.unit.session.test_core_events import check, of, paired
 from tests.unit.tools.web import Web
 
+pytestmark = pytest.mark.slow
+
 FUNCTIONS = '''
 def order(x: int) -> int:
     """Orders."""

@@ -18,6 +18,8 @@ from graphagent.session.functions import Functions
 from graphagent.session.settings import allowed_modules
 from tests.unit.graph.test_class_types import MODULES
 
+pytestmark = pytest.mark.slow
+
 GRAPH = """\
 apiVersion: graphagent/v1
 kind: Graph

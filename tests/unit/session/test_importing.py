@@ -26,6 +26,8 @@ from graphagent.stores.memory import MemoryStore
 from graphagent.stores.sqlite import SqliteStore
 from tests.corpus.sessions import FOLDER, host_on
 
+pytestmark = pytest.mark.slow
+
 GOOD = (FOLDER / "dives.gasession").read_bytes()
 HASH = 44
 

@@ -21,6 +21,8 @@ from graphagent.session.worker import Worker
 from graphagent.snapshot import InterruptRow, SessionQuery
 from graphagent.stores.memory import MemoryStore
 
+pytestmark = pytest.mark.slow
+
 ASK = """
 apiVersion: graphagent/v1
 kind: Graph

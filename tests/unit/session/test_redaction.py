@@ -12,6 +12,8 @@ import graphagent as ga
 from graphagent.errors import ArchiveInvalid, InputInvalid
 from graphagent.session.redaction import Redaction, read_rules
 
+pytestmark = pytest.mark.slow
+
 CANARY = 'correct "horse"\nbattery ünd stäple'
 TOKEN = "tok-9f8e7d6c"
 MAIL = "bee@hive.example"

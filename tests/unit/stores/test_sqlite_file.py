@@ -17,6 +17,8 @@ from graphagent.stores.sqlite import SqliteStore
 from graphagent.stores.sqlite_file import APPLICATION_ID
 from tests.contract.store import run_on, started
 
+pytestmark = pytest.mark.slow
+
 NEWEST = len(migrations("sqlite"))
 
 

@@ -18,6 +18,8 @@ from graphagent.graph.source import parse_yaml
 from graphagent.graph.validate import validate_text
 from tests.unit.graph.formatting.untidy import Untidy
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[4]
 GOLDEN = ROOT / "tests" / "golden" / "fmt"
 ENDINGS = (".graph.yaml", ".library.yaml")
@@ -133,7 +135,6 @@ def test_small_files(before: str, after: str) -> None:
 DEEP = 60
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("between", [",", ",\n"])
 def test_what_would_be_too_big_in_block_style_stays_in_brackets(between: str) -> None:
     text = f"a:  1\nx: {'[' * DEEP}{between.join(['1'] * 20_000)}{']' * DEEP}\n"

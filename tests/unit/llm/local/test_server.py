@@ -16,6 +16,8 @@ from graphagent.errors import ModelError
 from graphagent.llm.local import child as real_child
 from graphagent.llm.local.server import LocalServer
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "import json, os, sys, time\nwanted = json.loads(sys.stdin.buffer.readline())\n"
 GOOD = PREFIX + (
     "open(wanted['model'] + '.seen', 'w').write(json.dumps([wanted, dict(os.environ)]))\n"
